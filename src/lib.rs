@@ -1,0 +1,4 @@
+//! `policy`: backups declared in YAML, checked, planned, proven and restored.
+
+pub mod policy;
+pub mod schedule;

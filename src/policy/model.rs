@@ -1,0 +1,365 @@
+//! The policy as meant: every name resolved, every default applied, every rule of the language held.
+//!
+//! Only [`lower`](super::lower) makes a [`Policy`], and a `Policy` only ever lends its parts; holding one is the proof
+//! that the text was checked.
+
+use super::{
+    Source, Span, Spanned,
+    values::{Compression, Duration, Level, Name, Percent, Size, Template},
+};
+use crate::schedule::Schedule;
+use chrono_tz::Tz;
+use std::collections::BTreeMap;
+
+/// One checked policy.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub(super) source: Source,
+    pub(super) digest: String,
+    pub(super) name: Spanned<Name>,
+    pub(super) timezone: Tz,
+    pub(super) env_files: Vec<Spanned<PathTemplate>>,
+    pub(super) stores: BTreeMap<Name, Store>,
+    pub(super) targets: BTreeMap<Name, Target>,
+    pub(super) jobs: BTreeMap<Name, Job>,
+}
+
+impl Policy {
+    /// The text it was read from, for drawing errors at their place.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+    /// SHA-256, in hex, of the policy as meant: comments, key order and line ends do not matter, variables stay as
+    /// written.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+    /// Its name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+    /// The zone of its calendar.
+    pub fn timezone(&self) -> Tz {
+        self.timezone
+    }
+    /// Its dotenv files, in order.
+    pub fn env_files(&self) -> &[Spanned<PathTemplate>] {
+        &self.env_files
+    }
+    /// Its stores by name.
+    pub fn stores(&self) -> &BTreeMap<Name, Store> {
+        &self.stores
+    }
+    /// Its targets by name.
+    pub fn targets(&self) -> &BTreeMap<Name, Target> {
+        &self.targets
+    }
+    /// Its jobs by name.
+    pub fn jobs(&self) -> &BTreeMap<Name, Job> {
+        &self.jobs
+    }
+}
+
+/// A path as written; relative ones belong to the policy file's folder, `~` to the home folder.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct PathTemplate(pub Template);
+
+/// A folder that keeps backups.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Its name, and where that stands.
+    pub name: Spanned<Name>,
+    /// The folder.
+    pub path: Spanned<PathTemplate>,
+    /// Room that must be free before a capture; `None`: 1.2 times the last backup, before the first the source's size.
+    pub min_free: Option<Size>,
+    /// Whether the folder must be a mount point.
+    pub require_mount: bool,
+}
+
+/// Something to protect.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its name, and where that stands.
+    pub name: Spanned<Name>,
+    /// What kind of source it is and where it lies.
+    pub engine: EngineSpec,
+    /// What the source must look like before a capture counts.
+    pub expect: Expect,
+    /// The data classes of its tables; `None` when not declared.
+    pub tables: Option<Tables>,
+    /// Verification queries, in the order written.
+    pub checks: Vec<Check>,
+    /// Commands before its capture.
+    pub before: Vec<Command>,
+    /// Commands after its capture.
+    pub after: Vec<Command>,
+    /// Where restores are tried; `None`: a folder of the state directory.
+    pub scratch: Option<Spanned<PathTemplate>>,
+    /// A restore is to take no longer.
+    pub rto: Option<Duration>,
+}
+
+impl Target {
+    /// The highest level that a job which names none asks of this target.
+    pub fn default_level(&self) -> Level {
+        if self.offers(Level::Checks) { Level::Checks } else { Level::Integrity }
+    }
+
+    /// Whether a level can be shown for this target: `checks` needs declared checks or irreplaceable tables.
+    pub fn offers(&self, level: Level) -> bool {
+        let has_classes = self.tables.as_ref().is_some_and(|tables| !tables.irreplaceable.is_empty());
+        level != Level::Checks || !self.checks.is_empty() || has_classes
+    }
+}
+
+/// The engine of a target and the place of its source.
+#[derive(Debug, Clone)]
+pub enum EngineSpec {
+    /// One SQLite database file.
+    Sqlite {
+        /// The file.
+        path: Spanned<PathTemplate>,
+    },
+    /// One folder.
+    Directory {
+        /// The folder.
+        path: Spanned<PathTemplate>,
+        /// Globs below it that are taken; empty: everything.
+        include: Vec<Spanned<String>>,
+        /// Globs below it that are left out, winning over `include`.
+        exclude: Vec<Spanned<String>>,
+    },
+}
+
+impl EngineSpec {
+    /// The engine's key in the language.
+    pub const fn keyword(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Directory { .. } => "directory",
+        }
+    }
+
+    /// Where its source lies, as written.
+    pub const fn path(&self) -> &Spanned<PathTemplate> {
+        match self {
+            Self::Sqlite { path } | Self::Directory { path, .. } => path,
+        }
+    }
+}
+
+/// Guards on a source; every bound is inclusive.
+#[derive(Debug, Clone, Default)]
+pub struct Expect {
+    /// Least size of the source in bytes.
+    pub min_size: Option<Spanned<Size>>,
+    /// Least number of tables (databases only).
+    pub min_tables: Option<Spanned<u64>>,
+    /// Least number of files (folders only; 1 when not written).
+    pub min_files: Option<Spanned<u64>>,
+    /// How much smaller it may be than the newest proven backup.
+    pub max_drop: Option<Spanned<Percent>>,
+    /// How much larger it may be than the newest proven backup.
+    pub max_growth: Option<Spanned<Percent>>,
+}
+
+/// Data classes: globs over table names.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    /// Data that cannot be made again.
+    pub irreplaceable: Vec<Spanned<String>>,
+    /// Data that a script can make again.
+    pub recoverable: Vec<Spanned<String>>,
+    /// Data that can be made again in part.
+    pub partial: Vec<Spanned<String>>,
+    /// What to do about a table in no class; it counts as irreplaceable either way.
+    pub unclassed: OnFail,
+}
+
+/// The class of a table.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum TableClass {
+    /// Cannot be made again.
+    Irreplaceable,
+    /// Can be made again by a script.
+    Recoverable,
+    /// Can be made again in part.
+    Partial,
+    /// In no declared class; counts as irreplaceable.
+    Unclassed,
+}
+
+/// What the failure of a check means.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFail {
+    /// The backup is not proven.
+    #[default]
+    Fail,
+    /// It is recorded and told, and lowers nothing.
+    Warn,
+}
+
+/// A verification query.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Its name: as written, else made from the query.
+    pub name: String,
+    /// What is asked.
+    pub query: Query,
+    /// What the answer must be.
+    pub expect: Expectation,
+    /// What failing means.
+    pub on_fail: OnFail,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What a check asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// The number of rows of a table.
+    Rows(String),
+    /// A read-only SQL query; the first row counts, its first column unless the whole row is compared with the source.
+    Sql(String),
+}
+
+/// What a check's answer must be. NULL or no row fails unless `Empty`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expectation {
+    /// Equal to.
+    Equal(Scalar),
+    /// Not equal to.
+    NotEqual(Scalar),
+    /// At least.
+    AtLeast(f64),
+    /// More than.
+    MoreThan(f64),
+    /// At most.
+    AtMost(f64),
+    /// Less than.
+    LessThan(f64),
+    /// Between two numbers, both included.
+    Between(f64, f64),
+    /// A time no older than this at the moment of capture; without offset it is UTC.
+    MaxAge(Duration),
+    /// No more than this share below the newest proven backup's answer.
+    MaxDrop(Percent),
+    /// No more than this share above the newest proven backup's answer.
+    MaxGrowth(Percent),
+    /// The copy's answer equals the source's at the moment of capture.
+    SameAsSource,
+    /// No row, or one row of NULL.
+    Empty,
+    /// At least one row.
+    NotEmpty,
+}
+
+/// A bare value that an answer is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar {
+    /// Compared as a number when the answer is one.
+    Number(f64),
+    /// Compared as text.
+    Text(String),
+}
+
+/// A command: a list of words run without a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Program and arguments; variables and `{placeholders}` stand in them as written.
+    pub argv: Vec<Spanned<Template>>,
+    /// Where the list stands.
+    pub span: Span,
+}
+
+/// When, to where, kept how long, proven how.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its name, and where that stands.
+    pub name: Spanned<Name>,
+    /// Its targets, in order.
+    pub targets: Vec<Name>,
+    /// Its stores, in order, each with the retention that holds there.
+    pub stores: Vec<JobStore>,
+    /// When it runs; `None`: by hand.
+    pub schedule: Option<Spanned<Schedule>>,
+    /// How its backups are compressed.
+    pub compress: Compression,
+    /// The level asked; `None`: the highest each target offers up to `checks`.
+    pub verify: Option<Spanned<Level>>,
+    /// Commands before the whole job.
+    pub before: Vec<Command>,
+    /// Commands after the whole job.
+    pub after: Vec<Command>,
+    /// Longest time of one attempt, without its `after`; `None`: no limit.
+    pub timeout: Option<Duration>,
+    /// How often it is tried.
+    pub retry: Retry,
+    /// The greatest age its newest proven backup may reach.
+    pub rpo: Option<Duration>,
+}
+
+impl Job {
+    /// The level asked of a target in this job.
+    pub fn asked(&self, target: &Target) -> Level {
+        self.verify.as_ref().map_or_else(|| target.default_level(), |level| level.value)
+    }
+}
+
+/// A store of a job.
+#[derive(Debug, Clone)]
+pub struct JobStore {
+    /// The store's name.
+    pub store: Name,
+    /// How long backups are kept there; `None`: nothing is pruned.
+    pub retention: Option<Retention>,
+}
+
+/// How long backups are kept: a backup stays while any rule keeps it. At least one rule is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Retention {
+    /// The newest N proven backups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<u32>,
+    /// The newest of each of the last N hours that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hourly: Option<u32>,
+    /// The newest of each of the last N days that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daily: Option<u32>,
+    /// The newest of each of the last N ISO weeks that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weekly: Option<u32>,
+    /// The newest of each of the last N months that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monthly: Option<u32>,
+    /// The newest of each of the last N years that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yearly: Option<u32>,
+    /// Everything younger than this, counted back from the newest proven backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<Duration>,
+}
+
+/// How often a target-and-store pair is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries in all, the first included; at least 1.
+    pub attempts: u32,
+    /// Pause between two tries.
+    pub delay: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 1, delay: Duration::from_secs(0) }
+    }
+}

@@ -1,0 +1,97 @@
+//! Durations such as `90s`, `15m`, `36h`, `7d`, `2w`.
+
+use std::fmt;
+
+/// A span of time in whole seconds, written as a number and one unit; kept as written for display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Duration {
+    seconds: u64,
+}
+
+/// The units, longest first: letter and seconds.
+const UNITS: [(char, u64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+
+impl Duration {
+    /// Longest duration: 1,000 years.
+    pub const MAX_SECONDS: u64 = 1_000 * 366 * 86_400;
+
+    /// Makes a duration of so many seconds.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self { seconds }
+    }
+
+    /// Reads `<digits><unit>`; `None` for anything else or for more than 1,000 years.
+    pub fn parse(text: &str) -> Option<Self> {
+        let unit = text.chars().next_back()?;
+        let digits = text.strip_suffix(unit)?;
+        let (_, factor) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let seconds = digits.parse::<u64>().ok()?.checked_mul(*factor)?;
+        (seconds <= Self::MAX_SECONDS).then_some(Self { seconds })
+    }
+
+    /// The length in seconds.
+    pub const fn as_secs(self) -> u64 {
+        self.seconds
+    }
+
+    /// The length as the calendar's type.
+    pub fn as_delta(self) -> chrono::TimeDelta {
+        chrono::TimeDelta::seconds(i64::try_from(self.seconds).unwrap_or(i64::MAX / 1_000))
+    }
+
+    /// The length as the clock's type.
+    pub const fn as_std(self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.seconds)
+    }
+}
+
+impl fmt::Display for Duration {
+    /// The shortest spelling in one unit, but days rather than weeks when it is under two weeks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (letter, factor) = UNITS
+            .iter()
+            .copied()
+            .find(|(letter, factor)| {
+                self.seconds >= *factor
+                    && self.seconds.is_multiple_of(*factor)
+                    && !(*letter == 'w' && self.seconds < 2 * factor)
+            })
+            .unwrap_or(('s', 1));
+        write!(f, "{}{letter}", self.seconds / factor)
+    }
+}
+
+impl serde::Serialize for Duration {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_a_number_and_one_unit() {
+        for (text, seconds) in
+            [("90s", 90), ("15m", 900), ("36h", 129_600), ("7d", 604_800), ("2w", 1_209_600), ("0s", 0)]
+        {
+            assert_eq!(Duration::parse(text).map(Duration::as_secs), Some(seconds), "{text}");
+        }
+        for bad in ["", "s", "5", "1.5h", "-1h", "1 h", "1hh", "1H", "1y", "99999999999999999999s", "400000d"] {
+            assert_eq!(Duration::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_shown_in_the_largest_whole_unit() {
+        for text in ["90s", "15m", "36h", "7d", "2w"] {
+            assert_eq!(Duration::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Duration::from_secs(7_200).to_string(), "2h");
+        assert_eq!(Duration::from_secs(0).to_string(), "0s");
+    }
+}
