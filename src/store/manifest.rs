@@ -72,8 +72,8 @@ pub struct Manifest {
     pub original_bytes: u64,
     /// Stored size of all its files in bytes.
     pub bytes: u64,
-    /// Seconds from the start of the capture to the manifest.
-    pub seconds: f64,
+    /// Milliseconds from the start of the capture to the manifest; whole, so that the digest is of exact bytes.
+    pub duration_ms: u64,
     /// Its files; the first is the content, the others lie beside it.
     pub files: Vec<StoredFile>,
     /// Facts of the engine: versions, page count, change counter.
