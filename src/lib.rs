@@ -8,3 +8,5 @@ pub mod retention;
 pub mod schedule;
 pub mod store;
 pub mod watch;
+pub mod pipe;
+pub mod plan;

@@ -114,7 +114,8 @@ impl Stored {
     ///
     /// A later verification at a lower level that passed says nothing against what was shown before it.
     pub fn proven(&self) -> bool {
-        let at_first = !self.manifest.partial && self.manifest.level >= self.manifest.asked;
+        let shown = self.manifest.level >= self.manifest.asked && self.manifest.failures.is_empty();
+        let at_first = !self.manifest.partial && shown;
         match self.last_verification() {
             None => at_first,
             Some(record) if !record.passed => false,
