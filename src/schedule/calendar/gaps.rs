@@ -29,36 +29,40 @@ impl Longest {
 }
 
 impl Expression {
-    /// The longest time between two fires in the five years from an instant, or between the next two if they lie farther apart.
+    /// The longest time between two fires in the five years from an instant, or between the next two if they lie
+    /// farther apart.
     ///
-    /// Days without a clock change are alike and are not counted through, so the cost does not grow with the number of fires.
-    /// Where no two fires are left before the end of 2100 it is the time looked at.
+    /// Days without a clock change are alike and are not counted through, so the cost does not grow with the number
+    /// of fires.
     pub fn longest_gap(&self, zone: Tz, from: DateTime<Utc>) -> TimeDelta {
         let within_a_day = self.times_of_day();
         let mut longest = Longest { last: None, gap: None };
-        let start = wall(bounded(from), zone).date();
-        let days = start.iter_days().take(DAYS_AT_MOST as usize).zip(0..DAYS_AT_MOST);
-        for (date, passed) in days {
+        let from = bounded(from);
+        let start = wall(from, zone).date();
+        // A rolling pair: each midnight is looked up once.
+        let [mut previous, mut begin] =
+            [start - Days::new(1), start].map(|date| Instants::of(midnight(date), zone));
+        for (date, passed) in start.iter_days().zip(0..DAYS_AT_MOST) {
             if passed > DAYS && longest.gap.is_some() {
                 break;
             }
+            let end = Instants::of(midnight(date + Days::new(1)), zone);
+            let day = Day { date, previous, begin, end };
+            (previous, begin) = (begin, end);
             let has = |date: Option<NaiveDate>| date.is_some_and(|date| self.sets().has_date(date));
             // A clock change near midnight moves a fire into a neighbouring day.
             if !has(Some(date)) && !has(date.pred_opt()) && !has(date.succ_opt()) {
                 continue;
             }
-            let [begin, end] = [date, date + Days::new(1)].map(|date| Instants::of(midnight(date), zone));
-            let day = [begin.first().max(from), end.first()];
-            if begin.first() >= from && is_plain(begin, end, zone) {
+            let starts = day.begin.first();
+            if starts >= from && day.is_plain(zone) {
                 let Some((first, last, gap)) = within_a_day.filter(|_| has(Some(date))) else { continue };
-                longest.see(begin.first() + first);
+                longest.see(starts + first);
                 longest.gap = longest.gap.max(gap);
-                longest.last = Some(begin.first() + last);
+                longest.last = Some(starts + last);
             } else {
-                let before = day[0] - TimeDelta::seconds(1);
-                self.fires_after(before, zone)
-                    .take_while(|fire| fire.utc < day[1])
-                    .for_each(|fire| longest.see(fire.utc));
+                let fires = self.fires_after(starts.max(from) - TimeDelta::seconds(1), zone);
+                fires.take_while(|fire| fire.utc < day.end.first()).for_each(|fire| longest.see(fire.utc));
             }
         }
         longest.gap.unwrap_or(TimeDelta::days(i64::from(DAYS_AT_MOST)))
@@ -79,13 +83,29 @@ const fn midnight(date: NaiveDate) -> NaiveDateTime {
     NaiveDateTime::new(date, NaiveTime::MIN)
 }
 
-/// Whether no clock change touches the day or either of its ends.
-fn is_plain(begin: Instants, end: Instants, zone: Tz) -> bool {
-    let offset = |at: DateTime<Utc>| at.with_timezone(&zone).naive_local() - at.naive_utc();
-    match (begin, end) {
-        (Instants::Once(begin), Instants::Once(end)) => {
-            end - begin == TimeDelta::days(1) && offset(begin - TimeDelta::seconds(1)) == offset(end)
+/// A day between its midnights, and the midnight before.
+struct Day {
+    date: NaiveDate,
+    previous: Instants,
+    begin: Instants,
+    end: Instants,
+}
+
+impl Day {
+    /// Whether no clock change moves a fire within the day, into it or out of it.
+    fn is_plain(&self, zone: Tz) -> bool {
+        let day = TimeDelta::days(1);
+        // A gap that ends at midnight hands its slots to this day.
+        let inherits = || {
+            self.begin.first() - self.previous.first() < day
+                && matches!(
+                    Instants::of(midnight(self.date) - TimeDelta::seconds(1), zone),
+                    Instants::Never(_)
+                )
+        };
+        match (self.begin, self.end) {
+            (Instants::Once(begin), Instants::Once(end)) => end - begin == day && !inherits(),
+            _ => false,
         }
-        _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! The five-field grammar of crontab(5), its sets, and the instants they name in a zone.
 //!
-//! A text becomes sets of numbers ([`grammar`], [`sets`]), sets become wall times without a zone ([`naive`]), and wall
-//! times become instants ([`zone`], [`occurrences`]). Only the last step knows of clock changes, and its rule is that of
+//! A text becomes sets of numbers (`grammar`, `sets`), sets become wall times without a zone (`naive`), and wall times
+//! become instants (`zone`, `occurrences`). Only the last step knows of clock changes, and its rule is that of
 //! Vixie cron: a job at fixed times runs once per time it names, a job with `*` follows the real clock.
 
 mod gaps;
@@ -13,7 +13,7 @@ mod sets;
 mod tests;
 mod zone;
 
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 pub use occurrences::{Fire, Note};
 pub use sets::{Set, Sets, Unit};
@@ -80,5 +80,12 @@ impl Expression {
     /// Whether the hour begins with `*`, so that the zone hardly matters.
     pub const fn hour_is_star(&self) -> bool {
         self.sets.hour.is_starred()
+    }
+}
+
+impl fmt::Display for Expression {
+    /// The text as written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
     }
 }

@@ -40,8 +40,8 @@ fn nights_weekends_and_seasons_count() {
 fn it_holds_at_the_end_of_the_calendar_and_beyond() {
     let daily = expression("0 2 * * *");
     assert_eq!(daily.longest_gap(New_York, utc("2100-12-01T00:00:00Z")), TimeDelta::hours(24));
-    assert!(daily.longest_gap(New_York, DateTime::<Utc>::MAX_UTC) > TimeDelta::days(365));
-    assert!(daily.longest_gap(New_York, DateTime::<Utc>::MIN_UTC) > TimeDelta::zero());
+    assert!(daily.longest_gap(New_York, DateTime::<Utc>::MAX_UTC) >= TimeDelta::hours(24));
+    assert!(daily.longest_gap(New_York, DateTime::<Utc>::MIN_UTC) >= TimeDelta::hours(24));
 }
 
 proptest! {
