@@ -250,17 +250,7 @@ pub enum Mismatch {
 impl<'a, R: Read> Decoder<'a, R> {
     /// Begins reading a stored file, by the codec its name's suffix tells.
     pub fn new(name: &str, stored: R, total_bytes: Option<u64>, watch: &'a Watch<'a>) -> io::Result<Self> {
-        let stored = Summing::new(stored);
-        let plain = match std::path::Path::new(name).extension().and_then(std::ffi::OsStr::to_str) {
-            Some("zst") => {
-                let mut decoder = zstd::Decoder::new(stored)?;
-                decoder.window_log_max(WINDOW_LOG_MAX)?;
-                Plain::Zstd(decoder)
-            }
-            Some("gz") => Plain::Gzip(flate2::read::MultiGzDecoder::new(stored)),
-            _ => Plain::None(stored),
-        };
-        Ok(Self { plain: Summing::new(plain), watch, total_bytes })
+        Ok(Self { plain: Summing::new(Plain::new(name, Summing::new(stored))?), watch, total_bytes })
     }
 
     /// Reads what is left, and compares both sums with the manifest's.
@@ -303,6 +293,25 @@ impl<R: Read> Read for Decoder<'_, R> {
         let read = self.plain.read(buffer)?;
         self.watch.tell(self.plain.passed_bytes(), self.total_bytes);
         Ok(read)
+    }
+}
+
+/// Reads a stored file's plain bytes, where its digests were compared before.
+pub fn plain_reader(name: &str, stored: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+    Ok(Box::new(Plain::new(name, stored)?))
+}
+
+impl<R: Read> Plain<R> {
+    fn new(name: &str, stored: R) -> io::Result<Self> {
+        Ok(match std::path::Path::new(name).extension().and_then(std::ffi::OsStr::to_str) {
+            Some("zst") => {
+                let mut decoder = zstd::Decoder::new(stored)?;
+                decoder.window_log_max(WINDOW_LOG_MAX)?;
+                Self::Zstd(decoder)
+            }
+            Some("gz") => Self::Gzip(flate2::read::MultiGzDecoder::new(stored)),
+            _ => Self::None(stored),
+        })
     }
 }
 
