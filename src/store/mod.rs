@@ -8,6 +8,7 @@ pub mod layout;
 pub mod local;
 pub mod lock;
 pub mod manifest;
+mod platform;
 pub mod record;
 
 pub use layout::{BackupId, Series, Stamp};
@@ -43,7 +44,10 @@ pub trait Store {
     /// Reads the manifest of one backup again.
     fn manifest(&self, id: &BackupId) -> Result<Manifest, StoreError>;
 
-    /// Removes one backup: it stops being one before any of its data goes.
+    /// Removes one backup: it stops being one before any of its data goes. The series' lock must be held exclusively.
+    ///
+    /// # Errors
+    /// A folder without a manifest that can be relied on is never removed.
     fn remove(&self, id: &BackupId) -> Result<(), StoreError>;
 
     /// Adds a record to a series.
@@ -89,8 +93,11 @@ pub trait Staging {
 pub struct Listing {
     /// Its backups, newest first.
     pub backups: Vec<Stored>,
-    /// Dated folders that are no backups, with why: reported, never deleted.
+    /// What lies there and is no backup or record that can be relied on, by its path below the store, with why:
+    /// reported, never deleted.
     pub unclaimed: Vec<(String, String)>,
+    /// Records of backups that are no longer there, oldest first.
+    pub gone: Vec<Record>,
 }
 
 /// A published backup with what later happened to it.
@@ -148,6 +155,9 @@ pub enum StoreError {
     /// No such backup.
     #[error("there is no backup `{0}`")]
     NoBackup(String),
+    /// There is a backup of this id already: another run chose the same stamp.
+    #[error("there is already a backup `{0}`")]
+    Taken(String),
     /// The manifest cannot be relied on.
     #[error("backup `{id}`: {why}")]
     Unreliable {
