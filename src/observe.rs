@@ -9,11 +9,11 @@ use crate::{
     policy::{
         Policy, env_file,
         model::{EngineSpec, PathTemplate, Store, Target},
-        paths::{Places, Resolved},
-        problem::Problem,
+        paths::{self, Place, Resolved},
+        problem::{Code, Problem},
         span::Spanned,
         values::Name,
-        variables::Variables,
+        variables::{EnvFile, Variables},
     },
     store::local::LocalStore,
 };
@@ -95,13 +95,18 @@ pub fn variables(host: &Host, policy: &Policy) -> Result<Variables, Vec<Problem>
                 continue;
             }
         };
+        let name = written.value.0.as_written();
         match fs::read_to_string(&path) {
-            Ok(text) => match env_file::parse(written, &path, &text) {
-                Ok(file) => files.push(file),
-                Err(found) => problems.push(found),
+            Ok(text) => match env_file::parse(&text) {
+                Ok(entries) => files.push(EnvFile { written: name.to_owned(), path, entries }),
+                Err(bad) => problems.push(bad.problem(name).label(written.span, "read here")),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => problems.push(env_file::unreadable(written, &error)),
+            Err(error) => {
+                let message = format!("{name} cannot be read: {error}");
+                let help = "make it readable for the user who runs this, or take it out of `env_files`";
+                problems.push(Problem::error(Code::BadEnvFile, message, help).label(written.span, "read here"));
+            }
         }
     }
     if problems.is_empty() { Ok(Variables::new(host.environment.clone(), files)) } else { Err(problems) }
@@ -113,8 +118,7 @@ fn resolve(
     variables: &Variables,
     path: &Spanned<PathTemplate>,
 ) -> Result<Resolved, Vec<Problem>> {
-    let places = Places { variables, home: host.home.as_deref(), folder: &policy.source().folder };
-    places.resolve(path)
+    paths::resolve(path, Place { source: policy.source(), variables, home: host.home.as_deref() })
 }
 
 impl<'a> World<'a> {
@@ -153,11 +157,11 @@ impl<'a> World<'a> {
         for step in &plan.steps {
             if let crate::plan::Action::Hook { command, .. } = &step.action {
                 for word in &command.argv {
-                    problems.extend(crate::policy::paths::unset(word, &self.variables));
+                    problems.extend(paths::unset(self.policy.source(), word, &self.variables));
                 }
             }
         }
-        problems.sort();
+        problems.sort_by(Problem::order);
         problems.dedup();
         problems
     }

@@ -13,6 +13,8 @@ pub mod scratch;
 mod verify;
 
 pub use event::{Event, Failure, FailureCode, Listener, Outcome};
+pub(crate) use prune::{candidate, still_stands, verdicts};
+pub(crate) use verify::{Opener, VerifyError, open_side, read_back};
 
 use crate::{
     catalog::{Catalog, HistoryEntry},

@@ -22,17 +22,18 @@ pub(crate) fn verdicts(
     now: DateTime<Utc>,
     origin: &str,
 ) -> Vec<retention::Verdict> {
-    let candidates: Vec<retention::Candidate> = backups
-        .iter()
-        .map(|stored| retention::Candidate {
-            id: stored.id.clone(),
-            time: stored.manifest.time,
-            proven: stored.proven(),
-            complete: !stored.manifest.partial,
-            own: stored.manifest.origin == origin,
-        })
-        .collect();
+    let candidates: Vec<_> = backups.iter().map(|stored| candidate(stored, origin)).collect();
     retention::decide(&candidates, rule.as_ref(), zone, now)
+}
+
+/// A stored backup as retention sees it.
+pub(crate) fn candidate(stored: &Stored, origin: &str) -> retention::Candidate {
+    retention::Candidate {
+        stamp: stored.id.stamp,
+        proven: stored.proven(),
+        partial: stored.manifest.partial,
+        own: stored.manifest.origin == origin,
+    }
 }
 
 /// The backups that retention no longer keeps.
@@ -44,7 +45,8 @@ pub(super) fn now_prunable(
     origin: &str,
 ) -> Vec<BackupId> {
     let verdicts = verdicts(backups, Some(rule), zone, now, origin);
-    verdicts.into_iter().filter(|verdict| !verdict.keep).map(|verdict| verdict.id).collect()
+    let gone = |stored: &&Stored| verdicts.iter().any(|verdict| !verdict.keep && verdict.stamp == stored.id.stamp);
+    backups.iter().filter(gone).map(|stored| stored.id.clone()).collect()
 }
 
 /// Reads again the manifest of the backup that makes others needless, and the presence and sizes of its files.

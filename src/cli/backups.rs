@@ -1,0 +1,292 @@
+//! Finds backups in stores: those of the policies, or those of a place that stands in for a policy.
+
+use super::{error::CliError, output, session::Session};
+use crate::{
+    catalog::Catalog,
+    listing::Element,
+    observe::{self, World},
+    policy::{self, Policy, model::Target},
+    run,
+    selector::{Selector, Unresolved},
+    store::{BackupId, Series, Store as _, StoreError, Stored, local::LocalStore},
+};
+use chrono::{DateTime, Utc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+/// Everything that was found, and where.
+pub(crate) struct Shelf<'a> {
+    /// The stores looked at, in order.
+    pub(crate) stores: Vec<Rack<'a>>,
+    /// Every copy, newest first; copies of one backup beside each other.
+    pub(crate) copies: Vec<Copy>,
+    /// The calendar's time.
+    now: DateTime<Utc>,
+}
+
+/// A store that was looked at.
+pub(crate) struct Rack<'a> {
+    /// Its name, or its place when no policy names it.
+    pub(crate) name: String,
+    /// The store.
+    pub(crate) store: LocalStore,
+    /// The policy that names it, and the world it was seen in.
+    pub(crate) policy: Option<&'a Policy>,
+    /// Origins by target, as this host makes them.
+    pub(crate) origins: BTreeMap<String, String>,
+}
+
+/// One copy of a backup.
+pub(crate) struct Copy {
+    /// The index of its store.
+    pub(crate) rack: usize,
+    /// The backup.
+    pub(crate) stored: Stored,
+    /// Why retention keeps it.
+    pub(crate) kept_by: Vec<String>,
+    /// Whether the store could not be reached and the catalog remembers it.
+    pub(crate) remembered: bool,
+}
+
+/// Whether `--store` names a place rather than a store of a policy.
+pub(crate) fn is_place(store: &str) -> bool {
+    store.contains('/') || store.contains('\\') || store == "." || store.starts_with('~')
+}
+
+/// Looks into every store that is meant. Takes no lock and writes nothing.
+pub(crate) fn collect<'a>(
+    session: &Session,
+    policies: &'a [Policy],
+    store: Option<&str>,
+) -> Result<Shelf<'a>, CliError> {
+    let now = session.host.now();
+    let mut shelf = Shelf { stores: Vec::new(), copies: Vec::new(), now };
+    match store {
+        Some(place) if is_place(place) => collect_place(session, place, &mut shelf)?,
+        name => collect_policies(session, policies, name, &mut shelf)?,
+    }
+    shelf.copies.sort_by(|a, b| {
+        let time = |copy: &Copy| copy.stored.id.stamp;
+        time(b).cmp(&time(a)).then_with(|| a.stored.id.cmp(&b.stored.id)).then(a.rack.cmp(&b.rack))
+    });
+    Ok(shelf)
+}
+
+fn collect_place<'a>(session: &Session, place: &str, shelf: &mut Shelf<'a>) -> Result<(), CliError> {
+    if place.contains("://") && !place.starts_with("file://") {
+        return Err(CliError::invalid(format!("`{place}` is no folder")).help("this version reads stores in folders"));
+    }
+    let bare = place.strip_prefix("file://").unwrap_or(place);
+    let path = match (bare.strip_prefix("~/"), &session.host.home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => policy::paths::normalized(&session.host.working_folder.join(bare)),
+    };
+    let store = LocalStore::new(place, path, false);
+    if store.id()?.is_none() {
+        return Err(CliError::unknown(format!("there is no store at {place}")));
+    }
+    let rack = Rack { name: place.to_owned(), store, policy: None, origins: BTreeMap::new() };
+    shelf.stores.push(rack);
+    for series in shelf.stores[0].store.series()? {
+        add_series(shelf, 0, &series)?;
+    }
+    Ok(())
+}
+
+fn collect_policies<'a>(
+    session: &Session,
+    policies: &'a [Policy],
+    name: Option<&str>,
+    shelf: &mut Shelf<'a>,
+) -> Result<(), CliError> {
+    let mut is_known = name.is_none();
+    for policy in policies {
+        let world = World::observe(&session.host, policy).map_err(|problems| {
+            session.tell_problems(&problems, Some(policy.source()));
+            CliError::told(2, "the policy cannot be used here")
+        })?;
+        let origins: BTreeMap<String, String> = world
+            .sources
+            .iter()
+            .filter_map(|(name, view)| Some((name.to_string(), view.as_ref().ok()?.origin.clone())))
+            .collect();
+        for (store_name, view) in world.stores {
+            if name.is_some_and(|wanted| wanted != store_name.as_str()) {
+                continue;
+            }
+            is_known = true;
+            let view = match view {
+                Ok(view) => view,
+                Err(why) => {
+                    output::tell(&format!("store `{store_name}` is unknown here: {why}"));
+                    continue;
+                }
+            };
+            let rack = shelf.stores.len();
+            shelf.stores.push(Rack {
+                name: store_name.to_string(),
+                store: view.store,
+                policy: Some(policy),
+                origins: origins.clone(),
+            });
+            match shelf.stores[rack].store.series() {
+                Ok(series) => {
+                    for series in series.iter().filter(|series| policy.name() == series.policy.as_str()) {
+                        add_series(shelf, rack, series)?;
+                    }
+                }
+                Err(error) => remember(session, policy, store_name.as_str(), rack, &error, shelf)?,
+            }
+        }
+    }
+    if is_known {
+        return Ok(());
+    }
+    let wanted = name.unwrap_or_default();
+    let known: BTreeSet<_> = policies.iter().flat_map(|policy| policy.stores().keys()).map(ToString::to_string).collect();
+    let known: Vec<_> = known.into_iter().collect();
+    Err(CliError::unknown(format!("there is no store `{wanted}`"))
+        .help(format!("the stores are {}; a folder needs a `/` in its name", known.join(", "))))
+}
+
+/// A store that cannot be reached is spoken of as the catalog last saw it, and that is said.
+fn remember(
+    session: &Session,
+    policy: &Policy,
+    store: &str,
+    rack: usize,
+    error: &StoreError,
+    shelf: &mut Shelf<'_>,
+) -> Result<(), CliError> {
+    let catalog = Catalog::open_existing(&session.host.state)?;
+    let known = match &catalog {
+        Some(catalog) => catalog.backups(policy.name().as_str(), store)?,
+        None => Vec::new(),
+    };
+    if known.is_empty() && matches!(error, StoreError::Absent(_)) {
+        return Ok(());
+    }
+    output::tell(&format!("store `{store}` cannot be reached ({error}): what follows of it is what the catalog remembers"));
+    for (manifest, proven) in known {
+        let Some(id) = BackupId::parse(&manifest.id) else { continue };
+        let mut stored = Stored { id, manifest, records: Vec::new() };
+        // What later verifications found lies in the store: the catalog only kept whether it was proven.
+        if !proven && stored.proven() {
+            stored.manifest.failures.push("a later verification failed".to_owned());
+        }
+        shelf.copies.push(Copy { rack, stored, kept_by: Vec::new(), remembered: true });
+    }
+    Ok(())
+}
+
+fn add_series(shelf: &mut Shelf<'_>, rack: usize, series: &Series) -> Result<(), CliError> {
+    let listing = match shelf.stores[rack].store.list(series) {
+        Ok(listing) => listing,
+        Err(StoreError::Absent(_)) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let name = &shelf.stores[rack].name;
+    for (folder, why) in &listing.unclaimed {
+        output::tell(&format!("{series} in {name}: `{}` is no backup: {why}", output::printable(folder)));
+    }
+    let kept_by = kept_by(&shelf.stores[rack], series, &listing.backups, shelf.now);
+    for stored in listing.backups {
+        let kept_by = kept_by.get(&stored.id).cloned().unwrap_or_default();
+        shelf.copies.push(Copy { rack, stored, kept_by, remembered: false });
+    }
+    Ok(())
+}
+
+/// The retention that a policy sets for a series in a store.
+pub(crate) fn retention_of(rack: &Rack<'_>, series: &Series) -> Option<policy::model::Retention> {
+    let job = rack.policy?.jobs().get(series.job.as_str())?;
+    job.stores.iter().find(|store| store.store == *rack.name.as_str())?.retention
+}
+
+fn kept_by(
+    rack: &Rack<'_>,
+    series: &Series,
+    backups: &[Stored],
+    now: DateTime<Utc>,
+) -> BTreeMap<BackupId, Vec<String>> {
+    let (Some(policy), Some(origin)) = (rack.policy, rack.origins.get(&series.target)) else {
+        return BTreeMap::new();
+    };
+    let verdicts = run::verdicts(backups, retention_of(rack, series), policy.timezone(), now, origin);
+    verdicts
+        .into_iter()
+        .filter(|verdict| verdict.keep)
+        .map(|verdict| {
+            let reasons = verdict.reasons.iter().map(ToString::to_string).collect();
+            (series.backup(verdict.stamp), reasons)
+        })
+        .collect()
+}
+
+impl Shelf<'_> {
+    /// A copy as every command shows it.
+    pub(crate) fn element(&self, copy: &Copy) -> Element {
+        Element::new(&self.stores[copy.rack].name, &copy.stored, copy.kept_by.clone())
+    }
+
+    /// The ids that a selector takes: every match.
+    pub(crate) fn every(&self, selector: Option<&str>) -> Result<Vec<BackupId>, CliError> {
+        let Some(text) = selector else {
+            let ids: BTreeSet<_> = self.copies.iter().map(|copy| copy.stored.id.clone()).collect();
+            return Ok(ids.into_iter().rev().collect());
+        };
+        let selector = parse(text)?;
+        selector.every(&self.entries(), self.now).map_err(|why| unresolved(text, &why))
+    }
+
+    /// The one id that a selector means.
+    pub(crate) fn one(&self, text: &str) -> Result<BackupId, CliError> {
+        parse(text)?.one(&self.entries(), self.now).map_err(|why| unresolved(text, &why))
+    }
+
+    /// The copies of a backup, in the order of the stores.
+    pub(crate) fn copies_of(&self, id: &BackupId) -> Vec<&Copy> {
+        self.copies.iter().filter(|copy| copy.stored.id == *id).collect()
+    }
+
+    /// The backups, not copies, as selectors see them: proven when any copy is.
+    pub(crate) fn entries(&self) -> Vec<crate::selector::Entry> {
+        let mut entries: BTreeMap<BackupId, bool> = BTreeMap::new();
+        for copy in &self.copies {
+            *entries.entry(copy.stored.id.clone()).or_default() |= copy.stored.proven();
+        }
+        entries.into_iter().map(|(id, proven)| crate::selector::Entry { id, proven }).collect()
+    }
+}
+
+fn parse(text: &str) -> Result<Selector, CliError> {
+    Selector::parse(text).map_err(|error| {
+        CliError::invalid(error.to_string()).help("write `[[POLICY/]JOB/]TARGET[@WHEN]` or a backup's id")
+    })
+}
+
+fn unresolved(text: &str, why: &Unresolved) -> CliError {
+    match why {
+        Unresolved::Ambiguous(_) => CliError::ambiguous(format!("`{text}` {why}")),
+        _ => CliError::unknown(format!("`{text}`: {why}")).help("`policy list` shows what there is"),
+    }
+}
+
+/// The target that a backup was made of, as the policy said it then: its text lies in the store.
+///
+/// Falls back on the policy at hand where the store has no text that this program reads.
+pub(crate) fn target_of(rack: &Rack<'_>, stored: &Stored) -> Option<Target> {
+    let manifest = &stored.manifest;
+    let then = rack.store.policy_text(&manifest.policy, &manifest.policy_digest).ok().flatten().and_then(|text| {
+        let loaded = policy::load(&manifest.policy_digest, rack.store.root(), text.as_bytes());
+        loaded.policy?.targets().get(manifest.target.as_str()).cloned()
+    });
+    then.or_else(|| rack.policy?.targets().get(manifest.target.as_str()).cloned())
+}
+
+/// An engine for content that has no source here, for examining and restoring it elsewhere.
+pub(crate) fn engine_at(target: &Target, place: &Path) -> Box<dyn crate::engines::Engine> {
+    observe::engine(&target.engine, PathBuf::from(place))
+}

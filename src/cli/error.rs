@@ -1,0 +1,109 @@
+//! Errors of the command line, and the one place where they become exit codes.
+
+use crate::{catalog::CatalogError, fault::Fault, host::HostError, store::StoreError};
+
+/// An error that ends a command.
+#[derive(Debug, Clone)]
+pub(crate) struct CliError {
+    /// The exit code of the contract (cli.md).
+    pub(crate) exit: u8,
+    /// A stable word for programs.
+    pub(crate) code: &'static str,
+    /// What, where, why.
+    pub(crate) message: String,
+    /// What to do.
+    pub(crate) help: Option<String>,
+    /// Whether it was told already, as drawn problems are.
+    pub(crate) told: bool,
+}
+
+impl CliError {
+    fn new(exit: u8, code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit, code, message: message.into(), help: None, told: false }
+    }
+
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::new(1, "failed", message)
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(2, "invalid", message)
+    }
+
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(5, "refused", message)
+    }
+
+    pub(crate) fn unknown(message: impl Into<String>) -> Self {
+        Self::new(10, "not_found", message)
+    }
+
+    pub(crate) fn ambiguous(message: impl Into<String>) -> Self {
+        Self::new(2, "ambiguous", message)
+    }
+
+    pub(crate) fn locked(message: impl Into<String>) -> Self {
+        Self::new(11, "locked", message)
+    }
+
+    pub(crate) fn unproven(message: impl Into<String>) -> Self {
+        Self::new(4, "unproven", message)
+    }
+
+    pub(crate) fn drift(message: impl Into<String>) -> Self {
+        Self::new(7, "drift", message)
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self::new(130, "interrupted", "interrupted; what was begun was cleaned up")
+    }
+
+    /// An end that was reported in full already: only the exit code and the JSON line are left to say.
+    pub(crate) fn told(exit: u8, message: impl Into<String>) -> Self {
+        let code = match exit {
+            2 => "invalid",
+            3 => "incomplete",
+            4 => "unproven",
+            5 => "refused",
+            7 => "drift",
+            10 => "not_found",
+            11 => "locked",
+            130 => "interrupted",
+            _ => "failed",
+        };
+        Self { told: true, ..Self::new(exit, code, message) }
+    }
+
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+impl From<Fault> for CliError {
+    fn from(fault: Fault) -> Self {
+        Self::failed(fault.to_string())
+    }
+}
+
+impl From<HostError> for CliError {
+    fn from(error: HostError) -> Self {
+        Self::failed(error.to_string()).help("set POLICY_STATE_DIR to a folder that lasts")
+    }
+}
+
+impl From<CatalogError> for CliError {
+    fn from(error: CatalogError) -> Self {
+        Self::failed(error.to_string())
+            .help("the catalog is only an index: move it away, and `policy catalog rebuild` makes a new one")
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Locked { .. } => Self::locked(error.to_string()).help("locks end with their process: wait for it"),
+            StoreError::NoBackup(_) | StoreError::Absent(_) => Self::unknown(error.to_string()),
+            _ => Self::failed(error.to_string()),
+        }
+    }
+}

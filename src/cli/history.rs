@@ -1,0 +1,82 @@
+//! `history` and `log`.
+#![expect(clippy::disallowed_methods, reason = "logs are files of the state folder")]
+
+use super::{
+    args::{History, Log},
+    error::CliError,
+    output,
+    progress::log_file,
+    session::Session,
+};
+use crate::{
+    catalog::{Catalog, HistoryEntry},
+    plan::rfc3339,
+};
+use std::fs;
+
+fn entries(session: &Session, limit: usize) -> Result<Vec<HistoryEntry>, CliError> {
+    match Catalog::open_existing(&session.host.state)? {
+        Some(catalog) => Ok(catalog.history(limit)?),
+        None => Ok(Vec::new()),
+    }
+}
+
+pub(crate) fn history(session: &Session, args: &History) -> Result<u8, CliError> {
+    let entries = entries(session, args.limit)?;
+    if session.global.json {
+        return output::print_json(&entries);
+    }
+    if entries.is_empty() {
+        output::tell("nothing was done on this host yet");
+        return Ok(0);
+    }
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let took = entry.finished.map(|end| format!("{} s", (end - entry.started).num_seconds().max(0)));
+            vec![
+                entry.run.clone(),
+                entry.kind.clone(),
+                rfc3339(entry.started),
+                entry.outcome.clone(),
+                took.unwrap_or_else(|| "no end recorded".to_owned()),
+                entry.digest.chars().take(12).collect(),
+            ]
+        })
+        .collect();
+    output::print(&output::table(&rows))
+}
+
+/// Prints the log of a run, or of the newest one of a job. With failures in it, the last one comes first.
+pub(crate) fn log(session: &Session, args: &Log) -> Result<u8, CliError> {
+    let entries = entries(session, usize::MAX)?;
+    let entry = entries.iter().find(|entry| is_meant(entry, args.what.as_deref()));
+    let Some(entry) = entry else {
+        return Err(CliError::unknown(match &args.what {
+            Some(what) => format!("there is no run or job `{what}` in the history"),
+            None => "nothing was done on this host yet".to_owned(),
+        }));
+    };
+    let path = log_file(&session.host.state.join("logs"), &entry.run);
+    let text = fs::read_to_string(&path)
+        .map_err(|error| CliError::unknown(format!("run {} has no log: {error}", entry.run)))?;
+    let lines: Vec<&str> = text.lines().collect();
+    let last_failure = lines.iter().rev().find(|line| line.contains(" FAILED  "));
+    if session.global.json {
+        return output::print_json(&serde_json::json!({
+            "run": entry.run, "last_failure": last_failure, "lines": lines,
+        }));
+    }
+    let first = last_failure.map(|line| format!("last failure: {line}\n\n")).unwrap_or_default();
+    output::print(&format!("{first}{text}"))
+}
+
+fn is_meant(entry: &HistoryEntry, what: Option<&str>) -> bool {
+    let Some(what) = what else { return true };
+    let (policy, job) = what.rsplit_once('/').map_or((None, what), |(policy, job)| (Some(policy), job));
+    let has_job = || {
+        let jobs = entry.details.get("jobs").and_then(|jobs| jobs.as_array());
+        jobs.is_some_and(|jobs| jobs.iter().any(|name| name.as_str() == Some(job)))
+    };
+    entry.run == what || (policy.is_none_or(|policy| policy == entry.policy) && has_job())
+}

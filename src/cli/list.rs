@@ -1,0 +1,238 @@
+//! `list` and `show`.
+
+use super::{
+    args::{List, Show},
+    backups::{self, Shelf},
+    error::CliError,
+    output::{self, BOLD, DIM, GOOD, WARNING, paint},
+    session::Session,
+};
+use crate::{
+    evidence::CheckResult,
+    listing::Element,
+    policy::{Policy, values::Size},
+    store::{Manifest, Record, Stored},
+};
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The policies at hand, unless a place stands in for them.
+pub(crate) fn policies_for(session: &Session, store: Option<&str>) -> Result<Vec<Policy>, CliError> {
+    if store.is_some_and(backups::is_place) { Ok(Vec::new()) } else { session.policies() }
+}
+
+pub(crate) fn list(session: &Session, args: &List) -> Result<u8, CliError> {
+    let store = args.place.store.as_deref();
+    let policies = policies_for(session, store)?;
+    let shelf = backups::collect(session, &policies, store)?;
+    let ids = shelf.every(args.selector.as_deref())?;
+    let elements: Vec<Element> =
+        shelf.copies.iter().filter(|copy| ids.contains(&copy.stored.id)).map(|copy| shelf.element(copy)).collect();
+    if session.global.json {
+        return output::print_json(&elements);
+    }
+    if elements.is_empty() {
+        output::tell("no backups yet");
+        return Ok(0);
+    }
+    let now = session.host.now();
+    let header = ["ID", "STORE", "AGE", "SIZE", "LEVEL", "PROVEN", "KEPT BY"].map(|word| paint(BOLD, word));
+    let mut rows = vec![header.to_vec()];
+    for element in &elements {
+        rows.push(vec![
+            element.id.clone(),
+            element.store.clone(),
+            age(now, element.time),
+            Size::from_bytes(element.bytes).to_string(),
+            element.level.to_string(),
+            proof(element),
+            element.kept_by.join("; "),
+        ]);
+    }
+    output::print(&output::table(&rows))
+}
+
+fn proof(element: &Element) -> String {
+    match (element.proven, element.partial) {
+        (true, _) => paint(GOOD, "yes"),
+        (false, true) => paint(WARNING, "no, partial"),
+        (false, false) => paint(WARNING, format!("no, asked {}", element.asked)),
+    }
+}
+
+/// How long ago a time was, in its largest unit.
+pub(crate) fn age(now: DateTime<Utc>, time: DateTime<Utc>) -> String {
+    let seconds = (now - time).num_seconds();
+    let (sign, seconds) = if seconds < 0 { ("in ", -seconds) } else { ("", seconds) };
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    match units.into_iter().find(|(length, _)| seconds >= 2 * length) {
+        Some((length, unit)) => format!("{sign}{}{unit}", seconds / length),
+        None => format!("{sign}{seconds}s"),
+    }
+}
+
+/// What `show --json` prints: a list element with manifest, statistics, copies and records.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Shown<'a> {
+    id: String,
+    policy: String,
+    job: String,
+    target: String,
+    store: String,
+    engine: String,
+    method: String,
+    time: DateTime<Utc>,
+    bytes: u64,
+    original_bytes: u64,
+    level: crate::policy::values::Level,
+    asked: crate::policy::values::Level,
+    proven: bool,
+    partial: bool,
+    kept_by: Vec<String>,
+    /// The manifest as it lies in the store.
+    manifest: &'a Manifest,
+    /// Figures made from it.
+    stats: Stats,
+    /// The stores that hold a copy.
+    copies: Vec<String>,
+    /// What happened to it later.
+    records: &'a [Record],
+}
+
+/// Figures of one backup.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Stats {
+    /// Stored size in hundredths of the original's.
+    ratio_percent: u64,
+    /// Milliseconds from the start of the capture to the manifest.
+    duration_ms: u64,
+    /// Original bytes a second.
+    bytes_per_second: u64,
+    /// Seconds since the run began.
+    age_seconds: i64,
+}
+
+fn stats(stored: &Stored, now: DateTime<Utc>) -> Stats {
+    let manifest = &stored.manifest;
+    Stats {
+        ratio_percent: manifest.bytes.saturating_mul(100) / manifest.original_bytes.max(1),
+        duration_ms: manifest.duration_ms,
+        bytes_per_second: manifest.original_bytes.saturating_mul(1_000) / manifest.duration_ms.max(1),
+        age_seconds: (now - manifest.time).num_seconds(),
+    }
+}
+
+pub(crate) fn show(session: &Session, args: &Show) -> Result<u8, CliError> {
+    let store = args.place.store.as_deref();
+    let policies = policies_for(session, store)?;
+    let shelf = backups::collect(session, &policies, store)?;
+    let id = shelf.one(&args.backup)?;
+    let copies = shelf.copies_of(&id);
+    let Some(first) = copies.first() else {
+        return Err(CliError::unknown(format!("there is no backup `{id}`")));
+    };
+    let element = shelf.element(first);
+    let names = copies.iter().map(|copy| shelf.stores[copy.rack].name.clone()).collect();
+    let stats = stats(&first.stored, session.host.now());
+    if session.global.json {
+        return output::print_json(&Shown {
+            id: element.id,
+            policy: element.policy,
+            job: element.job,
+            target: element.target,
+            store: element.store,
+            engine: element.engine,
+            method: element.method,
+            time: element.time,
+            bytes: element.bytes,
+            original_bytes: element.original_bytes,
+            level: element.level,
+            asked: element.asked,
+            proven: element.proven,
+            partial: element.partial,
+            kept_by: element.kept_by,
+            manifest: &first.stored.manifest,
+            stats,
+            copies: names,
+            records: &first.stored.records,
+        });
+    }
+    output::print(&describe(&shelf, &element, &first.stored, &stats, &names))
+}
+
+fn describe(_shelf: &Shelf<'_>, element: &Element, stored: &Stored, stats: &Stats, copies: &[String]) -> String {
+    let manifest = &stored.manifest;
+    let on = manifest.checked_on.map(|on| format!(", content checked on the {}", match on {
+        crate::evidence::CheckedOn::Snapshot => "snapshot",
+        crate::evidence::CheckedOn::Copy => "copy",
+    }));
+    let mut rows = vec![
+        row("id", &element.id),
+        row("stores", &copies.join(", ")),
+        row("time", &element.time.to_rfc3339()),
+        row("source", &output::printable(&manifest.source)),
+        row("engine", &format!("{}, captured by {}", manifest.engine, manifest.method)),
+        row("level", &format!("{} of {} asked{}", element.level, element.asked, on.unwrap_or_default())),
+        row("proven", &proof(element)),
+        row(
+            "size",
+            &format!(
+                "{}, {}% of {}, {}",
+                Size::from_bytes(manifest.bytes),
+                stats.ratio_percent,
+                Size::from_bytes(manifest.original_bytes),
+                manifest.compression
+            ),
+        ),
+        row(
+            "took",
+            &format!("{} ms, {} a second", stats.duration_ms, Size::from_bytes(stats.bytes_per_second)),
+        ),
+        row("run", &manifest.run),
+        row("policy", &format!("digest {}", manifest.policy_digest)),
+        row("origin", &manifest.origin),
+        row("kept by", &element.kept_by.join("; ")),
+    ];
+    for file in &manifest.files {
+        rows.push(row("file", &format!("{}  {} bytes  sha256 {}", file.name, file.bytes, file.sha256)));
+    }
+    for check in &manifest.checks {
+        rows.push(row("check", &check_line(check)));
+    }
+    for (table, fact) in &manifest.tables {
+        rows.push(row("table", &format!("{}  {} rows, {}", output::printable(table), fact.rows, fact.class)));
+    }
+    for failure in &manifest.failures {
+        rows.push(row("failure", &output::printable(failure)));
+    }
+    for warning in &manifest.warnings {
+        rows.push(row("warning", &output::printable(warning)));
+    }
+    for name in &manifest.unreadable {
+        rows.push(row("unread", &output::printable(name)));
+    }
+    for record in &stored.records {
+        let passed = if record.passed { "passed" } else { "failed" };
+        let kind = format!("{:?}", record.kind).to_lowercase();
+        let line = format!("{kind} {} to level {}: {passed} {}", record.at.to_rfc3339(), record.level, record.message);
+        rows.push(row("record", &output::printable(&line)));
+    }
+    output::table(&rows)
+}
+
+fn row(key: &str, value: &str) -> Vec<String> {
+    vec![paint(DIM, key), value.to_owned()]
+}
+
+/// A check as one line.
+pub(crate) fn check_line(check: &CheckResult) -> String {
+    let word = if check.passed { paint(GOOD, "ok") } else { paint(WARNING, "failed") };
+    let actual = check.actual.as_deref().unwrap_or("no answer");
+    output_line(&word, &check.name, &check.expected, actual)
+}
+
+fn output_line(word: &str, name: &str, expected: &str, actual: &str) -> String {
+    let [name, expected, actual] = [name, expected, actual].map(output::printable);
+    format!("{word}  {name}: expected {expected}, got {actual}")
+}

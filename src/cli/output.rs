@@ -1,0 +1,100 @@
+//! Printing: data to standard output, everything else to standard error.
+#![expect(clippy::print_stderr, reason = "the place that prints")]
+
+use super::error::CliError;
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use std::io::{self, IsTerminal as _, Write};
+
+/// Bold red.
+pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// Bold yellow.
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+/// Green.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// Dimmed.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// Bold.
+pub(crate) const BOLD: Style = Style::new().bold();
+
+/// Text in a style; `anstream` takes it off where colour is not wanted.
+pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Writes data to standard output. A reader that went away, as `head` does, is no error.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<u8, CliError> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CliError::failed(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(0),
+    }
+}
+
+/// Writes text to standard output.
+pub(crate) fn print(text: &str) -> Result<u8, CliError> {
+    print_bytes(text.as_bytes())
+}
+
+/// Writes one JSON value to standard output.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<u8, CliError> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| CliError::failed(error.to_string()))?;
+    text.push('\n');
+    print(&text)
+}
+
+/// Writes a line to standard error.
+pub(crate) fn tell(line: &str) {
+    anstream::eprintln!("{line}");
+}
+
+/// Tells an error; with `--json`, its last line is the object of the contract.
+pub(crate) fn print_error(error: &CliError, is_json: bool) {
+    if !error.told {
+        tell(&format!("{} {}", paint(ERROR, "error:"), error.message));
+        if let Some(help) = &error.help {
+            tell(&format!("  {} {help}", paint(BOLD, "help:")));
+        }
+    }
+    if is_json {
+        let object = serde_json::json!({
+            "error": { "code": error.code, "message": error.message, "exit": error.exit }
+        });
+        let _ = writeln!(io::stderr().lock(), "{object}");
+    }
+}
+
+/// Whether standard error is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Lays rows out in columns, left-aligned, two blanks apart; the last column is not padded.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            line.push_str(cell);
+            if column + 1 < row.len() {
+                let padding = widths[column].saturating_sub(cell.chars().count()) + 2;
+                line.extend(std::iter::repeat_n(' ', padding));
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Makes control characters visible: names from archives and stores are shown, never obeyed.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,112 @@
+//! `plan`: shows, stores and compares plans.
+#![expect(clippy::disallowed_methods, reason = "snapshots are read and written where the command line says")]
+
+use super::{args::PlanArgs, error::CliError, output, session::Session};
+use crate::{
+    fault::OnPath,
+    plan::{
+        self, Plan, Platform, render,
+        snapshot::{self, Drift},
+    },
+};
+use std::{collections::BTreeMap, fs, path::Path};
+
+pub(crate) fn plan(session: &Session, args: &PlanArgs) -> Result<u8, CliError> {
+    let policies = session.policies()?;
+    let selected = session.select(&policies, &args.jobs)?;
+    let stores_all = (args.write.is_some() || args.check.is_some()) && args.platform.is_none();
+    let platforms = if stores_all { Platform::ALL.to_vec() } else { vec![args.platform.unwrap_or(Platform::current())] };
+    let at = session.host.given_now();
+    let plans: Vec<Plan> = selected
+        .iter()
+        .flat_map(|(policy, selection)| platforms.iter().map(move |platform| plan::build(policy, selection, *platform, at)))
+        .collect();
+    if let Some(folder) = &args.write {
+        return write(session, &session.host.working_folder.join(folder), &plans);
+    }
+    if let Some(folder) = &args.check {
+        return check(session, folder, &plans);
+    }
+    if session.global.json {
+        return output::print_json(&plans);
+    }
+    let texts: Vec<String> = plans.iter().map(render::text).collect();
+    output::print(&texts.join("\n"))
+}
+
+/// Writes the snapshots that differ, and takes away those of these policies that no plan stands behind any more.
+fn write(session: &Session, folder: &Path, plans: &[Plan]) -> Result<u8, CliError> {
+    fs::create_dir_all(folder).on("create the folder", folder)?;
+    let planned = snapshot::files(plans);
+    let stored = read(folder)?;
+    for (name, text) in &planned {
+        if stored.get(name) != Some(text) {
+            let path = folder.join(name);
+            fs::write(&path, text).on("write", &path)?;
+            note(session, &format!("wrote {}", path.display()));
+        }
+    }
+    for name in stored.keys().filter(|name| !planned.contains_key(*name)) {
+        let path = folder.join(name);
+        fs::remove_file(&path).on("remove", &path)?;
+        note(session, &format!("removed {}: no policy stands behind it", path.display()));
+    }
+    Ok(0)
+}
+
+fn note(session: &Session, line: &str) {
+    if !session.global.quiet {
+        output::tell(line);
+    }
+}
+
+fn check(session: &Session, folder: &Path, plans: &[Plan]) -> Result<u8, CliError> {
+    let place = session.host.working_folder.join(folder);
+    if !place.is_dir() {
+        return Err(CliError::drift(format!("{} holds no stored plans", folder.display()))
+            .help(format!("store them with `policy plan --write {}`", folder.display())));
+    }
+    let drift = snapshot::compare(&read(&place)?, &snapshot::files(plans));
+    if session.global.json {
+        let files: Vec<_> = drift
+            .iter()
+            .map(|drift| match drift {
+                Drift::Changed { file, diff } => serde_json::json!({"file": file, "drift": "changed", "diff": diff}),
+                Drift::Missing(file) => serde_json::json!({"file": file, "drift": "missing"}),
+                Drift::Surplus(file) => serde_json::json!({"file": file, "drift": "surplus"}),
+            })
+            .collect();
+        output::print_json(&files)?;
+    } else {
+        for one in &drift {
+            output::print(&match one {
+                Drift::Changed { diff, .. } => diff.clone(),
+                Drift::Missing(file) => format!("{file}: planned, and not stored\n"),
+                Drift::Surplus(file) => format!("{file}: stored, and no policy stands behind it\n"),
+            })?;
+        }
+    }
+    if drift.is_empty() {
+        return Ok(0);
+    }
+    let count = drift.len();
+    let plans = if count == 1 { "plan differs" } else { "plans differ" };
+    Err(CliError::drift(format!("{count} {plans} from {}", folder.display()))
+        .help(format!("if the change is meant: `policy plan --write {}`", folder.display())))
+}
+
+/// The stored plans of a folder, by file name; other files are not looked at.
+fn read(folder: &Path) -> Result<BTreeMap<String, String>, CliError> {
+    let mut stored = BTreeMap::new();
+    for entry in fs::read_dir(folder).on("read the folder", folder)? {
+        let path = entry.on("read the folder", folder)?.path();
+        if path.extension().is_some_and(|ext| ext == "plan")
+            && let Some(name) = path.file_name().and_then(|name| name.to_str())
+        {
+            // Bytes that are no text are a difference like any other.
+            let bytes = fs::read(&path).on("read", &path)?;
+            stored.insert(name.to_owned(), String::from_utf8_lossy(&bytes).into_owned());
+        }
+    }
+    Ok(stored)
+}

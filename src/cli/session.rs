@@ -1,0 +1,210 @@
+//! One call of the program: the host, the options, and the policies it works on.
+#![expect(clippy::disallowed_methods, reason = "policy files are read from this host")]
+
+use super::{
+    args::{Color, Global},
+    error::CliError,
+    output,
+};
+use crate::{
+    fault::OnPath,
+    host::Host,
+    policy::{
+        self, Loaded, Policy, Problem, Severity, Source,
+        problem::draw::{Look, draw},
+    },
+    plan::Selection,
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// One call of the program.
+pub(crate) struct Session {
+    pub(crate) host: Host,
+    pub(crate) global: Global,
+}
+
+impl Session {
+    /// Reads the host and settles colour.
+    pub(crate) fn begin(global: Global) -> Result<Self, CliError> {
+        match global.color {
+            Color::Auto => {}
+            Color::Always => anstream::ColorChoice::Always.write_global(),
+            Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        let host = Host::read(global.now)?;
+        Ok(Self { host, global })
+    }
+
+    /// The policy files meant: those given, else `$POLICY_FILE`, else `./policies`, else `./policy.yaml`.
+    fn files(&self, given: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+        let named = self.host.environment.get("POLICY_FILE").filter(|file| !file.is_empty());
+        let mut files = Vec::new();
+        if !given.is_empty() {
+            for path in given {
+                files.extend(self.expand(path)?);
+            }
+        } else if let Some(file) = named {
+            files = self.expand(Path::new(file))?;
+        } else {
+            if self.host.working_folder.join("policies").is_dir() {
+                files = self.expand(Path::new("policies")).unwrap_or_default();
+            }
+            if files.is_empty() {
+                let single = ["policy.yaml", "policy.yml"].map(PathBuf::from);
+                files.extend(single.into_iter().find(|file| self.host.working_folder.join(file).is_file()));
+            }
+        }
+        if files.is_empty() {
+            return Err(CliError::invalid("there is no policy here: neither ./policies/*.yaml nor ./policy.yaml")
+                .help("name one with `--policy FILE`, or set POLICY_FILE"));
+        }
+        files.dedup();
+        Ok(files)
+    }
+
+    /// A file stands for itself, a folder for the `.yaml` and `.yml` files in it, by name.
+    fn expand(&self, path: &Path) -> Result<Vec<PathBuf>, CliError> {
+        let place = self.host.working_folder.join(path);
+        if !place.is_dir() {
+            return Ok(vec![path.to_owned()]);
+        }
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&place).on("read the folder", &place)? {
+            let name = entry.on("read the folder", &place)?.file_name();
+            let is_policy = Path::new(&name).extension().is_some_and(|ext| ext == "yaml" || ext == "yml");
+            if is_policy && place.join(&name).is_file() {
+                files.push(path.join(name));
+            }
+        }
+        files.sort();
+        if files.is_empty() {
+            return Err(CliError::invalid(format!("{} holds no .yaml or .yml file", path.display())));
+        }
+        Ok(files)
+    }
+
+    /// Loads policy files, valid or not.
+    pub(crate) fn load(&self, given: &[PathBuf]) -> Result<Vec<Loaded>, CliError> {
+        let given = if given.is_empty() { &self.global.policy } else { given };
+        let mut loaded = Vec::new();
+        for file in self.files(given)? {
+            loaded.push(self.load_one(&file)?);
+        }
+        for (index, problem) in policy::repeated_names(&loaded) {
+            loaded[index].problems.push(problem);
+            loaded[index].policy = None;
+        }
+        Ok(loaded)
+    }
+
+    fn load_one(&self, file: &Path) -> Result<Loaded, CliError> {
+        let place = policy::paths::normalized(&self.host.working_folder.join(file));
+        let bytes = read_bounded(&place)
+            .map_err(|error| CliError::invalid(format!("cannot read {}: {error}", file.display())))?;
+        let folder = place.parent().unwrap_or(&place);
+        Ok(policy::load(&file.display().to_string(), folder, &bytes))
+    }
+
+    /// Loads the policies meant, which must all be valid.
+    pub(crate) fn policies(&self) -> Result<Vec<Policy>, CliError> {
+        let loaded = self.load(&[])?;
+        let mut policies = Vec::new();
+        let mut invalid = 0;
+        for one in loaded {
+            match one.policy {
+                Some(policy) => policies.push(policy),
+                None => {
+                    invalid += 1;
+                    let errors: Vec<_> =
+                        one.problems.into_iter().filter(|p| p.severity == Severity::Error).collect();
+                    self.tell_problems(&errors, Some(&one.source));
+                }
+            }
+        }
+        if invalid > 0 {
+            return Err(CliError::told(2, "the policy is not valid"));
+        }
+        Ok(policies)
+    }
+
+    /// Draws problems to standard error.
+    pub(crate) fn tell_problems(&self, problems: &[Problem], source: Option<&Source>) {
+        for problem in problems {
+            output::tell(&draw(problem, source, self.look()));
+        }
+    }
+
+    /// How drawings look here: colours are taken off again where they are not wanted.
+    pub(crate) fn look(&self) -> Look {
+        let width = self.host.environment.get("COLUMNS").and_then(|columns| columns.parse().ok());
+        Look { color: self.has_color(), width: width.unwrap_or(80).min(120) }
+    }
+
+    fn has_color(&self) -> bool {
+        match self.global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => output::is_terminal() && !self.host.environment.contains_key("NO_COLOR"),
+        }
+    }
+
+    /// Finds the jobs named on the command line: `nightly`, or `prod/nightly` where several policies have one.
+    pub(crate) fn select<'p>(
+        &self,
+        policies: &'p [Policy],
+        jobs: &[String],
+    ) -> Result<Vec<(&'p Policy, Selection)>, CliError> {
+        if jobs.is_empty() {
+            return Ok(policies.iter().map(|policy| (policy, Selection::default())).collect());
+        }
+        let mut selected: Vec<(&Policy, Selection)> = Vec::new();
+        for name in jobs {
+            let (policy_name, job) = match name.split_once('/') {
+                Some((policy, job)) => (Some(policy), job),
+                None => (None, name.as_str()),
+            };
+            let has_job = |policy: &&Policy| {
+                policy_name.is_none_or(|wanted| policy.name() == wanted) && policy.jobs().contains_key(job)
+            };
+            let found: Vec<&Policy> = policies.iter().filter(has_job).collect();
+            let policy = match found.as_slice() {
+                [policy] => *policy,
+                [] => return Err(unknown_job(policies, name)),
+                several => {
+                    let names: Vec<_> = several.iter().map(|policy| format!("`{}/{job}`", policy.name())).collect();
+                    return Err(CliError::ambiguous(format!("several policies have a job `{job}`"))
+                        .help(format!("write {}", names.join(" or "))));
+                }
+            };
+            match selected.iter_mut().find(|(known, _)| known.name() == policy.name()) {
+                Some((_, selection)) => selection.jobs.push(job.to_owned()),
+                None => {
+                    let selection = Selection { jobs: vec![job.to_owned()], ..Selection::default() };
+                    selected.push((policy, selection));
+                }
+            }
+        }
+        Ok(selected)
+    }
+}
+
+fn unknown_job(policies: &[Policy], name: &str) -> CliError {
+    let known: Vec<String> = policies.iter().flat_map(|policy| policy.jobs().keys().map(ToString::to_string)).collect();
+    let bare = name.rsplit('/').next().unwrap_or(name);
+    let help = match policy::nearest::nearest(bare, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the jobs are {}", known.join(", ")),
+    };
+    CliError::unknown(format!("there is no job `{name}`")).help(help)
+}
+
+/// Reads a file, but no more than the language takes: what is larger is refused by its reader.
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(policy::yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
