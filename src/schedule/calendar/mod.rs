@@ -1,11 +1,29 @@
 //! The five-field grammar of crontab(5), its sets, and the instants they name in a zone.
+//!
+//! A text becomes sets of numbers (`grammar`, `sets`), sets become wall times without a zone (`naive`), and wall times
+//! become instants (`zone`, `occurrences`). Only the last step knows of clock changes, and its rule is that of
+//! Vixie cron: a job at fixed times runs once per time it names, a job with `*` follows the real clock.
 
-use std::ops::Range;
+mod gaps;
+mod grammar;
+mod naive;
+mod occurrences;
+mod sets;
+#[cfg(test)]
+mod tests;
+mod zone;
+
+use std::{fmt, ops::Range};
+
+pub use occurrences::{Fire, Note};
+pub use sets::{Set, Sets, Unit};
 
 /// A crontab(5) expression of five fields, or a macro such as `@daily`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expression {
     written: String,
+    sets: Sets,
+    naive: naive::Engine,
 }
 
 /// Why a text is not an expression that every scheduler reads the same way.
@@ -20,13 +38,54 @@ pub struct Invalid {
 }
 
 impl Expression {
-    /// Reads an expression.
+    /// Reads an expression: five fields between blanks, or a macro in lower case.
+    ///
+    /// Refused is what schedulers read differently (`5/15`, `22-4`, `L`, a step in one day field beside another day
+    /// field) and what never fires.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        Ok(Self { written: text.to_owned() })
+        let sets = grammar::parse(text)?;
+        let naive = naive::Engine::new(&sets).map_err(|reason| Invalid {
+            at: 0..text.len(),
+            message: format!("this schedule has no calendar: {reason}"),
+            help: "report this expression as a defect of `policy`".to_owned(),
+        })?;
+        Ok(Self { written: text.trim_matches([' ', '\t']).to_owned(), sets, naive })
     }
 
-    /// The text as written.
+    /// The text as written, without blanks around it.
     pub fn as_written(&self) -> &str {
         &self.written
+    }
+
+    /// The five fields as written, one blank between; a macro is spelled out.
+    ///
+    /// This is what a crontab line must hold: a field rewritten as a list would lose its `*`, and with it the rule for
+    /// clock changes and for day fields.
+    pub fn five_fields(&self) -> String {
+        self.sets.all().map(Set::as_written).join(" ")
+    }
+
+    /// The numbers each field names.
+    pub const fn sets(&self) -> &Sets {
+        &self.sets
+    }
+
+    /// Whether the job has fixed times: neither its minute nor its hour begins with `*`.
+    ///
+    /// Such a job fires once per time it names whatever the clock does; any other fires on every real instant.
+    pub const fn is_fixed(&self) -> bool {
+        !self.sets.minute.is_starred() && !self.sets.hour.is_starred()
+    }
+
+    /// Whether the hour begins with `*`, so that the zone hardly matters.
+    pub const fn hour_is_star(&self) -> bool {
+        self.sets.hour.is_starred()
+    }
+}
+
+impl fmt::Display for Expression {
+    /// The text as written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
     }
 }

@@ -1,0 +1,1 @@
+//! Folders: one tar stream with the digests of its members beside it.

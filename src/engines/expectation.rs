@@ -1,0 +1,1 @@
+//! What a check expects, and whether an answer is that: pure.

@@ -1,0 +1,253 @@
+//! The engines: how the content of one target is captured, examined and put back.
+//!
+//! An engine knows one kind of source and nothing about stores, manifests, retention or schedules. It streams the
+//! *plain* bytes of a capture into a writer (the run's pipe compresses, digests and stores them) and reads plain bytes
+//! back. A capture is one content at one moment: what cannot be shown to be that is an error, never a backup.
+
+pub mod directory;
+pub mod expectation;
+pub mod sqlite;
+
+use crate::{
+    evidence::{CheckedOn, Evidence, TableFact},
+    fault::Fault,
+    policy::{
+        model::{Check, Tables},
+        values::Level,
+    },
+    watch::{Stopped, Watch},
+};
+use chrono::{DateTime, Utc};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// One kind of source, bound to the place of one target.
+pub trait Engine {
+    /// The extension of its plain content: `db`, `tar`.
+    fn extension(&self) -> &'static str;
+
+    /// Looks at the source without changing anything beside it, not even a side file.
+    ///
+    /// # Errors
+    /// A missing, empty, unreadable or foreign source is an error; nothing is ever created.
+    fn observe(&self) -> Result<SourceFacts, EngineError>;
+
+    /// Streams the content at one moment into `out`, and shows what the request asks about exactly that content.
+    fn capture(
+        &self,
+        request: &CaptureRequest<'_>,
+        out: &mut dyn Write,
+        watch: &Watch<'_>,
+    ) -> Result<Capture, EngineError>;
+
+    /// Examines stored content that was decoded again: up to `checks` while or after reading it once, at `restore` by
+    /// restoring it below `scratch` and opening that.
+    fn examine(
+        &self,
+        stored: &mut StoredContent<'_>,
+        request: &ExamineRequest<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Evidence, EngineError>;
+
+    /// Writes the stored content to `place`, which does not exist yet, and makes it durable.
+    fn materialize(
+        &self,
+        stored: &mut StoredContent<'_>,
+        place: &Path,
+        watch: &Watch<'_>,
+    ) -> Result<(), EngineError>;
+
+    /// The processes that have the live target open, as far as this host tells; empty when none or when it cannot tell.
+    fn holders(&self, live: &Path) -> Vec<Holder>;
+
+    /// Puts `candidate` (verified, beside `live`, on the same filesystem) in the place of `live`, and keeps what was
+    /// there at `aside`. At every instant `live` is wholly the old or wholly the new content, also after a kill.
+    ///
+    /// # Errors
+    /// On any error `live` holds the old content as before.
+    fn swap(&self, candidate: &Path, live: &Path, aside: &Path, watch: &Watch<'_>) -> Result<Swapped, EngineError>;
+
+    /// What the live target holds, per classed table or in all, for the comparison a restore shows first.
+    fn survey(&self, place: &Path, tables: Option<&Tables>) -> Result<BTreeMap<String, TableFact>, EngineError>;
+}
+
+/// What was seen of a source without changing anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// Its size in bytes: for a database with its write-ahead log, for a folder the sum of the files taken.
+    pub bytes: u64,
+    /// Facts for the plan and the manifest, such as `journal_mode`, `files`.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// What a capture is to show.
+#[derive(Debug)]
+pub struct CaptureRequest<'a> {
+    /// The level asked; content is examined up to `checks` here, `restore` is shown on the stored file afterwards.
+    pub level: Level,
+    /// Guards on the source's shape.
+    pub expect: &'a crate::policy::model::Expect,
+    /// Declared checks.
+    pub checks: &'a [Check],
+    /// Declared data classes.
+    pub tables: Option<&'a Tables>,
+    /// The newest proven backup's answers and sizes, for `max_drop`, `max_growth` and tables that vanished.
+    pub previous: Option<&'a Previous>,
+    /// The calendar's time of the run, for `max_age`.
+    pub now: DateTime<Utc>,
+    /// A private folder for temporary copies, on this host; whatever is left there is removed by the run.
+    pub scratch: &'a Path,
+}
+
+/// What the newest proven backup said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Previous {
+    /// Its id, for messages.
+    pub id: String,
+    /// Its plain size in bytes.
+    pub bytes: u64,
+    /// Its checks' answers by name.
+    pub answers: BTreeMap<String, String>,
+    /// Its classed tables.
+    pub tables: BTreeMap<String, TableFact>,
+}
+
+/// What a capture produced.
+#[derive(Debug)]
+pub struct Capture {
+    /// How it was taken: `dbpage`, `backup`, `tar`.
+    pub method: &'static str,
+    /// The ways tried before, each with why it did not serve.
+    pub rungs: Vec<(&'static str, String)>,
+    /// On what the content was examined.
+    pub checked_on: CheckedOn,
+    /// What was shown.
+    pub evidence: Evidence,
+    /// Files beside the main one: extension and a file below the request's scratch folder.
+    pub side_files: Vec<(&'static str, PathBuf)>,
+    /// Members that could not be read, by name; not empty makes the backup partial.
+    pub unreadable: Vec<String>,
+    /// Facts for the manifest: versions, page count, change counter.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// Stored content, decoded again.
+pub struct StoredContent<'a> {
+    /// The plain bytes.
+    pub main: &'a mut dyn Read,
+    /// Opens a side file by its extension, decoded; `None` when the backup has none.
+    pub side: &'a dyn Fn(&str) -> Result<Option<Box<dyn Read + Send>>, Fault>,
+}
+
+/// What an examination is to show, and against what.
+#[derive(Debug)]
+pub struct ExamineRequest<'a> {
+    /// The level to show, `integrity` or above.
+    pub level: Level,
+    /// Declared checks.
+    pub checks: &'a [Check],
+    /// Declared data classes.
+    pub tables: Option<&'a Tables>,
+    /// The backup's own recorded answers and rows: what `same_as_source` and row counts are compared with.
+    pub recorded: &'a Previous,
+    /// The newest proven backup before it, for `max_drop` and `max_growth`.
+    pub previous: Option<&'a Previous>,
+    /// The moment of capture, for `max_age`.
+    pub captured_at: DateTime<Utc>,
+    /// A private folder on this host.
+    pub scratch: &'a Path,
+}
+
+/// A process that has a file open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: u32,
+    /// Its program's name.
+    pub name: String,
+}
+
+/// How a swap was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swapped {
+    /// Where the old content was set aside; `None` when there was none.
+    pub aside: Option<PathBuf>,
+    /// `rename`, or `backup-api` into a database that others have open.
+    pub method: &'static str,
+}
+
+/// Why an engine could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is nothing at the source's place.
+    #[error("{} does not exist", path.display())]
+    Missing {
+        /// The place.
+        path: PathBuf,
+    },
+    /// The source is there and has no content.
+    #[error("{} is empty", path.display())]
+    Empty {
+        /// The place.
+        path: PathBuf,
+    },
+    /// The source is of another kind: a folder for a file, a file that is no database.
+    #[error("{} is not {wanted}: {found}", path.display())]
+    Foreign {
+        /// The place.
+        path: PathBuf,
+        /// What was wanted, with article.
+        wanted: &'static str,
+        /// What was found.
+        found: String,
+    },
+    /// A guard of `expect` does not hold.
+    #[error("the source has {actual}, expected {expected}")]
+    Unexpected {
+        /// The guard's key, such as `min_tables`.
+        guard: &'static str,
+        /// What was found.
+        actual: String,
+        /// What the policy says.
+        expected: String,
+    },
+    /// Another process holds the source, and the wait for it ran out.
+    #[error("{} is locked by another process", path.display())]
+    Busy {
+        /// The place.
+        path: PathBuf,
+        /// Who holds it, as far as the host tells.
+        holders: Vec<Holder>,
+    },
+    /// The engine's library refused.
+    #[error("cannot {verb} {}: {message}", path.display())]
+    Library {
+        /// What was being done.
+        verb: &'static str,
+        /// The place.
+        path: PathBuf,
+        /// What the library said.
+        message: String,
+    },
+    /// The stored content is not what it should be.
+    #[error("the stored content is damaged: {0}")]
+    Damaged(String),
+    /// It would overwrite what must not be lost.
+    #[error("{0}")]
+    Refused(String),
+    /// The writer that a capture feeds failed; the pipe knows more.
+    #[error("cannot write the captured bytes: {0}")]
+    Out(#[source] std::io::Error),
+    /// The reader that stored content comes from failed.
+    #[error("cannot read the stored bytes: {0}")]
+    In(#[source] std::io::Error),
+    /// An operation on a path failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// It was asked to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}

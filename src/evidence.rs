@@ -1,0 +1,107 @@
+//! What a verification found: the values that manifests, records, reports and JSON all carry.
+
+use crate::policy::{
+    model::{OnFail, TableClass},
+    values::Level,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// On what the content was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckedOn {
+    /// In the read transaction that produced the stored bytes, whose plain digest the stored file, read back, has.
+    Snapshot,
+    /// On a copy made of the stored or captured bytes.
+    Copy,
+}
+
+/// The result of one declared check, or of one that every level implies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckResult {
+    /// The check's name.
+    pub name: String,
+    /// Whether it holds.
+    pub passed: bool,
+    /// What the answer must be, as the policy says it.
+    pub expected: String,
+    /// The answer: one scalar of at most 200 characters; `null` when there was none.
+    pub actual: Option<String>,
+    /// What failing means.
+    pub on_fail: OnFail,
+}
+
+/// What is recorded of a classed table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TableFact {
+    /// Its class.
+    pub class: TableClass,
+    /// Its rows at the moment of capture.
+    pub rows: u64,
+}
+
+/// How the engine's own test of soundness ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", tag = "outcome", content = "findings")]
+pub enum Integrity {
+    /// It was not asked for.
+    Skipped,
+    /// It found nothing wrong.
+    Sound,
+    /// It found the content damaged: what it said, at most 20 lines.
+    Damaged(Vec<String>),
+    /// It could not judge, as with a missing collation: why. Never called damaged.
+    Unverifiable(Vec<String>),
+}
+
+/// Everything an engine can show about one captured content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The engine's own test.
+    pub integrity: Integrity,
+    /// The checks, in the policy's order; empty when they were not asked for.
+    pub checks: Vec<CheckResult>,
+    /// The classed tables and their rows, on exactly the captured content.
+    pub tables: BTreeMap<String, TableFact>,
+    /// What lowers nothing but must be told.
+    pub warnings: Vec<String>,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Self { integrity: Integrity::Skipped, checks: Vec::new(), tables: BTreeMap::new(), warnings: Vec::new() }
+    }
+}
+
+impl Evidence {
+    /// The highest level that this evidence shows, given that the stored bytes passed `checksum`.
+    ///
+    /// `checks` is shown by checks that hold; the row counts of irreplaceable tables are checks of their own, named
+    /// `rows of TABLE`.
+    pub fn level(&self) -> Level {
+        if self.integrity != Integrity::Sound {
+            return Level::Checksum;
+        }
+        let asked = !self.checks.is_empty();
+        let held = self.checks.iter().all(|check| check.passed || check.on_fail == OnFail::Warn);
+        if asked && held { Level::Checks } else { Level::Integrity }
+    }
+
+    /// Why a level above `checksum` was not reached, one sentence each; checks that only warn are not among them.
+    pub fn failures(&self) -> Vec<String> {
+        let integrity = match &self.integrity {
+            Integrity::Damaged(lines) => lines.iter().map(|line| format!("integrity: {line}")).collect(),
+            Integrity::Unverifiable(lines) => {
+                lines.iter().map(|line| format!("integrity could not be checked: {line}")).collect()
+            }
+            Integrity::Skipped | Integrity::Sound => Vec::new(),
+        };
+        let checks = self.checks.iter().filter(|check| !check.passed && check.on_fail == OnFail::Fail).map(|check| {
+            let actual = check.actual.as_deref().unwrap_or("no answer");
+            format!("check `{}`: expected {}, got {actual}", check.name, check.expected)
+        });
+        integrity.into_iter().chain(checks).collect()
+    }
+}

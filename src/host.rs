@@ -1,0 +1,187 @@
+//! What is read of this host once, before anything else: environment, home, state folder, machine, clock.
+#![expect(clippy::disallowed_methods, reason = "reading the host is what this module is for")]
+
+use crate::{
+    fault::{Fault, OnPath},
+    policy::{Policy, variables::Variables},
+};
+use chrono::{DateTime, SubsecRound, Utc};
+use etcetera::BaseStrategy;
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+/// The host as this process sees it.
+#[derive(Debug)]
+pub struct Host {
+    /// The process environment; names and values that are not Unicode are left out.
+    pub environment: BTreeMap<String, String>,
+    /// The home folder, where there is one.
+    pub home: Option<PathBuf>,
+    /// The working directory: command-line arguments belong to it, nothing in a policy does.
+    pub working_folder: PathBuf,
+    /// `$POLICY_STATE_DIR`, else the platform's state folder.
+    pub state: PathBuf,
+    /// The host's name, for lock notes and logs; never part of what travels.
+    pub name: String,
+    given_now: Option<DateTime<Utc>>,
+}
+
+/// Why the host cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// No home folder and no `$POLICY_STATE_DIR`.
+    #[error("there is no home folder, and POLICY_STATE_DIR is not set")]
+    NoState,
+    /// A path could not be read.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Host {
+    /// Reads the host.
+    ///
+    /// # Errors
+    /// Fails when neither a home folder nor `POLICY_STATE_DIR` tells where state belongs.
+    pub fn read(now: Option<DateTime<Utc>>) -> Result<Self, HostError> {
+        let environment: BTreeMap<String, String> = env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let home = etcetera::home_dir().ok().filter(|home| home.is_absolute());
+        let working_folder = env::current_dir().on("read the name of the working directory", ".")?;
+        let state = match environment.get("POLICY_STATE_DIR").filter(|dir| !dir.is_empty()) {
+            Some(dir) => working_folder.join(dir),
+            None => platform_state_folder().ok_or(HostError::NoState)?,
+        };
+        let name = host_name();
+        Ok(Self { environment, home, working_folder, state, name, given_now: now })
+    }
+
+    /// The calendar's time in whole seconds: the one given by `--now`, which stands still, else the real one.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.given_now.unwrap_or_else(Utc::now).trunc_subsecs(0)
+    }
+
+    /// The time given by `--now`, as it was given.
+    pub fn given_now(&self) -> Option<DateTime<Utc>> {
+        self.given_now
+    }
+
+    /// The real clock.
+    pub fn real_now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    /// Whether `--now` lies later than the real clock: then nothing is deleted.
+    pub fn is_ahead(&self) -> bool {
+        self.given_now.is_some_and(|given| given > Utc::now())
+    }
+
+    /// Joins the process environment with the policy's dotenv files, those that are there.
+    ///
+    /// # Errors
+    /// The messages of files that are there and cannot be used.
+    pub fn variables(&self, policy: &Policy) -> Result<Variables, Vec<crate::policy::problem::Problem>> {
+        crate::observe::variables(self, policy)
+    }
+
+    /// What tells this machine apart: `POLICY_MACHINE_ID`, else the system's own id, else one kept in the state folder.
+    ///
+    /// # Errors
+    /// Fails when the system has none and the state folder cannot keep one.
+    pub fn machine_id(&self) -> Result<String, Fault> {
+        if let Some(id) = self.environment.get("POLICY_MACHINE_ID").filter(|id| !id.is_empty()) {
+            return Ok(id.clone());
+        }
+        if let Some(id) = machine_uid::get().ok().filter(|id| !id.trim().is_empty()) {
+            return Ok(id.trim().to_owned());
+        }
+        let path = self.state.join("machine-id");
+        if let Ok(id) = fs::read_to_string(&path)
+            && !id.trim().is_empty()
+        {
+            return Ok(id.trim().to_owned());
+        }
+        create_private_folder(&self.state)?;
+        let id = random_hex();
+        let mut file = tempfile::NamedTempFile::new_in(&self.state).on("create a file in", &self.state)?;
+        file.write_all(id.as_bytes()).on("write", &path)?;
+        file.as_file().sync_all().on("write", &path)?;
+        file.persist(&path).map_err(|e| e.error).on("write", &path)?;
+        Ok(id)
+    }
+
+    /// The origin of a backup: a digest of machine and resolved source, which tells two hosts in one store apart.
+    ///
+    /// # Errors
+    /// See [`Host::machine_id`].
+    pub fn origin(&self, source: &Path) -> Result<String, Fault> {
+        let mut hash = Sha256::new();
+        hash.update(self.machine_id()?.as_bytes());
+        hash.update([0]);
+        hash.update(source.as_os_str().as_encoded_bytes());
+        Ok(hex::encode(&hash.finalize()[..16]))
+    }
+
+    /// A private folder below the state folder, made when it is not there.
+    ///
+    /// # Errors
+    /// Fails when it cannot be made.
+    pub fn state_folder(&self, name: &str) -> Result<PathBuf, Fault> {
+        create_private_folder(&self.state)?;
+        let folder = self.state.join(name);
+        create_private_folder(&folder)?;
+        Ok(folder)
+    }
+}
+
+/// Makes a folder and its parents, the last one readable by its owner alone.
+pub fn create_private_folder(folder: &Path) -> Result<(), Fault> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).on("create the folder", parent)?;
+    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other.on("create the folder", folder),
+    }
+}
+
+fn platform_state_folder() -> Option<PathBuf> {
+    let strategy = etcetera::base_strategy::choose_native_strategy().ok()?;
+    // `etcetera` has no state folder for macOS and Windows: there data and cache folders are the platform's custom.
+    let folder = strategy.state_dir().unwrap_or_else(|| {
+        if cfg!(windows) { strategy.cache_dir() } else { strategy.data_dir() }
+    });
+    Some(folder.join("policy"))
+}
+
+fn host_name() -> String {
+    #[cfg(unix)]
+    return rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    env::var("COMPUTERNAME").unwrap_or_else(|_| "this host".to_owned())
+}
+
+fn random_hex() -> String {
+    // A name that `tempfile` makes is random; sixteen of its characters serve as an id that only has to be unlike others.
+    let mut hash = Sha256::new();
+    for _ in 0..4 {
+        let name = tempfile::Builder::new().rand_bytes(16).prefix("").make(|path| Ok(path.to_owned()));
+        if let Ok(path) = name {
+            hash.update(path.path().as_os_str().as_encoded_bytes());
+        }
+    }
+    hash.update(Utc::now().timestamp_nanos_opt().unwrap_or_default().to_le_bytes());
+    hash.update(std::process::id().to_le_bytes());
+    hex::encode(&hash.finalize()[..16])
+}

@@ -1,0 +1,214 @@
+//! Policy and host in, world out: every source and store resolved to a place of this host, or why it cannot be.
+//! Reads, and makes nothing.
+#![expect(clippy::disallowed_methods, reason = "env files are read from this host")]
+
+use crate::{
+    engines::{Engine, directory::Directory, sqlite::Sqlite},
+    fault::Fault,
+    host::Host,
+    policy::{
+        Policy, env_file,
+        model::{EngineSpec, PathTemplate, Store, Target},
+        paths::{Places, Resolved},
+        problem::Problem,
+        span::Spanned,
+        values::Name,
+        variables::Variables,
+    },
+    store::local::LocalStore,
+};
+use std::{collections::BTreeMap, fs, io, path::PathBuf};
+
+/// A policy's sources and stores on this host.
+pub struct World<'a> {
+    /// The host.
+    pub host: &'a Host,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// Its variables.
+    pub variables: Variables,
+    /// Its targets by name.
+    pub sources: BTreeMap<Name, Result<SourceView, Unknown>>,
+    /// Its stores by name.
+    pub stores: BTreeMap<Name, Result<StoreView, Unknown>>,
+}
+
+/// A target's source on this host.
+pub struct SourceView {
+    /// Its engine, bound to its place.
+    pub engine: Box<dyn Engine>,
+    /// Its place.
+    pub path: PathBuf,
+    /// Its place as written, followed by the variables' values and origins; for messages on this host.
+    pub shown: String,
+    /// The origin of its backups.
+    pub origin: String,
+    /// Where restores are tried, if the policy says.
+    pub scratch: Option<PathBuf>,
+}
+
+/// A store on this host.
+pub struct StoreView {
+    /// The store.
+    pub store: LocalStore,
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its place as written, followed by the variables' values and origins.
+    pub shown: String,
+}
+
+/// Why something cannot be seen from here.
+#[derive(Debug)]
+pub enum Unknown {
+    /// Its path cannot be resolved; each problem at its place.
+    Unresolved(Vec<Problem>),
+    /// The host cannot say who it is.
+    Machine(Fault),
+}
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unresolved(problems) => {
+                let messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+                f.write_str(&messages.join("; "))
+            }
+            Self::Machine(fault) => fault.fmt(f),
+        }
+    }
+}
+
+/// Reads a policy's dotenv files, those that are there, and joins them with the process environment.
+///
+/// # Errors
+/// The problems of files that are there and cannot be used, each at its place.
+pub fn variables(host: &Host, policy: &Policy) -> Result<Variables, Vec<Problem>> {
+    // The files' own paths are told by the process environment alone: they cannot define where they lie.
+    let process = Variables::new(host.environment.clone(), Vec::new());
+    let mut files = Vec::new();
+    let mut problems = Vec::new();
+    for written in policy.env_files() {
+        let path = match resolve(host, policy, &process, written) {
+            Ok(resolved) => resolved.path,
+            Err(found) => {
+                problems.extend(found);
+                continue;
+            }
+        };
+        match fs::read_to_string(&path) {
+            Ok(text) => match env_file::parse(written, &path, &text) {
+                Ok(file) => files.push(file),
+                Err(found) => problems.push(found),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => problems.push(env_file::unreadable(written, &error)),
+        }
+    }
+    if problems.is_empty() { Ok(Variables::new(host.environment.clone(), files)) } else { Err(problems) }
+}
+
+fn resolve(
+    host: &Host,
+    policy: &Policy,
+    variables: &Variables,
+    path: &Spanned<PathTemplate>,
+) -> Result<Resolved, Vec<Problem>> {
+    let places = Places { variables, home: host.home.as_deref(), folder: &policy.source().folder };
+    places.resolve(path)
+}
+
+impl<'a> World<'a> {
+    /// Resolves every source and store of a policy.
+    ///
+    /// # Errors
+    /// The problems of the policy's env files.
+    pub fn observe(host: &'a Host, policy: &'a Policy) -> Result<Self, Vec<Problem>> {
+        let variables = variables(host, policy)?;
+        let sources = policy
+            .targets()
+            .iter()
+            .map(|(name, target)| (name.clone(), source_view(host, policy, &variables, target)))
+            .collect();
+        let stores = policy
+            .stores()
+            .iter()
+            .map(|(name, store)| (name.clone(), store_view(host, policy, &variables, store)))
+            .collect();
+        Ok(Self { host, policy, variables, sources, stores })
+    }
+
+    /// Every problem that keeps a run from starting: unset variables, paths that cannot be resolved, for the targets
+    /// and stores that a plan uses, and the words of the commands it calls.
+    pub fn problems(&self, plan: &crate::plan::Plan) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let uses_target = |name: &Name| plan.steps.iter().any(|step| step.target.as_deref() == Some(name.as_str()));
+        let uses_store = |name: &Name| plan.steps.iter().any(|step| step.store.as_deref() == Some(name.as_str()));
+        let targets = self.sources.iter().filter(|(name, _)| uses_target(name)).filter_map(|(_, view)| view.as_ref().err());
+        let stores = self.stores.iter().filter(|(name, _)| uses_store(name)).filter_map(|(_, view)| view.as_ref().err());
+        for unknown in targets.chain(stores) {
+            if let Unknown::Unresolved(found) = unknown {
+                problems.extend(found.iter().cloned());
+            }
+        }
+        for step in &plan.steps {
+            if let crate::plan::Action::Hook { command, .. } = &step.action {
+                for word in &command.argv {
+                    problems.extend(crate::policy::paths::unset(word, &self.variables));
+                }
+            }
+        }
+        problems.sort();
+        problems.dedup();
+        problems
+    }
+
+    /// A source's place in the policy: file, line and column, from 1.
+    pub fn place_of_source(&self, target: &str) -> String {
+        let source = self.policy.source();
+        match self.policy.targets().get(target) {
+            Some(target) => source.place(target.engine.path().span),
+            None => source.name.clone(),
+        }
+    }
+}
+
+fn source_view(
+    host: &Host,
+    policy: &Policy,
+    variables: &Variables,
+    target: &Target,
+) -> Result<SourceView, Unknown> {
+    let resolved = resolve(host, policy, variables, target.engine.path()).map_err(Unknown::Unresolved)?;
+    let scratch = match &target.scratch {
+        Some(written) => {
+            Some(resolve(host, policy, variables, written).map_err(Unknown::Unresolved)?.path)
+        }
+        None => None,
+    };
+    let path = resolved.path;
+    let origin = host.origin(&path).map_err(Unknown::Machine)?;
+    let engine: Box<dyn Engine> = engine(&target.engine, path.clone());
+    Ok(SourceView { engine, path, shown: resolved.shown, origin, scratch })
+}
+
+/// Binds an engine to a place.
+pub fn engine(spec: &EngineSpec, path: PathBuf) -> Box<dyn Engine> {
+    match spec {
+        EngineSpec::Sqlite { .. } => Box::new(Sqlite::new(path)),
+        EngineSpec::Directory { include, exclude, .. } => {
+            let globs = |list: &[Spanned<String>]| list.iter().map(|glob| glob.value.clone()).collect::<Vec<_>>();
+            Box::new(Directory::new(path, &globs(include), &globs(exclude)))
+        }
+    }
+}
+
+fn store_view(
+    host: &Host,
+    policy: &Policy,
+    variables: &Variables,
+    store: &Store,
+) -> Result<StoreView, Unknown> {
+    let resolved = resolve(host, policy, variables, &store.path).map_err(Unknown::Unresolved)?;
+    let opened = LocalStore::new(&store.name, resolved.path.clone(), store.require_mount);
+    Ok(StoreView { store: opened, path: resolved.path, shown: resolved.shown })
+}

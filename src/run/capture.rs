@@ -1,0 +1,439 @@
+//! Locking, looking and capturing: from the source to staged files in every store.
+
+use super::{
+    Event, FailureCode,
+    job::{JobRun, Staged, StepError, StepResult},
+    prune::now_prunable,
+    scratch::Scratch,
+};
+use crate::{
+    engines::{Capture, CaptureRequest, EngineError, Previous},
+    fault::Fault,
+    observe::{SourceView, StoreView},
+    pipe::{Encoder, Tee},
+    plan::Step,
+    policy::{
+        model::Retention,
+        values::{Compression, Size},
+    },
+    store::{
+        Store as _, StoreError, Stored,
+        layout::stored_name,
+        lock::Mode,
+        manifest::StoredFile,
+    },
+};
+use chrono::{DateTime, Utc};
+use std::{
+    io::{self, Write},
+    path::Path,
+    time::Instant,
+};
+
+/// What a target's capture produced in this try.
+pub(super) struct Captured {
+    pub(super) capture: Capture,
+    pub(super) at: DateTime<Utc>,
+    pub(super) begun: Instant,
+    /// The newest proven backup it was compared with.
+    pub(super) previous: Option<Previous>,
+    /// The stored content file, for the note of the compress step.
+    main: StoredFile,
+    /// Holds side files until they are stored, and serves the examination of the stored bytes.
+    pub(super) scratch: Scratch,
+}
+
+impl JobRun<'_> {
+    /// Takes the lock of a pair: the store must be the one last used, is made when it was never used, and is swept.
+    pub(super) fn lock(&mut self, step: &Step) -> StepResult {
+        let index = self.pair(step)?;
+        let view = self.store(step)?;
+        let policy = &self.order.plan.policy;
+        let name = step.store.clone().unwrap_or_default();
+        let known = match self.catalog.map(|catalog| catalog.last_store(policy, &name)) {
+            Some(Ok(known)) => known,
+            Some(Err(error)) => return Err(StepError::new(FailureCode::Store, error.to_string())),
+            None => None,
+        };
+        let found = view.store.id().map_err(|error| store_error(&error))?;
+        let accepted = self.order.new_stores.contains(&name);
+        // Nothing is made at a place that held the store last time and does not now: an unmounted disk would be filled.
+        if let Some(known) = known
+            && found.as_ref() != Some(&known)
+            && !accepted
+        {
+            let message = format!(
+                "store `{name}` at {} is not the one last used: not mounted? Mount it, or accept the place as a new \
+                 store with `--new-store {name}`",
+                view.shown
+            );
+            return Err(StepError::new(FailureCode::Store, message));
+        }
+        let id = match found {
+            Some(id) => id,
+            None => view.store.create().map_err(|error| store_error(&error))?,
+        };
+        if let Some(Err(error)) = self
+            .catalog
+            .map(|catalog| catalog.remember_store(policy, &name, &id, self.order.world.host.real_now()))
+        {
+            self.tell(&Event::Warning(error.to_string()));
+        }
+        let series = self.pairs[index].series.clone();
+        let lock = view.store.lock(&series, Mode::Exclusive).map_err(|error| store_error(&error))?;
+        let swept = view.store.sweep(&series).map_err(|error| store_error(&error))?;
+        let listing = view.store.list(&series).map_err(|error| store_error(&error))?;
+        for (folder, why) in &listing.unclaimed {
+            self.tell(&Event::Warning(format!("{series} in {name}: `{folder}` is no backup: {why}")));
+        }
+        let pair = &mut self.pairs[index];
+        pair.lock = Some(lock);
+        pair.listing = listing;
+        // With every lock of the job in hand, what a killed run still owes is nobody else's.
+        if self.pairs.iter().all(|pair| pair.lock.is_some()) {
+            self.pay_debts();
+        }
+        Ok(if swept.is_empty() {
+            String::new()
+        } else {
+            format!("cleared {} of an earlier run that did not end", swept.join(", "))
+        })
+    }
+
+    /// Sees to it that there is room: at least `min_free`, else 1.2 times the last backup, before the first the source.
+    pub(super) fn observe_store(&mut self, step: &Step, retention: Option<Retention>) -> StepResult {
+        let index = self.pair(step)?;
+        let view = self.store(step)?;
+        let needed = self.room_needed(step, index)?;
+        let free = || view.store.free_bytes().map_err(|error| store_error(&error));
+        let mut left = free()?;
+        let mut note = String::new();
+        if left < needed && !self.order.world.host.is_ahead() {
+            let removed = match retention {
+                Some(retention) => self.make_room(step, index, retention)?,
+                None => 0,
+            };
+            left = free()?;
+            if removed > 0 {
+                note = format!("pruned {removed} to make room; ");
+            }
+        }
+        if left < needed {
+            let message = format!(
+                "store `{}` at {} has {} free, {} are needed: free some, or lower `min_free`",
+                step.store.as_deref().unwrap_or_default(),
+                view.shown,
+                Size::from_bytes(left),
+                Size::from_bytes(needed)
+            );
+            return Err(StepError::new(FailureCode::NoRoom, message));
+        }
+        Ok(format!("{note}{} free", Size::from_bytes(left)))
+    }
+
+    fn room_needed(&self, step: &Step, index: usize) -> Result<u64, StepError> {
+        let name = step.store.as_deref().unwrap_or_default();
+        let declared = self.order.world.policy.stores().get(name).and_then(|store| store.min_free);
+        if let Some(size) = declared {
+            return Ok(size.bytes());
+        }
+        if let Some(last) = self.pairs[index].listing.backups.first() {
+            return Ok(last.manifest.bytes.saturating_add(last.manifest.bytes / 5));
+        }
+        let source = self.source(step)?;
+        // A source that cannot be seen yet (a hook makes it, say) is judged when it is captured.
+        Ok(source.engine.observe().map_or(0, |facts| facts.bytes))
+    }
+
+    /// Removes what retention, counted without the new backup, no longer keeps: the one case of pruning before there is
+    /// a new backup. Retention's own rules still hold: the newest proven one and all it needs stay.
+    fn make_room(&mut self, step: &Step, index: usize, retention: Retention) -> Result<usize, StepError> {
+        let source = self.source(step)?;
+        let pair = &self.pairs[index];
+        let zone = self.order.world.policy.timezone();
+        let prunable =
+            now_prunable(&pair.listing.backups, retention, zone, self.tag.now, &source.origin);
+        self.remove_all(step, index, &prunable, None)
+    }
+
+    /// Looks at the source.
+    pub(super) fn observe_source(&mut self, step: &Step) -> StepResult {
+        let source = self.source(step)?;
+        let facts = source.engine.observe().map_err(|error| self.source_error(step, source, &error))?;
+        Ok(Size::from_bytes(facts.bytes).to_string())
+    }
+
+    /// Streams the source's content through one pass into every store that is still open for it.
+    #[expect(clippy::disallowed_methods, reason = "the duration of a capture is measured")]
+    pub(super) fn capture(&mut self, step: &Step) -> StepResult {
+        let begun = Instant::now();
+        let source = self.source(step)?;
+        let target = self.target(step)?;
+        let job = self.job()?;
+        let previous = self.previous(step);
+        let base = source.scratch.clone().unwrap_or_else(|| self.order.world.host.state.join("scratch"));
+        let scratch = Scratch::new(&base).map_err(|fault| storage_error(&fault))?;
+        let open = self.stage(step)?;
+        let compression = job.compress;
+        let name = stored_name(&target.name, source.engine.extension(), compression);
+
+        let (outs, lost) = self.create_everywhere(step, &open, &name);
+        let mut tee = Tee::new(outs);
+        let request = CaptureRequest {
+            level: job.asked(target),
+            expect: &target.expect,
+            checks: &target.checks,
+            tables: target.tables.as_ref(),
+            previous: previous.as_ref(),
+            now: self.tag.now,
+            scratch: scratch.path(),
+        };
+        let at = self.order.world.host.real_now();
+        let streamed = {
+            let listener = self.order.listener;
+            let tell = |progress: crate::watch::Progress| {
+                let (done_bytes, total_bytes) = (progress.done_bytes, progress.total_bytes);
+                listener(&Event::Progress { step, done_bytes, total_bytes });
+            };
+            let watch = self.watch(&tell);
+            watch.check().map_err(StepError::stopped)?;
+            stream(source, &request, compression, &name, &mut tee, &watch)
+        };
+        let still_open: Vec<usize> = open.iter().copied().filter(|index| !lost.contains(index)).collect();
+        for (index, out) in still_open.iter().zip(tee.into_outs()) {
+            if let Err(error) = out {
+                self.fail_pair(step, *index, write_error(&name, &error));
+            }
+        }
+        let (capture, main) = streamed.map_err(|error| match error {
+            // The pairs told why already, each with its own error.
+            StreamError::Out(error) => write_error(&name, &error),
+            StreamError::Engine(error) => self.source_error(step, source, &error),
+        })?;
+        self.settle(step, &still_open, &main);
+        for (extension, path) in &capture.side_files {
+            self.store_side_file(step, &still_open, extension, path, compression)?;
+        }
+        if !self.pairs.iter().any(|pair| pair.is_of(step) && pair.is_open()) {
+            return Err(StepError::new(FailureCode::Storage, "no store could take it"));
+        }
+        for warning in &capture.evidence.warnings {
+            self.tell(&Event::Warning(format!("{}: {warning}", target.name.value)));
+        }
+        let note = format!("{} by {}", Size::from_bytes(main.plain_bytes), capture.method);
+        let captured = Captured { capture, at, begun, previous, main, scratch };
+        self.captured.insert(target.name.to_string(), captured);
+        Ok(note)
+    }
+
+    /// What the one pass of the capture came to; the work itself was done while the content streamed.
+    pub(super) fn compress(&mut self, step: &Step) -> StepResult {
+        let name = step.target.as_deref().unwrap_or_default();
+        let main = self.captured.get(name).map(|captured| &captured.main);
+        Ok(main.map_or_else(String::new, |main| {
+            let percent = main.bytes.saturating_mul(100) / main.plain_bytes.max(1);
+            format!("{}, {percent}% of the original", Size::from_bytes(main.bytes))
+        }))
+    }
+
+    /// Begins a backup in every store that is still open for the step's target.
+    fn stage(&mut self, step: &Step) -> Result<Vec<usize>, StepError> {
+        let mut open = Vec::new();
+        for index in 0..self.pairs.len() {
+            if !(self.pairs[index].is_of(step) && self.pairs[index].is_open()) {
+                continue;
+            }
+            let view = self.store_of(&self.pairs[index].store)?;
+            match view.store.stage(&self.pairs[index].series, self.tag.stamp) {
+                Ok(staging) => {
+                    self.pairs[index].staged = Some(Staged { staging, files: Vec::new(), proof: None });
+                    open.push(index);
+                }
+                Err(error) => self.fail_pair(step, index, store_error(&error)),
+            }
+        }
+        if open.is_empty() {
+            return Err(StepError::new(FailureCode::Storage, "no store could take it"));
+        }
+        Ok(open)
+    }
+
+    /// Makes a file in each of the staged backups; those that cannot are lost for this try.
+    fn create_everywhere(
+        &mut self,
+        step: &Step,
+        open: &[usize],
+        name: &str,
+    ) -> (Vec<Box<dyn Write + Send>>, Vec<usize>) {
+        let mut outs = Vec::new();
+        let mut lost = Vec::new();
+        for index in open {
+            let created = self.pairs[*index].staged.as_mut().map(|staged| staged.staging.create(name));
+            match created {
+                Some(Ok(out)) => outs.push(out),
+                Some(Err(error)) => {
+                    self.fail_pair(step, *index, store_error(&error));
+                    lost.push(*index);
+                }
+                None => lost.push(*index),
+            }
+        }
+        (outs, lost)
+    }
+
+    /// Makes a written file durable in each store that still takes part, and notes it for the manifest.
+    fn settle(&mut self, step: &Step, open: &[usize], file: &StoredFile) {
+        for index in open {
+            let synced = match &mut self.pairs[*index].staged {
+                Some(staged) => staged.staging.sync(&file.name).map(|()| staged.files.push(file.clone())),
+                None => Ok(()),
+            };
+            if let Err(error) = synced {
+                self.fail_pair(step, *index, store_error(&error));
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "side files lie in the run's own scratch folder")]
+    fn store_side_file(
+        &mut self,
+        step: &Step,
+        open: &[usize],
+        extension: &str,
+        path: &Path,
+        compression: Compression,
+    ) -> Result<(), StepError> {
+        let target = step.target.clone().unwrap_or_default();
+        let name = stored_name(&target, extension, compression);
+        let open: Vec<usize> = open.iter().copied().filter(|index| self.pairs[*index].staged.is_some()).collect();
+        let (outs, lost) = self.create_everywhere(step, &open, &name);
+        let mut tee = Tee::new(outs);
+        let written = std::fs::File::open(path).and_then(|mut side| {
+            let mut encoder = Encoder::new(compression, &mut tee)?;
+            io::copy(&mut side, &mut encoder)?;
+            Ok(encoder.finish(&name)?.0)
+        });
+        let still_open: Vec<usize> = open.iter().copied().filter(|index| !lost.contains(index)).collect();
+        for (index, out) in still_open.iter().zip(tee.into_outs()) {
+            if let Err(error) = out {
+                self.fail_pair(step, *index, write_error(&name, &error));
+            }
+        }
+        let file = written.map_err(|error| write_error(&name, &error))?;
+        self.settle(step, &still_open, &file);
+        Ok(())
+    }
+
+    /// The newest proven backup of this origin in any of the job's stores: what the new one is compared with.
+    fn previous(&self, step: &Step) -> Option<Previous> {
+        let origin = self.source(step).ok().map(|source| source.origin.clone())?;
+        let now = self.tag.now;
+        let newest = self
+            .pairs
+            .iter()
+            .filter(|pair| Some(&pair.target) == step.target.as_ref())
+            .flat_map(|pair| &pair.listing.backups)
+            .filter(|stored| stored.proven() && stored.manifest.origin == origin && stored.manifest.time <= now)
+            .max_by_key(|stored| stored.id.stamp)?;
+        Some(previous_of(newest))
+    }
+
+    pub(super) fn source(&self, step: &Step) -> Result<&'_ SourceView, StepError> {
+        let name = step.target.as_deref().unwrap_or_default();
+        match self.order.world.sources.get(name) {
+            Some(Ok(view)) => Ok(view),
+            Some(Err(why)) => Err(StepError::new(FailureCode::Source, why.to_string())),
+            None => Err(StepError::new(FailureCode::Source, format!("there is no target `{name}`"))),
+        }
+    }
+
+    pub(super) fn store(&self, step: &Step) -> Result<&'_ StoreView, StepError> {
+        self.store_of(step.store.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn store_of(&self, name: &str) -> Result<&'_ StoreView, StepError> {
+        match self.order.world.stores.get(name) {
+            Some(Ok(view)) => Ok(view),
+            Some(Err(why)) => Err(StepError::new(FailureCode::Store, why.to_string())),
+            None => Err(StepError::new(FailureCode::Store, format!("there is no store `{name}`"))),
+        }
+    }
+
+    /// Words an engine's error at its place in the policy: which source, as written and as resolved.
+    fn source_error(&self, step: &Step, source: &SourceView, error: &EngineError) -> StepError {
+        let code = match error {
+            EngineError::Stopped(stopped) => return StepError::stopped(*stopped),
+            EngineError::Missing { .. }
+            | EngineError::Empty { .. }
+            | EngineError::Foreign { .. }
+            | EngineError::Unexpected { .. } => FailureCode::Source,
+            _ => FailureCode::Capture,
+        };
+        let place = self.order.world.place_of_source(step.target.as_deref().unwrap_or_default());
+        let guard = match error {
+            EngineError::Unexpected { guard, .. } => format!(" (`expect: {guard}`)"),
+            _ => String::new(),
+        };
+        StepError::new(code, format!("{place}: {error}{guard} [{}]", source.shown))
+    }
+}
+
+/// A backup's own record of its content.
+pub(crate) fn previous_of(stored: &Stored) -> Previous {
+    let manifest = &stored.manifest;
+    let answers = manifest.checks.iter().filter_map(|check| Some((check.name.clone(), check.actual.clone()?)));
+    Previous {
+        id: manifest.id.clone(),
+        bytes: manifest.files.first().map_or(0, |file| file.plain_bytes),
+        answers: answers.collect(),
+        tables: manifest.tables.clone(),
+    }
+}
+
+enum StreamError {
+    Engine(EngineError),
+    Out(io::Error),
+}
+
+/// The one pass: engine, digest, codec, digest, stores.
+fn stream(
+    source: &SourceView,
+    request: &CaptureRequest<'_>,
+    compression: Compression,
+    name: &str,
+    tee: &mut Tee<Box<dyn Write + Send>>,
+    watch: &crate::watch::Watch<'_>,
+) -> Result<(Capture, StoredFile), StreamError> {
+    let mut encoder = Encoder::new(compression, tee).map_err(StreamError::Out)?;
+    let capture = source.engine.capture(request, &mut encoder, watch).map_err(|error| match error {
+        EngineError::Out(error) => StreamError::Out(error),
+        error => StreamError::Engine(error),
+    })?;
+    let (main, _) = encoder.finish(name).map_err(StreamError::Out)?;
+    Ok((capture, main))
+}
+
+pub(super) fn store_error(error: &StoreError) -> StepError {
+    match error {
+        StoreError::Locked { .. } => StepError::new(FailureCode::Locked, error.to_string()),
+        StoreError::Fault(fault) => storage_error(fault),
+        StoreError::Absent(_) | StoreError::Foreign { .. } | StoreError::NotMounted(_) => {
+            StepError::new(FailureCode::Store, error.to_string())
+        }
+        _ => StepError::new(FailureCode::Storage, error.to_string()),
+    }
+}
+
+pub(super) fn storage_error(fault: &Fault) -> StepError {
+    if fault.is_full() {
+        return StepError::new(FailureCode::NoRoom, format!("{fault}: free some room, or keep fewer backups"));
+    }
+    StepError::new(FailureCode::Storage, fault.to_string())
+}
+
+fn write_error(name: &str, error: &io::Error) -> StepError {
+    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let code = if full { FailureCode::NoRoom } else { FailureCode::Storage };
+    StepError::new(code, format!("cannot write `{name}`: {error}"))
+}
+

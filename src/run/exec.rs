@@ -1,0 +1,192 @@
+//! Starts the policy's commands: argv without a shell, in a process group of their own, under a deadline, line by line.
+#![expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
+
+use crate::watch::{Stopped, Watch};
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, ExitStatus, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+/// How long a command that was asked to end may take before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+/// Longest line that is passed on, in bytes; what is longer is cut.
+const LINE_MAX: u64 = 4_096;
+
+/// A command ready to start.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Program and arguments, everything filled in.
+    pub argv: Vec<String>,
+    /// Variables beside those of this process.
+    pub environment: BTreeMap<String, String>,
+    /// The folder it runs in.
+    pub folder: PathBuf,
+}
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// It could not be started.
+    #[error("cannot start `{program}`: {source}")]
+    Start {
+        /// The program as called.
+        program: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It ended with a status other than 0, or by a signal.
+    #[error("`{program}` ended with {status}{said}")]
+    Status {
+        /// The program as called.
+        program: String,
+        /// Its status.
+        status: ExitStatus,
+        /// Its last line on standard error, with a colon before it, or nothing.
+        said: String,
+    },
+    /// It was stopped.
+    #[error("`{program}` was stopped: {stopped}")]
+    Stopped {
+        /// The program as called.
+        program: String,
+        /// Why.
+        stopped: Stopped,
+    },
+    /// Waiting for it failed.
+    #[error("cannot wait for `{program}`: {source}")]
+    Wait {
+        /// The program as called.
+        program: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Runs a command to its end and passes on what it prints.
+///
+/// # Errors
+/// When it cannot be started, ends with another status than 0, or is stopped; then its whole process group has ended.
+pub fn run(call: &Invocation, watch: &Watch<'_>, line: &dyn Fn(String)) -> Result<(), ExecError> {
+    let program = call.argv.first().cloned().unwrap_or_default();
+    let mut child =
+        spawn(call).map_err(|source| ExecError::Start { program: program.clone(), source })?;
+    let (send, receive) = mpsc::channel::<(bool, String)>();
+    let readers = [
+        child.stdout.take().map(|out| forward(out, false, send.clone())),
+        child.stderr.take().map(|err| forward(err, true, send)),
+    ];
+    let mut last_error_line = String::new();
+    let mut pass_on = |(is_error, text): (bool, String)| {
+        if is_error && !text.trim().is_empty() {
+            last_error_line = format!(": {text}");
+        }
+        line(text);
+    };
+    let mut ending: Option<(Stopped, Instant)> = None;
+    let status = loop {
+        while let Ok(item) = receive.try_recv() {
+            pass_on(item);
+        }
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) => {}
+            Err(source) => return Err(ExecError::Wait { program, source }),
+        }
+        match (watch.check(), ending) {
+            (Err(stopped), None) => {
+                end_group(&mut child, false);
+                ending = Some((stopped, Instant::now()));
+            }
+            (_, Some((_, since))) if since.elapsed() > GRACE => end_group(&mut child, true),
+            _ => {}
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    if ending.is_some() {
+        // The leader has ended; what it started and left behind must not go on beside the next step.
+        end_group(&mut child, true);
+    }
+    // A program left in the background may hold the pipes open for ever: what comes within a moment is passed on.
+    let until = Instant::now() + Duration::from_millis(200);
+    while let Ok(item) = receive.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        pass_on(item);
+    }
+    drop(readers);
+    match ending {
+        Some((stopped, _)) => Err(ExecError::Stopped { program, stopped }),
+        None if status.success() => Ok(()),
+        None => Err(ExecError::Status { program, status, said: last_error_line }),
+    }
+}
+
+/// `xshell` holds argv, folder and environment without a shell; streaming and process groups are the standard library's.
+fn spawn(call: &Invocation) -> std::io::Result<Child> {
+    let Some((program, arguments)) = call.argv.split_first() else {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    };
+    let shell = xshell::Shell::new().map_err(std::io::Error::other)?;
+    shell.change_dir(&call.folder);
+    let program = resolve(program, &call.folder);
+    let prepared = shell.cmd(program).args(arguments).envs(&call.environment).quiet();
+    let mut command = std::process::Command::from(prepared);
+    command.current_dir(&call.folder);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn()
+}
+
+/// A program with a separator in it lies relative to the command's folder, on every system; others are looked up by PATH.
+fn resolve(program: &str, folder: &Path) -> PathBuf {
+    let path = Path::new(program);
+    if path.is_relative() && path.components().count() > 1 { folder.join(path) } else { path.to_owned() }
+}
+
+/// Ends the whole process group: asks first, kills when told to.
+fn end_group(child: &mut Child, kill: bool) {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            let _ = kill_process_group(group, if kill { Signal::KILL } else { Signal::TERM });
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (kill, child.kill());
+    }
+    #[cfg(unix)]
+    let _ = child;
+}
+
+fn forward(
+    stream: impl Read + Send + 'static,
+    is_error: bool,
+    send: mpsc::Sender<(bool, String)>,
+) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            match reader.by_ref().take(LINE_MAX).read_until(b'\n', &mut bytes) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {
+                    let text: String = String::from_utf8_lossy(&bytes)
+                        .trim_end()
+                        .chars()
+                        .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
+                        .collect();
+                    if send.send((is_error, text)).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,127 @@
+//! Pruning within a run: after this run's backup is proven, and never without it standing.
+
+use super::{
+    Event, FailureCode,
+    capture::store_error,
+    job::{JobRun, State, StepError, StepResult},
+};
+use crate::{
+    plan::Step,
+    policy::model::Retention,
+    retention,
+    store::{BackupId, Record, RecordKind, Store, StoreError, Stored},
+};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+/// What retention says about the backups of one series, from one origin's point of view.
+pub(crate) fn verdicts(
+    backups: &[Stored],
+    rule: Option<Retention>,
+    zone: Tz,
+    now: DateTime<Utc>,
+    origin: &str,
+) -> Vec<retention::Verdict> {
+    let candidates: Vec<retention::Candidate> = backups
+        .iter()
+        .map(|stored| retention::Candidate {
+            id: stored.id.clone(),
+            time: stored.manifest.time,
+            proven: stored.proven(),
+            complete: !stored.manifest.partial,
+            own: stored.manifest.origin == origin,
+        })
+        .collect();
+    retention::decide(&candidates, rule.as_ref(), zone, now)
+}
+
+/// The backups that retention no longer keeps.
+pub(super) fn now_prunable(
+    backups: &[Stored],
+    rule: Retention,
+    zone: Tz,
+    now: DateTime<Utc>,
+    origin: &str,
+) -> Vec<BackupId> {
+    let verdicts = verdicts(backups, Some(rule), zone, now, origin);
+    verdicts.into_iter().filter(|verdict| !verdict.keep).map(|verdict| verdict.id).collect()
+}
+
+/// Reads again the manifest of the backup that makes others needless, and the presence and sizes of its files.
+pub(crate) fn still_stands(store: &dyn Store, id: &BackupId) -> Result<(), StoreError> {
+    let manifest = store.manifest(id)?;
+    for file in &manifest.files {
+        if store.size(id, &file.name)? != Some(file.bytes) {
+            let why = format!("`{}` is missing or has another size than its manifest says", file.name);
+            return Err(StoreError::Foreign { place: id.to_string(), why });
+        }
+    }
+    Ok(())
+}
+
+impl JobRun<'_> {
+    /// Removes what retention no longer keeps, now that this run's backup is proven in this store.
+    pub(super) fn prune(&mut self, step: &Step, rule: Retention) -> StepResult {
+        let index = self.pair(step)?;
+        if self.order.world.host.is_ahead() {
+            return Ok("nothing: `--now` lies later than the clock".to_owned());
+        }
+        let view = self.store(step)?;
+        let origin = self.source(step)?.origin.clone();
+        let State::Published(new, _) = &self.pairs[index].state else {
+            return Err(StepError::new(FailureCode::Prune, "there is no new backup"));
+        };
+        let relied_on = new.id.clone();
+        // From the store as it is now, not from what was listed before the capture.
+        let prune_error = |error: &StoreError| StepError::new(FailureCode::Prune, error.to_string());
+        let listing = view.store.list(&self.pairs[index].series).map_err(|error| prune_error(&error))?;
+        let zone = self.order.world.policy.timezone();
+        let prunable = now_prunable(&listing.backups, rule, zone, self.tag.now, &origin);
+        let kept = listing.backups.len() - prunable.len();
+        let removed = self.remove_all(step, index, &prunable, Some(&relied_on))?;
+        Ok(format!("{removed} pruned, {kept} kept"))
+    }
+
+    /// Removes backups one by one, oldest first, so that whatever stops it leaves the newer ones.
+    pub(super) fn remove_all(
+        &mut self,
+        step: &Step,
+        index: usize,
+        ids: &[BackupId],
+        relied_on: Option<&BackupId>,
+    ) -> Result<usize, StepError> {
+        let prune_error = |error: &StoreError| StepError::new(FailureCode::Prune, error.to_string());
+        let view = self.store(step)?;
+        let mut ids = ids.to_vec();
+        ids.sort();
+        for id in &ids {
+            if self.order.cancel.is_cancelled() {
+                return Err(StepError::stopped(crate::watch::Stopped::Cancelled));
+            }
+            if let Some(relied_on) = relied_on {
+                still_stands(&view.store, relied_on).map_err(|error| prune_error(&error))?;
+            }
+            view.store.remove(id).map_err(|error| store_error(&error))?;
+            let record = Record {
+                kind: RecordKind::Prune,
+                id: id.to_string(),
+                at: self.order.world.host.real_now(),
+                passed: true,
+                asked: crate::policy::values::Level::None,
+                level: crate::policy::values::Level::None,
+                checks: Vec::new(),
+                message: format!("retention of run {}", self.tag.id),
+            };
+            if let Err(error) = view.store.record(&self.pairs[index].series, &record) {
+                self.tell(&Event::Warning(error.to_string()));
+            }
+            if let Some(catalog) = self.catalog
+                && let Err(error) =
+                    catalog.remove_backup(&self.order.plan.policy, &self.pairs[index].store, &id.to_string())
+            {
+                self.tell(&Event::Warning(error.to_string()));
+            }
+        }
+        Ok(ids.len())
+    }
+}

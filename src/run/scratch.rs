@@ -1,0 +1,88 @@
+//! Private folders for temporary copies, which disappear with the run, or with the next one after a kill.
+#![expect(clippy::disallowed_methods, reason = "scratch folders are files of this host")]
+
+use crate::{
+    fault::{Fault, OnPath},
+    host::create_private_folder,
+};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+const PREFIX: &str = "policy-scratch-";
+const OWNER: &str = ".owner";
+
+/// A private folder; dropping it removes it.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: tempfile::TempDir,
+    // Held by the kernel while this process lives: tells a sweep that the folder is in use.
+    _owner: File,
+}
+
+impl Scratch {
+    /// Makes one below `base`.
+    pub fn new(base: &Path) -> Result<Self, Fault> {
+        create_private_folder(base)?;
+        sweep(base);
+        let folder = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir_in(base)
+            .on("create a scratch folder in", base)?;
+        let path = folder.path().join(OWNER);
+        let owner = File::create(&path).on("create", &path)?;
+        owner.try_lock().map_err(std::io::Error::from).on("lock", &path)?;
+        Ok(Self { folder, _owner: owner })
+    }
+
+    /// Its place.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Removes the scratch folders of dead runs below `base`: those of our naming whose owner's lock is free.
+///
+/// A folder without an owner file is left alone for its first hour: its maker may be about to lock it.
+pub fn sweep(base: &Path) {
+    let Ok(entries) = fs::read_dir(base) else { return };
+    for entry in entries.flatten() {
+        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_abandoned(&entry.path()) {
+            // What cannot be removed now is found again by the next sweep.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn is_abandoned(folder: &PathBuf) -> bool {
+    match File::open(folder.join(OWNER)) {
+        Ok(owner) => owner.try_lock().is_ok(),
+        Err(_) => fs::metadata(folder)
+            .and_then(|meta| meta.modified())
+            .is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() > 3_600)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_takes_what_dead_runs_left_and_nothing_else() {
+        let base = tempfile::tempdir().unwrap();
+        let alive = Scratch::new(base.path()).unwrap();
+        let dead = base.path().join(format!("{PREFIX}dead"));
+        fs::create_dir(&dead).unwrap();
+        fs::write(dead.join(OWNER), "").unwrap();
+        let foreign = base.path().join("somebody-elses");
+        fs::create_dir(&foreign).unwrap();
+        sweep(base.path());
+        assert!(alive.path().exists() && foreign.exists());
+        assert!(!dead.exists());
+        let path = alive.path().to_owned();
+        drop(alive);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,220 @@
+//! Verifying what was staged: the stored bytes, read back from the disk, to the level asked.
+
+use super::{
+    Event, FailureCode,
+    capture::{previous_of, storage_error, store_error},
+    job::{JobRun, StepError, StepResult},
+    publish::Proof,
+};
+use crate::{
+    engines::{EngineError, ExamineRequest, Previous, StoredContent},
+    evidence::{CheckedOn, Evidence, Integrity},
+    fault::Fault,
+    pipe::{Decoder, Mismatch},
+    plan::Step,
+    policy::values::Level,
+    store::{StoreError, manifest::StoredFile},
+    watch::{Progress, Watch},
+};
+use std::io::Read;
+
+/// Opens a stored file by its name.
+pub(crate) type Opener<'a> = dyn Fn(&str) -> Result<Box<dyn Read + Send>, StoreError> + 'a;
+
+/// Why stored bytes could not be verified.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VerifyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Reads every stored file back and compares the digests; from `integrity` on, the engine examines the content in the
+/// same pass. Nothing counts before every digest was compared.
+pub(crate) fn read_back(
+    files: &[StoredFile],
+    open: &Opener<'_>,
+    examine: Option<(&dyn crate::engines::Engine, &ExamineRequest<'_>)>,
+    watch: &Watch<'_>,
+) -> Result<Option<Evidence>, VerifyError> {
+    let Some((main, sides)) = files.split_first() else { return Ok(None) };
+    // Side files first: they are small, and the examination of the main one relies on them.
+    for side in sides {
+        decoder(side, open, watch)?.finish(side)?;
+    }
+    let mut content = decoder(main, open, watch)?;
+    let evidence = match examine {
+        None => None,
+        Some((engine, request)) => {
+            let open_side = |extension: &str| open_side(files, extension, open);
+            let mut stored = StoredContent { main: &mut content, side: &open_side };
+            match engine.examine(&mut stored, request, watch) {
+                Ok(evidence) => Some(evidence),
+                Err(error @ EngineError::Stopped(_)) => return Err(error.into()),
+                // If the bytes are not the stored ones, that is the reason to tell.
+                Err(error) => {
+                    content.finish(main)?;
+                    return Err(error.into());
+                }
+            }
+        }
+    };
+    content.finish(main)?;
+    Ok(evidence)
+}
+
+/// Opens a side file by its extension, decoded; its digest was compared before.
+pub(crate) fn open_side(
+    files: &[StoredFile],
+    extension: &str,
+    open: &Opener<'_>,
+) -> Result<Option<Box<dyn Read + Send>>, Fault> {
+    let has_extension = |file: &&StoredFile| {
+        let bare = file.name.trim_end_matches(".zst").trim_end_matches(".gz");
+        bare.rsplit_once('.').is_some_and(|(_, found)| found == extension)
+    };
+    let Some(file) = files.iter().skip(1).find(has_extension) else { return Ok(None) };
+    let fault = |source| Fault { verb: "read", path: file.name.clone().into(), source };
+    let stored = open(&file.name).map_err(|error| fault(std::io::Error::other(error.to_string())))?;
+    Ok(Some(crate::pipe::plain_reader(&file.name, stored).map_err(fault)?))
+}
+
+fn decoder<'w>(
+    file: &StoredFile,
+    open: &Opener<'_>,
+    watch: &'w Watch<'w>,
+) -> Result<Decoder<'w, Box<dyn Read + Send>>, VerifyError> {
+    let stored = open(&file.name)?;
+    Decoder::new(&file.name, stored, Some(file.plain_bytes), watch)
+        .map_err(|source| Mismatch::Unreadable { name: file.name.clone(), source }.into())
+}
+
+impl JobRun<'_> {
+    /// Reads a staged backup back. Bytes that are not those written fail the pair and are never published; content
+    /// that fails is the source's own state: it goes on to be published, unproven, with what failed.
+    pub(super) fn verify(&mut self, step: &Step, asked: Level) -> StepResult {
+        let index = self.pair(step)?;
+        let name = step.target.clone().unwrap_or_default();
+        let proof = {
+            let captured =
+                self.captured.get(&name).ok_or_else(|| StepError::new(FailureCode::Capture, "nothing was captured"))?;
+            let source = self.source(step)?;
+            let target = self.target(step)?;
+            let staged = self.pairs[index].staged.as_ref();
+            let staged =
+                staged.ok_or_else(|| StepError::new(FailureCode::Storage, "nothing was staged in this store"))?;
+            let shown = &captured.capture.evidence;
+            let recorded = Previous {
+                id: staged.staging.id().to_string(),
+                bytes: staged.files.first().map_or(0, |file| file.plain_bytes),
+                answers: shown
+                    .checks
+                    .iter()
+                    .filter_map(|check| Some((check.name.clone(), check.actual.clone()?)))
+                    .collect(),
+                tables: shown.tables.clone(),
+            };
+            let request = ExamineRequest {
+                level: asked,
+                checks: &target.checks,
+                tables: target.tables.as_ref(),
+                recorded: &recorded,
+                previous: captured.previous.as_ref(),
+                captured_at: self.tag.now,
+                scratch: captured.scratch.path(),
+            };
+            // What the capture showed on exactly this content needs no second look, but for `restore`, which is about
+            // the stored file itself.
+            let needed = asked == Level::Restore
+                || (asked >= Level::Integrity && shown.integrity == Integrity::Skipped);
+            let examine = needed.then_some((&*source.engine, &request));
+            let listener = self.order.listener;
+            let tell = |progress: Progress| {
+                let (done_bytes, total_bytes) = (progress.done_bytes, progress.total_bytes);
+                listener(&Event::Progress { step, done_bytes, total_bytes });
+            };
+            let watch = self.watch(&tell);
+            watch.check().map_err(StepError::stopped)?;
+            let open = |file: &str| staged.staging.open(file);
+            let second = read_back(&staged.files, &open, examine, &watch).map_err(|error| verify_error(&error))?;
+            judge(asked, shown, captured.capture.checked_on, second)
+        };
+        let unproven = proof.level < asked || !proof.failures.is_empty();
+        let (level, failures) = (proof.level, proof.failures.join("; "));
+        if let Some(staged) = &mut self.pairs[index].staged {
+            staged.proof = Some(proof);
+        }
+        if unproven {
+            let store = step.store.clone();
+            let why = if failures.is_empty() { "it could not be shown".to_owned() } else { failures };
+            let message = format!("level {asked} was asked, {level} was reached: {why}");
+            self.note_failure(step, store, StepError::new(FailureCode::Unproven, message));
+            return Ok(format!("unproven: level {level} of {asked}"));
+        }
+        Ok(format!("verified to level {level}"))
+    }
+}
+
+/// Joins what the capture showed with what the stored bytes showed; the stored bytes passed `checksum`.
+fn judge(asked: Level, shown: &Evidence, checked_on: CheckedOn, second: Option<Evidence>) -> Proof {
+    let mut failures = shown.failures();
+    let mut warnings = shown.warnings.clone();
+    let mut checks = shown.checks.clone();
+    let mut tables = shown.tables.clone();
+    let mut level = shown.level();
+    let mut on = (asked >= Level::Integrity).then_some(checked_on);
+    if let Some(second) = second {
+        let was_skipped = shown.integrity == Integrity::Skipped;
+        let reached = second.level();
+        if was_skipped {
+            // The capture's own checks (`max_drop`, say) stand beside what the stored content showed.
+            level = reached.min(if checks.is_empty() { reached } else { Level::Checks });
+            on = Some(CheckedOn::Copy);
+        } else {
+            level = level.min(reached.max(Level::Checksum));
+        }
+        for failure in second.failures() {
+            if !failures.contains(&failure) {
+                failures.push(failure);
+            }
+        }
+        for warning in second.warnings {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        for check in second.checks {
+            match checks.iter_mut().find(|known| known.name == check.name) {
+                Some(known) if known.passed => *known = check,
+                Some(_) => {}
+                None => checks.push(check),
+            }
+        }
+        tables.extend(second.tables);
+        if asked == Level::Restore && failures.is_empty() && reached >= Level::Integrity {
+            level = Level::Restore;
+        }
+    }
+    Proof { level: level.min(asked), failures, warnings, checks, tables, checked_on: on }
+}
+
+pub(super) fn verify_error(error: &VerifyError) -> StepError {
+    match error {
+        VerifyError::Store(error) => store_error(error),
+        VerifyError::Mismatch(Mismatch::Stopped(stopped))
+        | VerifyError::Engine(EngineError::Stopped(stopped)) => StepError::stopped(*stopped),
+        VerifyError::Mismatch(mismatch) => {
+            StepError::new(FailureCode::Storage, format!("the stored bytes are not those written: {mismatch}"))
+        }
+        VerifyError::Engine(EngineError::Fault(fault)) => storage_error(fault),
+        VerifyError::Engine(error) => StepError::new(FailureCode::Storage, error.to_string()),
+    }
+}
+
+/// What a published backup recorded, as an examination compares it.
+pub(crate) fn recorded_of(stored: &crate::store::Stored) -> Previous {
+    previous_of(stored)
+}

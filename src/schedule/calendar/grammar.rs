@@ -1,0 +1,168 @@
+//! The text of an expression: fields, macros, and what every scheduler must be able to agree on.
+
+mod item;
+
+use super::{
+    Invalid,
+    sets::{Set, Sets, Unit},
+};
+use item::Word;
+
+/// The macros of crontab(5) that name times, and the fields they stand for.
+const MACROS: [(&str, &str); 7] = [
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+    ("@monthly", "0 0 1 * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@hourly", "0 * * * *"),
+];
+
+const ORDER: &str = "minute, hour, day of the month, month and weekday";
+
+/// Reads five fields or a macro into sets.
+pub(super) fn parse(text: &str) -> Result<Sets, Invalid> {
+    if let Some((at, bad)) = text.char_indices().find(|(_, c)| c.is_control() && *c != '\t') {
+        return Err(Invalid {
+            at: at..at + bad.len_utf8(),
+            message: "a schedule is one line".to_owned(),
+            help: "write the five fields on one line, without a line break or control character".to_owned(),
+        });
+    }
+    let words = Word::whole(text).split(&[' ', '\t']);
+    let words: Vec<_> = words.into_iter().filter(|word| !word.text.is_empty()).collect();
+    match words.as_slice() {
+        [first, ..] if first.text.starts_with('@') => from_macro(text, *first, words.len()),
+        [minute, hour, day, month, weekday] => from_fields([*minute, *hour, *day, *month, *weekday]),
+        words => Err(wrong_count(text, words)),
+    }
+}
+
+fn from_macro(text: &str, word: Word<'_>, words: usize) -> Result<Sets, Invalid> {
+    let known = |name: &str| MACROS.iter().find(|(known, _)| *known == name);
+    if words == 1
+        && let Some((_, fields)) = known(word.text)
+    {
+        return parse(fields);
+    }
+    let lower = word.text.to_ascii_lowercase();
+    let (at, message, help) = match (known(&lower), lower.as_str()) {
+        (Some((name, _)), _) if words == 1 => {
+            (word.range(), format!("`{}` is not in lower case", word.text), format!("write `{name}`"))
+        }
+        (Some((name, _)), _) => (
+            word.range().end..text.trim_end().len(),
+            format!("text follows `{}`", word.text),
+            format!("write `{name}` alone; a job's command and its options have their own keys"),
+        ),
+        (None, "@reboot") => (
+            word.range(),
+            "`@reboot` names no time".to_owned(),
+            "write times, such as `@daily`; with `catch_up` a slot missed while the host was off runs after it starts"
+                .to_owned(),
+        ),
+        (None, "@every") => (
+            word.range().start..text.trim_end().len(),
+            "`@every` counts from a start that no scheduler shares".to_owned(),
+            "write times of the clock, such as `*/15 * * * *` or `0 */6 * * *`".to_owned(),
+        ),
+        (None, _) => {
+            let names: Vec<_> = MACROS.iter().map(|(name, _)| *name).collect();
+            let near = nearest(&lower, &names);
+            let help = near
+                .map_or_else(|| format!("write one of {}", names.join(", ")), |name| format!("write `{name}`"));
+            (word.range(), format!("`{}` is not a macro of crontab(5)", word.text), help)
+        }
+    };
+    Err(Invalid { at, message, help })
+}
+
+fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let distances = names.iter().map(|known| (strsim::damerau_levenshtein(name, known), *known));
+    distances.filter(|(distance, _)| *distance <= 2).min().map(|(_, known)| known)
+}
+
+fn from_fields(words: [Word<'_>; 5]) -> Result<Sets, Invalid> {
+    let set = |unit, word: Word<'_>| -> Result<Set, Invalid> {
+        Ok(Set::new(unit, item::field(unit, word)?, word.text))
+    };
+    let [minute, hour, day, month, weekday] = words;
+    let sets = Sets {
+        minute: set(Unit::Minute, minute)?,
+        hour: set(Unit::Hour, hour)?,
+        day: set(Unit::Day, day)?,
+        month: set(Unit::Month, month)?,
+        weekday: set(Unit::Weekday, weekday)?,
+    };
+    for (starred, set, other) in [(day, &sets.day, weekday), (weekday, &sets.weekday, day)] {
+        if set.is_starred() && starred.text != "*" && other.text != "*" {
+            return Err(ambiguous_days(words, starred, set, other));
+        }
+    }
+    if !sets.has_any_date() {
+        return Err(Invalid {
+            at: day.range().start..month.range().end,
+            message: format!("no such date: day `{}` of month `{}`", day.text, month.text),
+            help: "write a day that these months have; 29 February comes in leap years".to_owned(),
+        });
+    }
+    Ok(sets)
+}
+
+/// Vixie cron requires both day fields when one begins with `*`; Kubernetes and most libraries then take either.
+fn ambiguous_days(words: [Word<'_>; 5], starred: Word<'_>, set: &Set, other: Word<'_>) -> Invalid {
+    let unit = set.unit();
+    let spelled = match starred.text.strip_prefix("*/") {
+        Some(step) if !step.contains(',') => format!("{}-{}/{step}", unit.min(), unit.max()),
+        _ => set.list(),
+    };
+    let with =
+        |from: Word<'_>, to: &str| words.map(|word| if word == from { to } else { word.text }).join(" ");
+    let alone = if set.is_full() { with(starred, "*") } else { with(other, "*") };
+    Invalid {
+        at: starred.range(),
+        message: format!(
+            "schedulers disagree whether `{}` and `{}` must both match the day or only one of them",
+            starred.text, other.text
+        ),
+        help: format!(
+            "write `{}` to run on days that match either, or `{alone}` to leave the choice to one field",
+            with(starred, &spelled)
+        ),
+    }
+}
+
+/// Words a text of too few or too many fields.
+fn wrong_count(text: &str, words: &[Word<'_>]) -> Invalid {
+    let joined = |words: &[Word<'_>]| words.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+    let reads = |words: Option<&[Word<'_>]>| words.map(joined).filter(|fields| parse(fields).is_ok());
+    let end = words.last().map_or(text.len(), |word| word.range().end);
+    let count = words.len();
+    // Quartz and the libraries like it put seconds first, and perhaps a year last.
+    if let (6 | 7, [first, ..]) = (count, words)
+        && item::field(Unit::Minute, *first).is_ok()
+        && let Some(fields) = reads(words.get(1..6))
+    {
+        return Invalid {
+            at: if count == 6 { first.range() } else { first.range().start..end },
+            message: format!("{count} fields; crontab(5) has 5, and none for seconds"),
+            help: format!("write `{fields}`; a schedule counts in minutes"),
+        };
+    }
+    if let Some(fields) = reads(words.get(..5)) {
+        let start = words.get(5).map_or(end, |word| word.range().start);
+        return Invalid {
+            at: start..end,
+            message: format!("{count} fields; crontab(5) has 5"),
+            help: format!("write `{fields}`; a user or command has its own key"),
+        };
+    }
+    let message = match count {
+        0 => "the schedule is empty".to_owned(),
+        1 => "1 field; crontab(5) has 5".to_owned(),
+        _ => format!("{count} fields; crontab(5) has 5"),
+    };
+    let at = words.first().map_or(0..text.len(), |word| word.range().start..end);
+    Invalid { at, message, help: format!("write {ORDER}, such as `0 2 * * *`, or a macro such as `@daily`") }
+}

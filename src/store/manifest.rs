@@ -1,0 +1,163 @@
+//! The manifest: what one backup is, how it was made, and what it was proven to be. Manifests and records are the
+//! truth; everything else can be rebuilt from them.
+
+use crate::{
+    evidence::{CheckResult, CheckedOn, TableFact},
+    policy::values::Level,
+};
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The format this program writes and the newest it reads.
+pub const FORMAT: u32 = 1;
+
+/// The manifest of one backup in one store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Manifest {
+    /// The manifest's format.
+    pub format: u32,
+    /// The backup's id: its path below the store.
+    pub id: String,
+    /// The run that made it: `<policy>/<job>/<stamp>`.
+    pub run: String,
+    /// The policy's name.
+    pub policy: String,
+    /// The job's name.
+    pub job: String,
+    /// The target's name.
+    pub target: String,
+    /// The run's start by the calendar (`--now`), which the id's stamp shows.
+    pub time: DateTime<Utc>,
+    /// When the captured content was the source's state, by the real clock.
+    pub captured_at: DateTime<Utc>,
+    /// When the manifest was written, by the real clock.
+    pub finished_at: DateTime<Utc>,
+    /// A digest of the machine and the resolved source; tells backups of two hosts in one store apart.
+    pub origin: String,
+    /// The policy as meant, SHA-256 in hex; its text lies in the store as `<policy>/policies/<digest>.yaml`.
+    pub policy_digest: String,
+    /// The version of the program.
+    pub program: String,
+    /// The engine's key in the language.
+    pub engine: String,
+    /// How the content was captured.
+    pub method: String,
+    /// The ways tried before it, each with why it did not serve.
+    pub rungs: Vec<Rung>,
+    /// The source as the policy writes it, variables unexpanded.
+    pub source: String,
+    /// The level the job asked.
+    pub asked: Level,
+    /// The highest level passed when it was made.
+    pub level: Level,
+    /// On what integrity and checks were shown; `null` when neither was asked.
+    pub checked_on: Option<CheckedOn>,
+    /// Whether members of the source could not be read; they stand in `unreadable`.
+    pub partial: bool,
+    /// Members that could not be read.
+    pub unreadable: Vec<String>,
+    /// The declared checks with expected and actual values.
+    pub checks: Vec<CheckResult>,
+    /// Classed tables with their rows at the moment of capture.
+    pub tables: BTreeMap<String, TableFact>,
+    /// Why it is not proven, one sentence each.
+    pub failures: Vec<String>,
+    /// What lowers nothing but was told.
+    pub warnings: Vec<String>,
+    /// The codec and its level: `none`, `gzip:6`, `zstd:3`.
+    pub compression: String,
+    /// Plain size of all its files in bytes.
+    pub original_bytes: u64,
+    /// Stored size of all its files in bytes.
+    pub bytes: u64,
+    /// Milliseconds from the start of the capture to the manifest; whole, so that the digest is of exact bytes.
+    pub duration_ms: u64,
+    /// Its files; the first is the content, the others lie beside it.
+    pub files: Vec<StoredFile>,
+    /// Facts of the engine: versions, page count, change counter.
+    pub facts: BTreeMap<String, String>,
+    /// SHA-256, in hex, of this manifest's bytes with this field empty.
+    pub digest: String,
+}
+
+/// A way that was tried and did not serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rung {
+    /// The method.
+    pub method: String,
+    /// Why it did not serve.
+    pub failed: String,
+}
+
+/// One stored file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StoredFile {
+    /// Its name in the backup's folder.
+    pub name: String,
+    /// Its size as stored, in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the stored bytes, in hex.
+    pub sha256: String,
+    /// Its size when decompressed, in bytes.
+    pub plain_bytes: u64,
+    /// SHA-256 of the decompressed bytes, in hex.
+    pub plain_sha256: String,
+}
+
+/// Why a manifest cannot be relied on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreliable {
+    /// It is not the JSON of a manifest.
+    #[error("the manifest cannot be read: {0}")]
+    Malformed(String),
+    /// A newer program wrote it.
+    #[error("the manifest has format {0}, this program reads up to {FORMAT}: use a newer `policy`")]
+    Newer(u32),
+    /// Its digest is not that of its bytes.
+    #[error("the manifest was changed after it was written")]
+    Changed,
+    /// It lies in another place than its id says.
+    #[error("the manifest is that of `{0}`")]
+    Misplaced(String),
+}
+
+impl Manifest {
+    /// Renders the manifest with its own digest filled in: what is stored.
+    pub fn seal(mut self) -> (Self, String) {
+        self.digest = String::new();
+        self.digest = sha256_hex(self.render().as_bytes());
+        let text = self.render();
+        (self, text)
+    }
+
+    /// Reads stored bytes back and checks format and digest.
+    pub fn read(bytes: &[u8]) -> Result<Self, Unreliable> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let malformed = |e: serde_json::Error| Unreliable::Malformed(e.to_string());
+        let head: Head = serde_json::from_slice(bytes).map_err(malformed)?;
+        if head.format > FORMAT {
+            return Err(Unreliable::Newer(head.format));
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        let digest = manifest.digest.clone();
+        let (sealed, text) = manifest.seal();
+        // The bytes themselves are compared too: a field this program does not know is no part of what was sealed.
+        if sealed.digest == digest && text.as_bytes() == bytes { Ok(sealed) } else { Err(Unreliable::Changed) }
+    }
+
+    fn render(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    hex::encode(sha2::Sha256::digest(bytes))
+}

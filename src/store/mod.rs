@@ -1,0 +1,180 @@
+//! The stores: where backups lie, and the only ways to add, read and remove one.
+//!
+//! A backup exists when its `manifest.json` stands in its folder; the folder is renamed into place with the manifest
+//! in it, after everything in it was proven and is on disk. No store can delete everything: removal is one backup at a
+//! time, manifest first.
+
+pub mod layout;
+pub mod local;
+pub mod lock;
+pub mod manifest;
+mod platform;
+pub mod record;
+
+pub use layout::{BackupId, Series, Stamp};
+pub use manifest::Manifest;
+pub use record::{Record, RecordKind};
+
+use crate::{fault::Fault, policy::values::Level};
+use std::io::{Read, Write};
+
+/// A place that keeps backups.
+pub trait Store {
+    /// The store's id, as its id file says; `None` when there is no store at the place yet.
+    fn id(&self) -> Result<Option<String>, StoreError>;
+
+    /// Makes the store: folder (mode 0700), id file, README.txt. Nothing happens when it is there.
+    fn create(&self) -> Result<String, StoreError>;
+
+    /// Every series (policy, job, target) that the store holds, in order.
+    fn series(&self) -> Result<Vec<Series>, StoreError>;
+
+    /// Everything of one series, newest first.
+    fn list(&self, series: &Series) -> Result<Listing, StoreError>;
+
+    /// Begins a backup: a temporary folder of this run's own, which disappears unless it is published.
+    fn stage(&self, series: &Series, stamp: Stamp) -> Result<Box<dyn Staging>, StoreError>;
+
+    /// Opens a stored file of a published backup.
+    fn open(&self, id: &BackupId, file: &str) -> Result<Box<dyn Read + Send>, StoreError>;
+
+    /// The stored size of a file of a published backup, in bytes; `None` when it is absent.
+    fn size(&self, id: &BackupId, file: &str) -> Result<Option<u64>, StoreError>;
+
+    /// Reads the manifest of one backup again.
+    fn manifest(&self, id: &BackupId) -> Result<Manifest, StoreError>;
+
+    /// Removes one backup: it stops being one before any of its data goes. The series' lock must be held exclusively.
+    ///
+    /// # Errors
+    /// A folder without a manifest that can be relied on is never removed.
+    fn remove(&self, id: &BackupId) -> Result<(), StoreError>;
+
+    /// Adds a record to a series.
+    fn record(&self, series: &Series, record: &Record) -> Result<(), StoreError>;
+
+    /// Keeps the text a backup was made by, once for each digest.
+    fn keep_policy(&self, policy: &str, digest: &str, text: &str) -> Result<(), StoreError>;
+
+    /// Removes what dead runs left behind in a series: only unlocked temporary folders of this program's own naming.
+    /// Returns the names removed.
+    fn sweep(&self, series: &Series) -> Result<Vec<String>, StoreError>;
+
+    /// Room left, in bytes, for this user.
+    fn free_bytes(&self) -> Result<u64, StoreError>;
+
+    /// Takes the lock of a series; it ends with the process or when dropped.
+    fn lock(&self, series: &Series, mode: lock::Mode) -> Result<lock::Lock, StoreError>;
+
+    /// The place, for messages.
+    fn place(&self) -> String;
+}
+
+/// A backup being made.
+pub trait Staging {
+    /// The id it will bear.
+    fn id(&self) -> &BackupId;
+
+    /// Makes a file; it is durable once `sync` has returned.
+    fn create(&mut self, name: &str) -> Result<Box<dyn Write + Send>, StoreError>;
+
+    /// Makes a file durable and drops it from the page cache, so that reading it back reads the disk.
+    fn sync(&mut self, name: &str) -> Result<(), StoreError>;
+
+    /// Opens a file written before.
+    fn open(&self, name: &str) -> Result<Box<dyn Read + Send>, StoreError>;
+
+    /// Writes manifest and SHA256SUMS, makes all durable, and renames the folder into place: the commit point.
+    fn publish(self: Box<Self>, manifest: Manifest) -> Result<Manifest, StoreError>;
+}
+
+/// What a series holds.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// Its backups, newest first.
+    pub backups: Vec<Stored>,
+    /// What lies there and is no backup or record that can be relied on, by its path below the store, with why:
+    /// reported, never deleted.
+    pub unclaimed: Vec<(String, String)>,
+    /// Records of backups that are no longer there, oldest first.
+    pub gone: Vec<Record>,
+}
+
+/// A published backup with what later happened to it.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Its id.
+    pub id: BackupId,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its records, oldest first.
+    pub records: Vec<Record>,
+}
+
+impl Stored {
+    /// The level its latest verification reached.
+    pub fn level(&self) -> Level {
+        self.last_verification().map_or(self.manifest.level, |record| record.level)
+    }
+
+    /// Whether it is complete and its latest verification passed the level asked of it.
+    ///
+    /// A later verification at a lower level that passed says nothing against what was shown before it.
+    pub fn proven(&self) -> bool {
+        let shown = self.manifest.level >= self.manifest.asked && self.manifest.failures.is_empty();
+        let at_first = !self.manifest.partial && shown;
+        match self.last_verification() {
+            None => at_first,
+            Some(record) if !record.passed => false,
+            Some(record) => !self.manifest.partial && (at_first || record.level >= self.manifest.asked),
+        }
+    }
+
+    fn last_verification(&self) -> Option<&Record> {
+        self.records.iter().rev().find(|record| record.kind == RecordKind::Verify)
+    }
+}
+
+/// Why a store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no store at the place.
+    #[error("there is no store at {0}")]
+    Absent(String),
+    /// The place is no store of this program: foreign content, or an id file that cannot be read.
+    #[error("{place} is not a store: {why}")]
+    Foreign {
+        /// The place.
+        place: String,
+        /// Why.
+        why: String,
+    },
+    /// The place must be a mount point and is not.
+    #[error("{0} is not a mount point: not mounted?")]
+    NotMounted(String),
+    /// No such backup.
+    #[error("there is no backup `{0}`")]
+    NoBackup(String),
+    /// There is a backup of this id already: another run chose the same stamp.
+    #[error("there is already a backup `{0}`")]
+    Taken(String),
+    /// The manifest cannot be relied on.
+    #[error("backup `{id}`: {why}")]
+    Unreliable {
+        /// The backup's id.
+        id: String,
+        /// Why.
+        why: manifest::Unreliable,
+    },
+    /// Another run holds the lock.
+    #[error("another run holds the lock of `{series}`: {holder}")]
+    Locked {
+        /// The series.
+        series: String,
+        /// Its pid, start and host.
+        holder: lock::HolderNote,
+    },
+    /// An operation on a path failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}

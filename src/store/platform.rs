@@ -1,0 +1,196 @@
+//! What the systems do differently below a store: the only file of the store with `cfg`.
+#![expect(clippy::disallowed_methods, reason = "this is where the store touches the system")]
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io,
+    path::Path,
+};
+
+/// Options that make a file which only its owner reads (unix: mode 0600), and which must not exist yet.
+pub(super) fn new_private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    private(&mut options);
+    options
+}
+
+/// Makes files opened with these options the owner's own, should they be made.
+pub(super) fn private(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    #[cfg(not(unix))]
+    let _ = options; // The profile folder's access list is inherited.
+}
+
+/// Makes one folder that only its owner enters (unix: mode 0700).
+pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only unix sets a mode"))]
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Makes the names in a folder durable (`fsync(2)`: "Calling `fsync()` does not necessarily ensure that the entry in the
+/// directory containing the file has also reached disk").
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    return match File::open(path)?.sync_all() {
+        // Some network and FUSE filesystems know no fsync of a folder and say so; there, names are as durable as that
+        // filesystem makes them. Every other error is one.
+        Err(e) if unsupported(&e) => Ok(()),
+        result => result,
+    };
+    // Windows opens no folder for flushing; NTFS journals names itself.
+    #[cfg(not(unix))]
+    return fs::symlink_metadata(path).map(drop);
+}
+
+/// Whether an error says that this filesystem does not know the operation at all.
+#[cfg(unix)]
+fn unsupported(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let code = error.raw_os_error();
+    [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP]
+        .iter()
+        .any(|no| code == Some(no.raw_os_error()))
+}
+
+/// Forgets a durable file's cached pages, so that reading it back reads the disk. A hint: where it does nothing, the
+/// bytes read back are those the system would also give a restore at this moment.
+pub(super) fn drop_cache(file: &File) {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    let _ = file;
+}
+
+/// Renames, and fails with `AlreadyExists` where the new name is taken: nothing is ever replaced.
+pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from) {
+            Err(e) if unsupported(&e) => {} // NFS, some FUSE: the long way below
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            result => return result,
+        }
+    }
+    rename_new_portably(from, to)
+}
+
+/// What [`rename_new`] does where the system has no such call.
+pub(super) fn rename_new_portably(from: &Path, to: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(from)?.is_file() {
+        // A second name of a file cannot replace anything either.
+        match fs::hard_link(from, to) {
+            Ok(()) => return fs::remove_file(from),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(e),
+            Err(_) => {} // no hard links here
+        }
+    }
+    // Between the look and the rename another process could take the name. For folders the system still refuses to
+    // replace one that has anything in it (rename(2): ENOTEMPTY), and a backup is never empty; for files the series'
+    // lock or a random name stands before.
+    match fs::symlink_metadata(to) {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => match fs::rename(from, to) {
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                Err(io::ErrorKind::AlreadyExists.into())
+            }
+            result => result,
+        },
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether a folder is the root of a mounted filesystem, bind mounts included.
+pub(super) fn is_mount_point(path: &Path) -> io::Result<bool> {
+    let path = fs::canonicalize(path)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+        // statx(2), Linux 5.8: knows bind mounts too, which bear their parent's device number.
+        if let Ok(seen) = statx(CWD, &path, AtFlags::empty(), StatxFlags::TYPE)
+            && seen.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
+        {
+            return Ok(seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+        }
+    }
+    let Some(parent) = path.parent() else { return Ok(true) };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Ok(fs::metadata(&path)?.dev() != fs::metadata(parent)?.dev())
+    }
+    #[cfg(windows)]
+    {
+        // A volume mounted in a folder is a reparse point; `canonicalize` then comes out on another prefix.
+        let _ = parent;
+        Ok(fs::symlink_metadata(&path)?.file_type().is_symlink())
+    }
+    #[cfg(not(any(unix, windows)))]
+    {
+        let _ = parent;
+        Ok(false)
+    }
+}
+
+/// Room left for this user, in bytes, on the filesystem of an existing path.
+pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
+    fs4::available_space(path)
+}
+
+/// The host's name, for the note in a lock.
+pub(super) fn host_name() -> String {
+    #[cfg(unix)]
+    return rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    return std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown host".to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renaming_never_replaces_a_file_or_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for rename in [rename_new, rename_new_portably] {
+            for name in ["a", "b"] {
+                fs::write(path(name), name).unwrap();
+            }
+            assert_eq!(rename(&path("a"), &path("b")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read_to_string(path("b")).unwrap(), "b");
+            rename(&path("a"), &path("c")).unwrap();
+            assert_eq!(fs::read_to_string(path("c")).unwrap(), "a");
+            assert!(!path("a").exists());
+            for name in ["f", "g", "empty"] {
+                fs::create_dir(path(name)).unwrap();
+            }
+            fs::write(path("g").join("x"), "").unwrap();
+            for taken in ["g", "empty"] {
+                let failed = rename(&path("f"), &path(taken)).unwrap_err();
+                assert_eq!(failed.kind(), io::ErrorKind::AlreadyExists, "{taken}");
+            }
+            rename(&path("f"), &path("h")).unwrap();
+            for name in ["empty", "g/x", "g", "h", "b", "c"] {
+                let path = path(name);
+                if path.is_dir() { fs::remove_dir(path).unwrap() } else { fs::remove_file(path).unwrap() }
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_mount_point_is_told_from_a_folder() {
+        assert!(is_mount_point(Path::new("/")).unwrap());
+        assert!(is_mount_point(Path::new("/proc")).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_mount_point(folder.path()).unwrap());
+    }
+}
