@@ -1,14 +1,32 @@
 //! The language: text → document → policy, and everything that can be wrong with it.
 
-pub mod model;
 pub mod span;
 pub mod values;
+pub mod yaml;
+
+mod document;
+
+pub mod model;
+
+mod digest;
+mod lower;
+
+pub mod env_file;
+pub mod nearest;
+pub mod paths;
+pub mod problem;
+pub mod schema;
 pub mod variables;
 
+pub use lower::repeated_names;
 pub use model::Policy;
+pub use problem::{Code, Problem, Severity};
 pub use span::{Span, Spanned};
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// The text of one policy file, for drawing.
 #[derive(Debug, Clone)]
@@ -19,4 +37,46 @@ pub struct Source {
     pub folder: PathBuf,
     /// The text, without BOM; spans are byte offsets into it.
     pub text: Arc<str>,
+}
+
+/// What became of a policy's text.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The text, for drawing the problems.
+    pub source: Source,
+    /// The policy, when nothing is wrong with it that makes it invalid.
+    pub policy: Option<Policy>,
+    /// Everything that was found, by place: errors and warnings.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a policy from the bytes of its file; pure, so the same bytes always load the same.
+///
+/// `name` is the file as the user named it, `folder` the absolute folder that it lies in.
+pub fn load(name: &str, folder: &Path, bytes: &[u8]) -> Loaded {
+    let source = |text: &str| Source { name: name.to_owned(), folder: folder.to_owned(), text: text.into() };
+    let text = match yaml::decode(bytes) {
+        Ok(text) => text,
+        Err((shown, problem)) => {
+            return Loaded { source: source(&shown), policy: None, problems: vec![problem] };
+        }
+    };
+    let source = source(text);
+    let (root, mut problems) = yaml::read(text);
+    let Some(root) = root.filter(|root| !root.is_null()) else {
+        if problems.is_empty() {
+            let help = "write a policy, or let `policy init` write one";
+            problems.push(Problem::error(Code::MissingKey, "this file holds no policy", help));
+        }
+        problems.sort_by(Problem::order);
+        return Loaded { source, policy: None, problems };
+    };
+    let mut reader = document::Reader::new(text);
+    let document = <document::PolicyDocument as document::Read>::read(&root, &mut reader);
+    problems.append(&mut reader.problems);
+    let (policy, problems) = match document {
+        Some(document) => lower::lower(&document, &source, problems),
+        None => (None, problems),
+    };
+    Loaded { source, policy, problems }
 }

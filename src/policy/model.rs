@@ -4,19 +4,22 @@
 //! that the text was checked.
 
 use super::{
-    Source, Span, Spanned,
+    Source, Span, Spanned, digest,
     values::{Compression, Duration, Level, Name, Percent, Size, Template},
 };
 use crate::schedule::Schedule;
 use chrono_tz::Tz;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-/// One checked policy.
-#[derive(Debug, Clone)]
+/// One checked policy. Its serialized form is what its digest is taken of.
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Policy {
+    #[serde(skip)]
     pub(super) source: Source,
+    #[serde(skip)]
     pub(super) digest: String,
     pub(super) name: Spanned<Name>,
+    #[serde(serialize_with = "zone")]
     pub(super) timezone: Tz,
     pub(super) env_files: Vec<Spanned<PathTemplate>>,
     pub(super) stores: BTreeMap<Name, Store>,
@@ -25,6 +28,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The finished policy: its digest taken.
+    pub(super) fn with_digest(self) -> Self {
+        Self { digest: digest::digest(&self), ..self }
+    }
+
     /// The text it was read from, for drawing errors at their place.
     pub fn source(&self) -> &Source {
         &self.source
@@ -60,13 +68,19 @@ impl Policy {
     }
 }
 
+/// A zone by its name.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn zone<S: serde::Serializer>(zone: &Tz, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(zone.name())
+}
+
 /// A path as written; relative ones belong to the policy file's folder, `~` to the home folder.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct PathTemplate(pub Template);
 
 /// A folder that keeps backups.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Store {
     /// Its name, and where that stands.
     pub name: Spanned<Name>,
@@ -79,7 +93,7 @@ pub struct Store {
 }
 
 /// Something to protect.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Target {
     /// Its name, and where that stands.
     pub name: Spanned<Name>,
@@ -115,7 +129,8 @@ impl Target {
 }
 
 /// The engine of a target and the place of its source.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum EngineSpec {
     /// One SQLite database file.
     Sqlite {
@@ -151,7 +166,7 @@ impl EngineSpec {
 }
 
 /// Guards on a source; every bound is inclusive.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Expect {
     /// Least size of the source in bytes.
     pub min_size: Option<Spanned<Size>>,
@@ -166,7 +181,7 @@ pub struct Expect {
 }
 
 /// Data classes: globs over table names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Tables {
     /// Data that cannot be made again.
     pub irreplaceable: Vec<Spanned<String>>,
@@ -180,7 +195,16 @@ pub struct Tables {
 
 /// The class of a table.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum TableClass {
@@ -192,6 +216,34 @@ pub enum TableClass {
     Partial,
     /// In no declared class; counts as irreplaceable.
     Unclassed,
+}
+
+impl Tables {
+    /// The class of a table; one that globs of several classes match is of the most valuable of them.
+    pub fn class_of(&self, table: &str) -> TableClass {
+        let classes = [
+            (TableClass::Irreplaceable, &self.irreplaceable),
+            (TableClass::Partial, &self.partial),
+            (TableClass::Recoverable, &self.recoverable),
+        ];
+        let matches = |glob: &Spanned<String>| {
+            glob.value == table
+                || globset::Glob::new(glob).is_ok_and(|glob| glob.compile_matcher().is_match(table))
+        };
+        let found = classes.into_iter().find(|(_, globs)| globs.iter().any(matches));
+        found.map_or(TableClass::Unclassed, |(class, _)| class)
+    }
+}
+
+impl fmt::Display for TableClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Irreplaceable => "irreplaceable",
+            Self::Recoverable => "recoverable",
+            Self::Partial => "partial",
+            Self::Unclassed => "unclassed",
+        })
+    }
 }
 
 /// What the failure of a check means.
@@ -208,7 +260,7 @@ pub enum OnFail {
 }
 
 /// A verification query.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Check {
     /// Its name: as written, else made from the query.
     pub name: String,
@@ -219,11 +271,13 @@ pub struct Check {
     /// What failing means.
     pub on_fail: OnFail,
     /// Where it stands.
+    #[serde(skip)]
     pub span: Span,
 }
 
 /// What a check asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Query {
     /// The number of rows of a table.
     Rows(String),
@@ -232,7 +286,8 @@ pub enum Query {
 }
 
 /// What a check's answer must be. NULL or no row fails unless `Empty`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Expectation {
     /// Equal to.
     Equal(Scalar),
@@ -263,7 +318,8 @@ pub enum Expectation {
 }
 
 /// A bare value that an answer is compared with.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(untagged)]
 pub enum Scalar {
     /// Compared as a number when the answer is one.
     Number(f64),
@@ -272,16 +328,18 @@ pub enum Scalar {
 }
 
 /// A command: a list of words run without a shell.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
 pub struct Command {
     /// Program and arguments; variables and `{placeholders}` stand in them as written.
     pub argv: Vec<Spanned<Template>>,
     /// Where the list stands.
+    #[serde(skip)]
     pub span: Span,
 }
 
 /// When, to where, kept how long, proven how.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Job {
     /// Its name, and where that stands.
     pub name: Spanned<Name>,
@@ -290,6 +348,7 @@ pub struct Job {
     /// Its stores, in order, each with the retention that holds there.
     pub stores: Vec<JobStore>,
     /// When it runs; `None`: by hand.
+    #[serde(serialize_with = "digest::schedule")]
     pub schedule: Option<Spanned<Schedule>>,
     /// How its backups are compressed.
     pub compress: Compression,
@@ -302,6 +361,7 @@ pub struct Job {
     /// Longest time of one attempt, without its `after`; `None`: no limit.
     pub timeout: Option<Duration>,
     /// How often it is tried.
+    #[serde(serialize_with = "digest::retry")]
     pub retry: Retry,
     /// The greatest age its newest proven backup may reach.
     pub rpo: Option<Duration>,
@@ -315,7 +375,7 @@ impl Job {
 }
 
 /// A store of a job.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct JobStore {
     /// The store's name.
     pub store: Name,

@@ -1,1 +1,5 @@
-fn main(){}
+//! Behaviour, seen from outside.
+
+#![expect(clippy::disallowed_methods, reason = "tests read their samples")]
+
+mod check;

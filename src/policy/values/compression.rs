@@ -23,7 +23,9 @@ impl Compression {
     /// Reads a codec with an optional level.
     pub fn parse(text: &str) -> Option<Self> {
         let (codec, level) = match text.split_once(':') {
-            Some((codec, level)) if level.bytes().all(|b| b.is_ascii_digit()) => (codec, Some(level.parse::<u8>().ok()?)),
+            Some((codec, level)) if level.bytes().all(|b| b.is_ascii_digit()) => {
+                (codec, Some(level.parse::<u8>().ok()?))
+            }
             Some(_) => return None,
             None => (text, None),
         };
@@ -52,6 +54,18 @@ impl fmt::Display for Compression {
             Self::Gzip(level) => write!(f, "gzip:{level}"),
             Self::Zstd(level) => write!(f, "zstd:{level}"),
         }
+    }
+}
+
+super::scalar_schema! {
+    Compression, "Compression",
+    "How backups are compressed: none, gzip or zstd, with a level as zstd:9 (gzip 1 to 9, zstd 1 to 19).",
+    "^(none|gzip(:[1-9])?|zstd(:([1-9]|1[0-9]))?)$", ["zstd", "gzip", "none", "zstd:9"]
+}
+
+impl serde::Serialize for Compression {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

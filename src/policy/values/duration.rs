@@ -70,6 +70,11 @@ impl serde::Serialize for Duration {
     }
 }
 
+super::scalar_schema! {
+    Duration, "Duration", "A duration: a number and one of s, m, h, d, w (seconds, minutes, hours, days, weeks).",
+    "^[0-9]+[smhdw]$", ["90s", "15m", "36h", "7d", "2w"]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,7 +86,8 @@ mod tests {
         {
             assert_eq!(Duration::parse(text).map(Duration::as_secs), Some(seconds), "{text}");
         }
-        for bad in ["", "s", "5", "1.5h", "-1h", "1 h", "1hh", "1H", "1y", "99999999999999999999s", "400000d"] {
+        for bad in ["", "s", "5", "1.5h", "-1h", "1 h", "1hh", "1H", "1y", "99999999999999999999s", "400000d"]
+        {
             assert_eq!(Duration::parse(bad), None, "{bad}");
         }
     }

@@ -33,6 +33,15 @@ impl fmt::Display for Percent {
     }
 }
 
+super::scalar_schema! {
+    Percent, "Percent", "A percentage: a whole number and %.", "^[0-9]{1,7}%$", ["0%", "20%", "300%"]
+}
+impl serde::Serialize for Percent {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -47,7 +47,7 @@ impl fmt::Display for Size {
             return f.write_str("0 B");
         }
         for (name, factor) in UNITS {
-            if self.0 >= factor && self.0.is_multiple_of(factor) && self.0 / factor < 10_000 {
+            if self.0 >= factor && self.0.is_multiple_of(factor) && self.0 / factor < 1_024 {
                 return write!(f, "{} {name}", self.0 / factor);
             }
         }
@@ -61,6 +61,11 @@ impl serde::Serialize for Size {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.0)
     }
+}
+
+super::scalar_schema! {
+    Size, "Size", "A size: a number and one of B, KB, MB, GB, TB (powers of 1000), KiB, MiB, GiB, TiB (powers of 1024).",
+    "^[0-9]+([kKMGT]B|[KMGT]iB|B)$", ["512KiB", "10MiB", "5GB"]
 }
 
 #[cfg(test)]

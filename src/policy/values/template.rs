@@ -110,13 +110,31 @@ impl Template {
         })
     }
 
+    /// The literal parts, each with its place within the text as written, in bytes.
+    pub fn literals(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Literal(range) => Some((range.start, &self.written[range.clone()])),
+            Part::Variable { .. } => None,
+        })
+    }
+
     /// Fills the variables in, or names all that are unset without a default.
     pub fn expand(&self, variables: &Variables) -> Result<Expanded, Vec<Unset>> {
+        self.expand_with(variables, str::to_owned)
+    }
+
+    /// As [`Self::expand`], with `literal` applied to the parts between the variables: placeholders are filled in
+    /// there, and never in a variable's value.
+    pub fn expand_with(
+        &self,
+        variables: &Variables,
+        literal: impl Fn(&str) -> String,
+    ) -> Result<Expanded, Vec<Unset>> {
         let mut expanded = Expanded { text: String::new(), used: Vec::new() };
         let mut unset = Vec::new();
         for part in &self.parts {
             match part {
-                Part::Literal(range) => expanded.text.push_str(&self.written[range.clone()]),
+                Part::Literal(range) => expanded.text.push_str(&literal(&self.written[range.clone()])),
                 Part::Variable { name, default, whole } => {
                     let name = &self.written[name.clone()];
                     match (variables.get(name), default) {
@@ -157,7 +175,10 @@ mod tests {
     use super::*;
 
     fn variables() -> Variables {
-        Variables::new([("HOME".into(), "/home/u".into()), ("EMPTY".into(), String::new())].into(), Vec::new())
+        Variables::new(
+            [("HOME".into(), "/home/u".into()), ("EMPTY".into(), String::new())].into(),
+            Vec::new(),
+        )
     }
 
     fn expand(text: &str) -> Result<String, Vec<String>> {

@@ -1,0 +1,411 @@
+//! The reader: takes a tree of nodes apart into document types and notes every problem on the way.
+//!
+//! A value that cannot be read is `None` in its document and never hides the next one. The macro [`document!`] makes a
+//! struct, its schema, its list of keys and its reader from one declaration, so that they cannot drift.
+
+use super::hints;
+use crate::policy::{
+    Span, Spanned,
+    nearest::{listed, nearest},
+    problem::{Code, Problem, within},
+    yaml::{Entry, Kind, Node, Scalar},
+};
+use std::ops::Range;
+
+/// Something that can be read from a node.
+pub(in crate::policy) trait Read: Sized {
+    /// What it is, as in "must be a mapping".
+    const WHAT: &'static str;
+    /// How it is written, for the help of a value of the wrong kind.
+    const EXAMPLE: &'static str;
+
+    /// Reads it, or notes why not.
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
+}
+
+/// A mapping that can also be written as its most important value alone.
+pub(in crate::policy) trait Shorthand: Read {
+    /// The value that stands for the whole.
+    type Alone: Read;
+
+    /// What it stands for.
+    fn alone(value: Self::Alone, span: Span) -> Self;
+}
+
+/// Reads one text, and collects what is wrong with it.
+pub(in crate::policy) struct Reader<'a> {
+    text: &'a str,
+    /// Everything found so far.
+    pub(in crate::policy) problems: Vec<Problem>,
+    /// The keys that lead to the value being read.
+    path: Vec<Spanned<String>>,
+}
+
+impl<'a> Reader<'a> {
+    pub(in crate::policy) fn new(text: &'a str) -> Self {
+        Self { text, problems: Vec::new(), path: Vec::new() }
+    }
+
+    /// Notes a problem.
+    pub(super) fn note(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// The text of a place.
+    pub(super) fn slice(&self, span: Span) -> &'a str {
+        self.text.get(span.start..span.end).unwrap_or_default()
+    }
+
+    /// The place of a part of a scalar.
+    pub(super) fn within(&self, scalar: Span, value: &str, part: Range<usize>) -> Span {
+        within(self.text, scalar, value, part)
+    }
+
+    /// The key whose value is being read, in backticks; items of lists are "an item of" it.
+    fn subject(&self) -> String {
+        match self.path.last() {
+            None => "a policy".to_owned(),
+            Some(key) if key.value.is_empty() => {
+                let list = self.path.iter().rev().find(|key| !key.value.is_empty());
+                format!("an item of `{}`", list.map_or("the list", |key| key.value.as_str()))
+            }
+            Some(key) => format!("`{}`", key.value),
+        }
+    }
+
+    /// Reads the value of a key.
+    pub(super) fn value<T: Read>(&mut self, entry: &Entry) -> Option<T> {
+        if entry.value.is_null() {
+            let key = &entry.key.value;
+            self.note(
+                Problem::error(
+                    Code::NullValue,
+                    format!("`{key}` has no value"),
+                    no_value_help(key, T::WHAT, T::EXAMPLE),
+                )
+                .label(entry.key.span, "nothing follows"),
+            );
+            return None;
+        }
+        self.path.push(entry.key.clone());
+        let value = T::read(&entry.value, self);
+        self.path.pop();
+        value
+    }
+
+    /// Reads an item of a list.
+    pub(super) fn item<T: Read>(&mut self, node: &Node) -> Option<T> {
+        self.path.push(Spanned::new(String::new(), node.span));
+        let item = if node.is_null() {
+            let message = format!("{} has no value", self.subject());
+            let help = format!("remove the item, or write {} such as `{}`", T::WHAT, T::EXAMPLE);
+            self.note(Problem::error(Code::NullValue, message, help).label(node.span, "nothing here"));
+            None
+        } else {
+            T::read(node, self)
+        };
+        self.path.pop();
+        item
+    }
+
+    /// The entries of a mapping.
+    pub(super) fn mapping<'n>(&mut self, node: &'n Node, what: &str, example: &str) -> Option<&'n [Entry]> {
+        match &node.kind {
+            Kind::Map(entries) => Some(entries),
+            _ => self.wrong(node, what, example),
+        }
+    }
+
+    /// Notes that a value is of the wrong kind.
+    pub(super) fn wrong<T>(&mut self, node: &Node, what: &str, example: &str) -> Option<T> {
+        let found = match &node.kind {
+            Kind::List(_) => "a list".to_owned(),
+            Kind::Map(_) => "a mapping".to_owned(),
+            Kind::Scalar(scalar) if scalar.is_null() => "nothing".to_owned(),
+            Kind::Scalar(scalar) if scalar.is_number() => format!("the number {}", scalar.text),
+            Kind::Scalar(scalar) if scalar.is_bool() => format!("the boolean {}", scalar.text),
+            Kind::Scalar(_) => "text".to_owned(),
+        };
+        let message = format!("{} must be {what}, not {found}", self.subject());
+        let help = format!("write it as `{example}`");
+        self.note(
+            Problem::error(Code::WrongType, message, help).label(first_line(self.text, node.span), found),
+        );
+        None
+    }
+
+    /// Notes a key that the mapping does not have.
+    pub(super) fn unknown_key(&mut self, mapping: &str, entry: &Entry, keys: &[&str]) {
+        let key = &entry.key.value;
+        let place = self.path.iter().rev().find(|key| !key.value.is_empty());
+        let place = place.map_or("at the top of a policy".to_owned(), |key| format!("in `{}`", key.value));
+        let near = nearest(key, keys.iter().copied());
+        let (help, label) = match (hints::of_key(mapping, key), near) {
+            (Some(hint), _) => (hint.to_owned(), "not known here".to_owned()),
+            (None, Some(near)) => (
+                format!("write `{near}`; known here are {}", listed(keys.iter().copied())),
+                format!("did you mean `{near}`?"),
+            ),
+            (None, None) => (
+                format!("remove it; known here are {}", listed(keys.iter().copied())),
+                "not known here".to_owned(),
+            ),
+        };
+        let message = format!("there is no key `{key}` {place}");
+        self.note(Problem::error(Code::UnknownKey, message, help).label(entry.key.span, label));
+    }
+
+    /// Notes a required key that is not there.
+    pub(super) fn require(&mut self, entries: &[Entry], node: &Node, key: &str, example: &str) {
+        if entries.iter().any(|entry| entry.key.value == key) {
+            return;
+        }
+        let (subject, span) = match self.path.iter().rev().find(|key| !key.value.is_empty()) {
+            Some(parent) if !self.path.last().is_some_and(|last| last.value.is_empty()) => {
+                (format!("`{}`", parent.value), parent.span)
+            }
+            _ => (self.subject(), first_line(self.text, node.span)),
+        };
+        self.note(
+            Problem::error(
+                Code::MissingKey,
+                format!("{subject} needs `{key}`"),
+                format!("add `{key}`, as in `{example}`"),
+            )
+            .label(span, format!("has no `{key}`")),
+        );
+    }
+
+    /// A scalar as text for a leaf of the language, without variables in it.
+    pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str, example: &str) -> Option<Spanned<&'n str>> {
+        let text = self.text_with_variables(node, what, example)?;
+        if let Some(start) = text.value.find("${") {
+            let end = text.value[start..].find('}').map_or(text.value.len(), |n| start + n + 1);
+            let message = format!("{} takes no variables", self.subject());
+            let help = format!(
+                "write {what} such as `{example}`; variables may stand in paths and in the words of commands"
+            );
+            let place = self.within(node.span, text.value, start..end);
+            self.note(Problem::error(Code::VariableNotHere, message, help).label(place, "a variable"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A scalar as text.
+    pub(super) fn text_with_variables<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &str,
+        example: &str,
+    ) -> Option<Spanned<&'n str>> {
+        match &node.kind {
+            Kind::Scalar(scalar) if scalar.is_number() || scalar.is_bool() => {
+                self.unquoted(node, scalar, what, example)
+            }
+            Kind::Scalar(scalar) => Some(Spanned::new(scalar.text.as_str(), node.span)),
+            _ => self.wrong(node, what, example),
+        }
+    }
+
+    /// A number or boolean where text is expected: right as soon as it stands in quotes, unless another shape is meant.
+    fn unquoted<T>(&mut self, node: &Node, scalar: &Scalar, what: &str, example: &str) -> Option<T> {
+        if what != TEXT {
+            return self.wrong(node, what, example);
+        }
+        let kind = if scalar.is_bool() { "boolean" } else { "number" };
+        let message =
+            format!("{} must be text, and without quotes `{}` is a {kind}", self.subject(), scalar.text);
+        let help = format!("write it in quotes: \"{}\"", scalar.text);
+        self.note(Problem::error(Code::WrongType, message, help).label(node.span, format!("a {kind}")));
+        None
+    }
+}
+
+/// What leaves call themselves that are any text at all.
+pub(super) const TEXT: &str = "text";
+
+fn no_value_help(key: &str, what: &str, example: &str) -> String {
+    if what == "a mapping" && matches!(example.chars().next(), Some('{')) {
+        format!(
+            "write `{key}: {example}`, or remove the key; lines that belong to it must be indented deeper"
+        )
+    } else {
+        format!("give it {what}, as in `{key}: {example}`, or remove the key")
+    }
+}
+
+/// The part of a span that is on its first line: a drawing of a whole mapping shows nothing.
+pub(super) fn first_line(text: &str, span: Span) -> Span {
+    let written = text.get(span.start..span.end).unwrap_or_default();
+    let length = written.find(['\n', '\r']).unwrap_or(written.len());
+    Span::new(span.start, span.start + length)
+}
+
+impl<T: Read> Read for Vec<T> {
+    const WHAT: &'static str = "a list";
+    const EXAMPLE: &'static str = T::EXAMPLE;
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match &node.kind {
+            Kind::List(items) => Some(items.iter().filter_map(|item| reader.item(item)).collect()),
+            Kind::Scalar(scalar) if !scalar.is_null() => {
+                let written = reader.slice(node.span);
+                let message = format!("{} must be a list, not a single value", reader.subject());
+                let help = format!(
+                    "write it in brackets: `[{}]`",
+                    if written.contains('\n') { T::EXAMPLE } else { written }
+                );
+                reader.note(
+                    Problem::error(Code::WrongType, message, help)
+                        .label(first_line(reader.text, node.span), "no list"),
+                );
+                None
+            }
+            _ => reader.wrong(node, Self::WHAT, &format!("[{}]", T::EXAMPLE)),
+        }
+    }
+}
+
+/// A mapping from names of the author's choice; a value that could not be read is `None`, and its name is still known.
+#[derive(Debug, Clone, Default)]
+pub(in crate::policy) struct Map<T> {
+    /// The entries in the order written.
+    pub(in crate::policy) entries: Vec<(Spanned<String>, Option<T>)>,
+}
+
+impl<T: Read> Read for Map<T> {
+    const WHAT: &'static str = "a mapping";
+    const EXAMPLE: &'static str = "{name: …}";
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let entries = reader.mapping(node, "a mapping of names", &format!("{{name: {}}}", T::EXAMPLE))?;
+        if entries.is_empty() {
+            let (key, span) = match reader.path.last() {
+                Some(key) => (key.value.clone(), key.span),
+                None => (String::new(), node.span),
+            };
+            let help = format!("declare at least one, as in `{key}: {{name: {}}}`", T::EXAMPLE);
+            reader.note(
+                Problem::error(Code::Empty, format!("`{key}` declares nothing"), help).label(span, "empty"),
+            );
+        }
+        let entries = entries.iter().map(|entry| (entry.key.clone(), reader.value(entry))).collect();
+        Some(Self { entries })
+    }
+}
+
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Map<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Map_of_{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "propertyNames": { "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$" },
+            "minProperties": 1,
+            "additionalProperties": generator.subschema_for::<T>(),
+        })
+    }
+}
+
+/// A mapping in full, or in short.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct Short<T>(pub(in crate::policy) T);
+
+impl<T: Shorthand> Read for Short<T> {
+    const WHAT: &'static str = <T::Alone as Read>::WHAT;
+    const EXAMPLE: &'static str = <T::Alone as Read>::EXAMPLE;
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match node.kind {
+            Kind::Map(_) => T::read(node, reader).map(Self),
+            Kind::Scalar(_) => T::Alone::read(node, reader).map(|value| Self(T::alone(value, node.span))),
+            Kind::List(_) => {
+                let what = format!("{} or a mapping", Self::WHAT);
+                reader.wrong(node, &what, Self::EXAMPLE)
+            }
+        }
+    }
+}
+
+impl<T: Shorthand + schemars::JsonSchema> schemars::JsonSchema for Short<T>
+where
+    T::Alone: schemars::JsonSchema,
+{
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Short_{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let alone = generator.subschema_for::<T::Alone>();
+        let full = generator.subschema_for::<T>();
+        schemars::json_schema!({ "anyOf": [alone, full] })
+    }
+}
+
+/// Declares a mapping of the language: the struct, its schema, its keys and its reader.
+///
+/// Every field is optional in the struct, because it may be missing or unreadable; `[required]` makes the reader and
+/// the schema ask for it.
+macro_rules! document {
+    (
+        $(#[$meta:meta])*
+        $name:ident = $example:literal {
+            $($(#[$field_meta:meta])* $field:ident $([$required:ident = $write:literal])? : $type:ty,)*
+        }
+    ) => {
+        #[derive(Debug, Clone, Default, schemars::JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        $(#[$meta])*
+        pub(in crate::policy) struct $name {
+            $($(#[$field_meta])* $(#[schemars($required)])? pub(in crate::policy) $field: Option<$type>,)*
+            /// Where each key stands that is written.
+            #[schemars(skip)]
+            #[allow(dead_code, reason = "not every mapping is asked for the places of its keys")]
+            pub(in crate::policy) keys: std::collections::BTreeMap<&'static str, crate::policy::Span>,
+            /// Where it stands.
+            #[schemars(skip)]
+            #[allow(dead_code, reason = "not every mapping is asked for its place")]
+            pub(in crate::policy) span: crate::policy::Span,
+        }
+
+        impl $name {
+            /// The keys, in the order of the declaration.
+            pub(in crate::policy) const KEYS: &'static [&'static str] = &[$(stringify!($field),)*];
+        }
+
+        impl $crate::policy::document::read::Read for $name {
+            const WHAT: &'static str = "a mapping";
+            const EXAMPLE: &'static str = $example;
+
+            fn read(
+                node: &$crate::policy::yaml::Node,
+                reader: &mut $crate::policy::document::read::Reader<'_>,
+            ) -> Option<Self> {
+                let entries = reader.mapping(node, Self::WHAT, Self::EXAMPLE)?;
+                let mut document = Self { span: node.span, ..Self::default() };
+                for entry in entries {
+                    match entry.key.value.as_str() {
+                        $(stringify!($field) => {
+                            document.keys.insert(stringify!($field), entry.key.span);
+                            document.$field = reader.value(entry);
+                        })*
+                        _ => reader.unknown_key(stringify!($name), entry, Self::KEYS),
+                    }
+                }
+                $($(
+                    const _: &str = stringify!($required);
+                    reader.require(entries, node, stringify!($field), $write);
+                )?)*
+                Some(document)
+            }
+        }
+    };
+}
+pub(super) use document;

@@ -1,0 +1,318 @@
+//! Document → policy: resolves names, applies defaults, and notes everything that does not hold together.
+//!
+//! What was unreadable is skipped, so that one run shows shape errors and errors of meaning alike. Warnings that argue
+//! from something's absence are made only when everything could be read.
+
+mod job;
+mod target;
+
+use super::{
+    Source, Spanned,
+    document::{Map, PolicyDocument, Short, StoreDocument},
+    model::{PathTemplate, Policy, Store},
+    nearest::{listed, nearest},
+    problem::{Code, Problem, Severity},
+    values::{Name, name::Alphabet},
+};
+use chrono_tz::Tz;
+use std::collections::BTreeMap;
+
+/// Collects problems while a document is lowered.
+struct Lower<'a> {
+    source: &'a Source,
+    problems: Vec<Problem>,
+}
+
+/// Lowers a document; `problems` are those of reading it, and come back with all others, sorted by place.
+pub(super) fn lower(
+    document: &PolicyDocument,
+    source: &Source,
+    problems: Vec<Problem>,
+) -> (Option<Policy>, Vec<Problem>) {
+    let mut lower = Lower { source, problems };
+    if let Some(version) = document.version.as_ref().filter(|version| version.value != 1) {
+        let message =
+            format!("this program reads version 1 of the language, and this is version {}", version.value);
+        let help = "write `version: 1`, or use a program that knows this version";
+        // Keys and values of another version would only be called unknown here.
+        return (None, vec![Problem::error(Code::BadVersion, message, help).label(version.span, "")]);
+    }
+    let policy = lower.policy(document);
+    let mut problems = lower.allowed(document);
+    problems.sort_by(Problem::order);
+    problems.dedup();
+    let valid = !problems.iter().any(Problem::is_error);
+    (policy.filter(|_| valid), problems)
+}
+
+impl Lower<'_> {
+    fn note(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Whether everything so far could be read and understood.
+    fn clean(&self) -> bool {
+        !self.problems.iter().any(Problem::is_error)
+    }
+
+    fn policy(&mut self, document: &PolicyDocument) -> Option<Policy> {
+        let name = document.name.as_ref().and_then(|name| self.name(name, "policy", Alphabet::Plain));
+        let stores = self.stores(document.stores.as_ref());
+        let targets = self.targets(document.targets.as_ref());
+        let jobs = self.jobs(document, &targets);
+        if self.clean() {
+            self.zone_not_written(document);
+            self.unused("store", stores.keys(), |name| {
+                jobs.values().any(|job| job.stores.iter().any(|store| store.store == *name))
+            });
+            self.unused("target", targets.keys(), |name| jobs.values().any(|job| job.targets.contains(name)));
+        }
+        Some(Policy {
+            source: self.source.clone(),
+            digest: String::new(),
+            name: name?,
+            timezone: document.timezone.as_ref().map_or(Tz::UTC, |zone| zone.value.0),
+            env_files: document.env_files.clone().unwrap_or_default(),
+            stores: stores
+                .into_iter()
+                .map(|(name, store)| Some((name.value, store?)))
+                .collect::<Option<_>>()?,
+            targets: targets
+                .into_iter()
+                .map(|(name, target)| Some((name.value, target?)))
+                .collect::<Option<_>>()?,
+            jobs,
+        })
+        .map(Policy::with_digest)
+    }
+
+    /// Reads a name, or says how it could be spelt.
+    fn name(&mut self, written: &Spanned<String>, kind: &str, alphabet: Alphabet) -> Option<Spanned<Name>> {
+        if let Some(name) = Name::parse(&written.value, alphabet) {
+            return Some(Spanned::new(name, written.span));
+        }
+        let fits = |c: char| {
+            c.is_ascii_lowercase() || c.is_ascii_digit() || (c == '_' && alphabet == Alphabet::Target)
+        };
+        let lower = written.value.to_lowercase();
+        let suggestion: String = lower.chars().map(|c| if fits(c) { c } else { '-' }).collect();
+        let suggestion: String = suggestion.trim_matches(['-', '_']).chars().take(Name::MAX).collect();
+        let rule = match alphabet {
+            Alphabet::Plain => "lower-case letters, digits and `-`",
+            Alphabet::Target => "lower-case letters, digits, `-` and `_`",
+        };
+        let message = match written.value.chars().find(|c| !fits(*c) && *c != '-') {
+            _ if written.value.is_empty() => format!("the name of a {kind} must not be empty"),
+            _ if written.value.len() > Name::MAX => {
+                format!(
+                    "the name of a {kind} has at most {} characters, and this has {}",
+                    Name::MAX,
+                    written.value.len()
+                )
+            }
+            Some(bad) => format!("the name of a {kind} has {rule}, and no `{bad}`"),
+            None => format!("the name of a {kind} begins with a letter or digit"),
+        };
+        let help = match Name::parse(&suggestion, alphabet) {
+            Some(name) => format!("write `{name}`"),
+            None => format!("write a name of {rule}, such as `app`"),
+        };
+        self.note(Problem::error(Code::BadName, message, help).label(written.span, ""));
+        None
+    }
+
+    fn stores(
+        &mut self,
+        document: Option<&Map<Short<StoreDocument>>>,
+    ) -> BTreeMap<Spanned<Name>, Option<Store>> {
+        let mut stores = BTreeMap::new();
+        let mut folders: BTreeMap<&str, &Spanned<String>> = BTreeMap::new();
+        for (key, store) in document.iter().flat_map(|map| &map.entries) {
+            let Some(name) = self.name(key, "store", Alphabet::Plain) else { continue };
+            let path = store.as_ref().and_then(|store| store.0.path.as_ref());
+            if let Some(path) = path {
+                let folder = path.value.0.as_written().trim_end_matches('/');
+                if let Some(first) = folders.insert(folder, key) {
+                    let message =
+                        format!("the stores `{}` and `{}` are the same folder", first.value, key.value);
+                    let help = "give each a folder of its own, best on another disk; two copies in one folder are one";
+                    self.note(
+                        Problem::new(Code::SameFolder, message, help)
+                            .label(path.span, "the same folder")
+                            .label(first.span, "the other store"),
+                    );
+                }
+            }
+            let lowered = store.as_ref().and_then(|store| self.store(&name, &store.0));
+            stores.insert(name, lowered);
+        }
+        stores
+    }
+
+    fn store(&mut self, name: &Spanned<Name>, document: &StoreDocument) -> Option<Store> {
+        let path = document.path.clone()?;
+        if let Some((scheme, _)) = path.value.0.as_written().split_once("://") {
+            let known = matches!(scheme, "s3" | "gs" | "az" | "file");
+            let message = if known {
+                format!("this version of the program does not keep backups behind `{scheme}://` yet")
+            } else {
+                format!("there is no kind of store `{scheme}://`")
+            };
+            let help = "write the path of a folder, such as `~/Backups/app`; a mounted network share is a folder too";
+            self.note(Problem::error(Code::UnknownScheme, message, help).label(path.span, "a URL"));
+            return None;
+        }
+        Some(Store {
+            name: name.clone(),
+            path,
+            min_free: document.min_free.as_ref().map(|size| size.value),
+            require_mount: document.require_mount.as_ref().is_some_and(|mount| mount.value),
+        })
+    }
+
+    /// A path that must not be a URL.
+    fn no_url(&mut self, path: &Spanned<PathTemplate>, what: &str) -> bool {
+        let url = path.value.0.as_written().contains("://");
+        if url {
+            let message = format!("{what} is given by its path, not by a URL");
+            let help = "write the path alone, such as `../app.db` or `/srv/app/app.db`";
+            self.note(Problem::error(Code::BadPath, message, help).label(path.span, "a URL"));
+        }
+        !url
+    }
+
+    /// Finds a declared name, or says which is the nearest.
+    fn reference(
+        &mut self,
+        kind: &str,
+        written: &Spanned<String>,
+        known: &[&Spanned<String>],
+    ) -> Option<Name> {
+        if known.iter().any(|name| name.value == written.value) {
+            return Name::parse(&written.value, Alphabet::Target);
+        }
+        let names = || known.iter().map(|name| name.value.as_str());
+        let message = format!("there is no {kind} `{}`", written.value);
+        let near = nearest(&written.value, names());
+        let help = match near {
+            Some(near) => format!("write `{near}`, or declare `{}` below `{kind}s`", written.value),
+            None => format!("declare it below `{kind}s`; declared are {}", listed(names())),
+        };
+        let mut problem = Problem::error(Code::UnknownReference, message, help).label(
+            written.span,
+            near.map_or("not declared".to_owned(), |near| format!("did you mean `{near}`?")),
+        );
+        if let Some(near) = near.and_then(|near| known.iter().find(|name| name.value == near)) {
+            problem = problem.label(near.span, "declared here");
+        }
+        self.note(problem);
+        None
+    }
+
+    fn unused<'n>(
+        &mut self,
+        kind: &str,
+        names: impl Iterator<Item = &'n Spanned<Name>>,
+        used: impl Fn(&Name) -> bool,
+    ) {
+        for name in names.filter(|name| !used(&name.value)) {
+            let message = format!("no job uses the {kind} `{}`", name.value);
+            let help = format!("name it in a job's `{kind}s`, or remove it");
+            self.note(Problem::new(Code::Unused, message, help).label(name.span, "not used"));
+        }
+    }
+
+    /// A schedule that names an hour means another moment in every zone.
+    fn zone_not_written(&mut self, document: &PolicyDocument) {
+        if document.timezone.is_some() {
+            return;
+        }
+        let jobs = document.jobs.iter().flat_map(|jobs| &jobs.entries).filter_map(|(_, job)| job.as_ref());
+        let schedules = jobs.filter_map(|job| job.schedule.as_ref()?.0.cron.as_ref());
+        let Some(first) = schedules.into_iter().find(|cron| names_an_hour(cron.value.0.as_written())) else {
+            return;
+        };
+        let problem = Problem::new(
+            Code::ZoneNotWritten,
+            "this schedule names an hour, and the policy names no time zone: UTC is meant",
+            "add `timezone: Europe/Berlin` (your zone), or `timezone: UTC` if UTC is meant",
+        );
+        self.note(problem.label(first.span, "an hour in UTC"));
+    }
+
+    /// Drops the warnings that the policy accepts, and checks the list of them.
+    fn allowed(mut self, document: &PolicyDocument) -> Vec<Problem> {
+        let clean = self.clean();
+        let mut accepted: Vec<(Code, &Spanned<String>)> = Vec::new();
+        for written in document.allow.iter().flatten() {
+            match Code::parse(&written.value) {
+                Some(code) if code.severity() == Severity::Warning && code != Code::UnmatchedAllowance => {
+                    accepted.push((code, written));
+                }
+                Some(code) => {
+                    let message = format!("`{code}` cannot be accepted");
+                    let help = "remove it; only warnings can be accepted, and errors have to be mended";
+                    self.note(
+                        Problem::error(Code::BadAllowance, message, help)
+                            .label(written.span, "not a warning"),
+                    );
+                }
+                None => {
+                    let warnings = Code::ALL.iter().filter(|code| code.severity() == Severity::Warning);
+                    let help = match nearest(&written.value, warnings.map(|code| code.as_str())) {
+                        Some(near) => format!("write `{near}`"),
+                        None => {
+                            "write the code as the warning shows it; `policy explain` lists all".to_owned()
+                        }
+                    };
+                    let message = format!("there is no code `{}`", written.value);
+                    self.note(
+                        Problem::error(Code::BadAllowance, message, help).label(written.span, "unknown"),
+                    );
+                }
+            }
+        }
+        for (code, written) in accepted {
+            let before = self.problems.len();
+            self.problems.retain(|problem| problem.code != code || problem.severity != Severity::Warning);
+            if before == self.problems.len() && clean {
+                let message = format!("`{code}` does not occur in this policy");
+                let help = "remove it from `allow`, so that it cannot hide a later mistake";
+                self.note(
+                    Problem::new(Code::UnmatchedAllowance, message, help)
+                        .label(written.span, "accepts nothing"),
+                );
+            }
+        }
+        self.problems
+    }
+}
+
+/// Whether an expression's hour is anything but `*`.
+fn names_an_hour(expression: &str) -> bool {
+    match expression.trim() {
+        "@hourly" => false,
+        written if written.starts_with('@') => true,
+        written => written.split_whitespace().nth(1).is_some_and(|hour| hour != "*"),
+    }
+}
+
+/// Two policies that are loaded together must differ in name, because backups are filed under it.
+///
+/// Gives each policy whose name an earlier one has, by its place in the list, with the problem.
+pub fn repeated_names(policies: &[&Policy]) -> Vec<(usize, Problem)> {
+    let mut first: BTreeMap<&Name, &Policy> = BTreeMap::new();
+    let mut repeated = Vec::new();
+    for (n, policy) in policies.iter().enumerate() {
+        if let Some(other) = first.get(policy.name()) {
+            let message =
+                format!("the policy `{}` is also declared in {}", policy.name(), other.source().name);
+            let help = "give one of them another name; backups are filed under it";
+            repeated
+                .push((n, Problem::error(Code::RepeatedPolicy, message, help).label(policy.name.span, "")));
+        } else {
+            first.insert(policy.name(), policy);
+        }
+    }
+    repeated
+}

@@ -1,0 +1,299 @@
+//! Jobs: what they name resolved, and `defaults` applied.
+
+use super::{Lower, target::commands};
+use crate::{
+    policy::{
+        Span, Spanned,
+        document::{
+            DefaultsDocument, JobDocument, JobStoreDocument, PolicyDocument, RetentionDocument,
+            RetryDocument, ScheduleDocument,
+        },
+        model::{Job, JobStore, Retention, Retry, Target},
+        problem::{Code, Problem},
+        values::{Duration, Level, Name, name::Alphabet},
+    },
+    schedule::{CatchUp, Schedule},
+};
+use std::collections::BTreeMap;
+
+/// What a job can name.
+struct Known<'d> {
+    stores: Vec<&'d Spanned<String>>,
+    targets: Vec<&'d Spanned<String>>,
+}
+
+impl Lower<'_> {
+    pub(super) fn jobs(
+        &mut self,
+        document: &PolicyDocument,
+        targets: &BTreeMap<Spanned<Name>, Option<Target>>,
+    ) -> BTreeMap<Name, Job> {
+        let known = Known {
+            stores: document.stores.iter().flat_map(|map| &map.entries).map(|(name, _)| name).collect(),
+            targets: document.targets.iter().flat_map(|map| &map.entries).map(|(name, _)| name).collect(),
+        };
+        let none = DefaultsDocument::default();
+        let defaults = document.defaults.as_ref().unwrap_or(&none);
+        self.defaults(defaults, &known);
+        let mut jobs = BTreeMap::new();
+        for (key, document) in document.jobs.iter().flat_map(|map| &map.entries) {
+            let name = self.name(key, "job", Alphabet::Plain);
+            let job = document
+                .as_ref()
+                .map(|document| self.job(name.as_ref(), document, defaults, &known, targets));
+            if let (Some(name), Some(Some(job))) = (name, job) {
+                jobs.insert(name.value, job);
+            }
+        }
+        jobs
+    }
+
+    /// Checks what no job may come to use; what is said twice is dropped later.
+    fn defaults(&mut self, defaults: &DefaultsDocument, known: &Known<'_>) {
+        if let Some(stores) = &defaults.stores {
+            self.job_stores(stores, defaults.keys.get("stores"), None, known);
+        }
+        self.retention(defaults.retention.as_ref());
+        self.retry(defaults.retry.as_ref());
+        self.longer_than_nothing(defaults.timeout.as_ref(), "timeout");
+        self.longer_than_nothing(defaults.rpo.as_ref(), "rpo");
+    }
+
+    fn job(
+        &mut self,
+        name: Option<&Spanned<Name>>,
+        document: &JobDocument,
+        defaults: &DefaultsDocument,
+        known: &Known<'_>,
+        declared: &BTreeMap<Spanned<Name>, Option<Target>>,
+    ) -> Option<Job> {
+        let targets = self.job_targets(document, known);
+        let retention = self.retention(document.retention.as_ref().or(defaults.retention.as_ref()));
+        let stores = match document.stores.as_ref().or(defaults.stores.as_ref()) {
+            Some(stores) => {
+                let key = document.keys.get("stores").or(defaults.keys.get("stores"));
+                self.job_stores(stores, key, retention, known)
+            }
+            None => names_in_order(&known.stores).map(|store| JobStore { store, retention }).collect(),
+        };
+        let schedule = document.schedule.as_ref().and_then(|schedule| schedule_of(&schedule.0));
+        let verify = document.verify.clone().or_else(|| defaults.verify.clone());
+        if let Some(level) = &verify {
+            self.offered(level, &targets, declared);
+        }
+        let timeout =
+            self.longer_than_nothing(document.timeout.as_ref().or(defaults.timeout.as_ref()), "timeout");
+        let rpo = self.longer_than_nothing(document.rpo.as_ref().or(defaults.rpo.as_ref()), "rpo");
+        let retry = self.retry(document.retry.as_ref().or(defaults.retry.as_ref()));
+        let name = name?;
+        if self.clean() && stores.iter().any(|store| store.retention.is_none()) {
+            let bare: Vec<&str> = stores
+                .iter()
+                .filter(|store| store.retention.is_none())
+                .map(|store| store.store.as_str())
+                .collect();
+            let message = format!(
+                "the job `{}` removes no backup from {}, ever",
+                name.value,
+                crate::policy::nearest::listed(bare)
+            );
+            let help =
+                "add `retention: {daily: 7, weekly: 12}`, or accept it: `allow: [policy::retention::none]`";
+            self.note(Problem::new(Code::NoRetention, message, help).label(name.span, "has no `retention`"));
+        }
+        Some(Job {
+            name: name.clone(),
+            targets,
+            stores,
+            schedule,
+            compress: document
+                .compress
+                .as_ref()
+                .or(defaults.compress.as_ref())
+                .map(|c| c.value)
+                .unwrap_or_default(),
+            verify,
+            before: commands(document.before.as_ref().or(defaults.before.as_ref())),
+            after: commands(document.after.as_ref().or(defaults.after.as_ref())),
+            timeout,
+            retry,
+            rpo,
+        })
+    }
+
+    fn job_targets(&mut self, document: &JobDocument, known: &Known<'_>) -> Vec<Name> {
+        let Some(written) = &document.targets else { return names_in_order(&known.targets).collect() };
+        let mut names = Vec::new();
+        let mut seen = BTreeMap::new();
+        for target in written {
+            if self.first_time(&mut seen, target, "target") {
+                names.extend(self.reference("target", target, &known.targets));
+            }
+        }
+        if let Some(key) = document.keys.get("targets").filter(|_| seen.is_empty() && self.clean()) {
+            self.empty_list("targets", *key);
+        }
+        names
+    }
+
+    fn job_stores(
+        &mut self,
+        written: &[JobStoreDocument],
+        key: Option<&Span>,
+        retention: Option<Retention>,
+        known: &Known<'_>,
+    ) -> Vec<JobStore> {
+        let mut stores = Vec::new();
+        let mut seen = BTreeMap::new();
+        for item in written {
+            let own = self.retention(item.options.retention.as_ref());
+            if self.first_time(&mut seen, &item.store, "store")
+                && let Some(store) = self.reference("store", &item.store, &known.stores)
+            {
+                stores.push(JobStore { store, retention: own.or(retention) });
+            }
+        }
+        if let Some(key) = key.filter(|_| written.is_empty() && self.clean()) {
+            self.empty_list("stores", *key);
+        }
+        stores
+    }
+
+    fn empty_list(&mut self, key: &str, place: Span) {
+        let help = format!("name at least one, or remove `{key}` to mean all");
+        self.note(Problem::error(Code::Empty, format!("`{key}` names none"), help).label(place, "empty"));
+    }
+
+    /// Notes a name that a list has already.
+    fn first_time<'d>(
+        &mut self,
+        seen: &mut BTreeMap<&'d str, Span>,
+        written: &'d Spanned<String>,
+        kind: &str,
+    ) -> bool {
+        let Some(first) = seen.get(written.value.as_str()) else {
+            seen.insert(&written.value, written.span);
+            return true;
+        };
+        let message = format!("the {kind} `{}` is named twice in this list", written.value);
+        let problem = Problem::error(Code::RepeatedReference, message, "remove one of the two")
+            .label(written.span, "the second")
+            .label(*first, "the first");
+        self.note(problem);
+        false
+    }
+
+    fn retention(&mut self, document: Option<&RetentionDocument>) -> Option<Retention> {
+        let document = document?;
+        if document.keys.is_empty() {
+            if self
+                .source
+                .text
+                .get(document.span.start..document.span.end)
+                .is_some_and(|text| text.contains(':'))
+            {
+                return None;
+            }
+            let help = "write at least one rule, as in `{daily: 7, weekly: 12}`, or remove `retention` to keep everything";
+            let problem = Problem::error(Code::Empty, "this `retention` has no rule", help);
+            self.note(problem.label(document.span, "keeps nothing"));
+            return None;
+        }
+        let rules = [
+            ("last", &document.last),
+            ("hourly", &document.hourly),
+            ("daily", &document.daily),
+            ("weekly", &document.weekly),
+            ("monthly", &document.monthly),
+            ("yearly", &document.yearly),
+        ];
+        for (rule, count) in rules {
+            let Some(count) = count.as_ref().filter(|count| count.value == 0) else { continue };
+            let message = format!("`{rule}: 0` keeps nothing");
+            let problem = Problem::error(
+                Code::ZeroRetention,
+                message,
+                "remove the rule, or write how many are to be kept",
+            );
+            self.note(problem.label(count.span, ""));
+        }
+        if let Some(within) = document.within.as_ref().filter(|within| within.value.as_secs() == 0) {
+            let problem = Problem::error(
+                Code::ZeroRetention,
+                "`within` of no length keeps nothing",
+                "remove the rule, or write a longer duration such as `30d`",
+            );
+            self.note(problem.label(within.span, ""));
+        }
+        let count = |rule: &Option<Spanned<u32>>| rule.as_ref().map(|count| count.value);
+        Some(Retention {
+            last: count(&document.last),
+            hourly: count(&document.hourly),
+            daily: count(&document.daily),
+            weekly: count(&document.weekly),
+            monthly: count(&document.monthly),
+            yearly: count(&document.yearly),
+            within: document.within.as_ref().map(|within| within.value),
+        })
+    }
+
+    fn retry(&mut self, document: Option<&RetryDocument>) -> Retry {
+        let Some(document) = document else { return Retry::default() };
+        let delay = document.delay.as_ref().map_or(Duration::from_secs(0), |delay| delay.value);
+        let Some(attempts) = &document.attempts else { return Retry { attempts: 1, delay } };
+        if attempts.value == 0 {
+            let problem = Problem::error(
+                Code::BadNumber,
+                "`attempts` counts the first try, so it is at least 1",
+                "write 1 for no second try, 2 for one more",
+            );
+            self.note(problem.label(attempts.span, ""));
+        }
+        Retry { attempts: attempts.value, delay }
+    }
+
+    /// A level that is written must be one that each target of the job can show.
+    fn offered(
+        &mut self,
+        level: &Spanned<Level>,
+        targets: &[Name],
+        declared: &BTreeMap<Spanned<Name>, Option<Target>>,
+    ) {
+        for (name, target) in declared {
+            let Some(target) = target.as_ref().filter(|_| targets.contains(&name.value)) else { continue };
+            if target.offers(level.value) {
+                continue;
+            }
+            let message = format!("the target `{}` cannot offer the level `{}`", name.value, level.value);
+            let engine = target.engine.keyword();
+            let help = if engine == "sqlite" {
+                "declare `checks` or irreplaceable `tables` for the target, or remove `verify`: each target is then \
+                 proven as far as it can be"
+            } else {
+                "remove `verify`, and each target is proven as far as it can be; or write `integrity` or `restore`"
+            };
+            self.note(
+                Problem::error(Code::NotOffered, message, help)
+                    .label(level.span, "asked here")
+                    .label(name.span, "declares no checks"),
+            );
+        }
+    }
+}
+
+fn names_in_order(names: &[&Spanned<String>]) -> impl Iterator<Item = Name> + use<> {
+    let mut names: Vec<Name> =
+        names.iter().filter_map(|name| Name::parse(&name.value, Alphabet::Target)).collect();
+    names.sort();
+    names.into_iter()
+}
+
+fn schedule_of(document: &ScheduleDocument) -> Option<Spanned<Schedule>> {
+    let cron = document.cron.as_ref()?;
+    let schedule = Schedule {
+        cron: cron.value.0.clone(),
+        jitter: document.jitter.as_ref().map_or(Duration::from_secs(0), |jitter| jitter.value),
+        catch_up: document.catch_up.as_ref().map_or(CatchUp::UntilNext, |catch_up| catch_up.0),
+    };
+    Some(Spanned::new(schedule, cron.span))
+}

@@ -1,0 +1,308 @@
+//! Targets: one engine each, guards, data classes and checks.
+
+use super::Lower;
+use crate::policy::{
+    Spanned,
+    document::{CheckDocument, DirectoryDocument, Map, SqliteDocument, TablesDocument, TargetDocument},
+    model::{
+        Check, Command, EngineSpec, Expect, Expectation, OnFail, Query, Scalar, TableClass, Tables, Target,
+    },
+    problem::{Code, Problem},
+    values::{Duration, Name, name::Alphabet},
+};
+use std::collections::BTreeMap;
+
+impl Lower<'_> {
+    pub(super) fn targets(
+        &mut self,
+        document: Option<&Map<TargetDocument>>,
+    ) -> BTreeMap<Spanned<Name>, Option<Target>> {
+        let mut targets = BTreeMap::new();
+        for (key, document) in document.iter().flat_map(|map| &map.entries) {
+            let name = self.name(key, "target", Alphabet::Target);
+            let lowered = document.as_ref().map(|document| self.target(key, name.clone(), document));
+            if let Some(name) = name {
+                targets.insert(name, lowered.flatten());
+            }
+        }
+        targets
+    }
+
+    fn target(
+        &mut self,
+        key: &Spanned<String>,
+        name: Option<Spanned<Name>>,
+        document: &TargetDocument,
+    ) -> Option<Target> {
+        let engine = self.engine(key, document);
+        if let Some(keyword) = keyword(document) {
+            self.for_engine(document, keyword);
+        }
+        let expect = document.expect.clone().unwrap_or_default();
+        let tables = document.tables.as_ref().map(|tables| self.tables(tables));
+        let checks = self.checks(document.checks.as_deref().unwrap_or_default());
+        let rto = self.longer_than_nothing(document.rto.as_ref(), "rto");
+        Some(Target {
+            name: name?,
+            engine: engine?,
+            expect: Expect {
+                min_size: expect.min_size,
+                min_tables: expect.min_tables,
+                min_files: expect.min_files,
+                max_drop: expect.max_drop,
+                max_growth: expect.max_growth,
+            },
+            tables,
+            checks,
+            before: commands(document.before.as_ref()),
+            after: commands(document.after.as_ref()),
+            scratch: document.scratch.clone(),
+            rto,
+        })
+    }
+
+    fn engine(&mut self, key: &Spanned<String>, document: &TargetDocument) -> Option<EngineSpec> {
+        let written = |keyword| document.keys.get(keyword).copied();
+        match (written("sqlite"), written("directory")) {
+            (Some(sqlite), Some(directory)) => {
+                let message = format!("the target `{}` has two engines", key.value);
+                let help = "keep one, and make a target of its own of the other";
+                self.note(
+                    Problem::error(Code::ExactlyOne, message, help)
+                        .label(directory, "the second")
+                        .label(sqlite, "the first"),
+                );
+                None
+            }
+            (None, None) => {
+                // An unknown engine was reported as the unknown key it is.
+                let named = self.problems.iter().any(|problem| {
+                    let inside = |at: usize| document.span.start <= at && at < document.span.end;
+                    problem.code == Code::UnknownKey && problem.span().is_some_and(|span| inside(span.start))
+                });
+                if !named {
+                    let message = format!("the target `{}` does not say what it protects", key.value);
+                    let help = "add `sqlite: PATH` or `directory: PATH`";
+                    self.note(
+                        Problem::error(Code::ExactlyOne, message, help).label(key.span, "has no engine"),
+                    );
+                }
+                None
+            }
+            (Some(_), None) => {
+                let SqliteDocument { path, .. } = &document.sqlite.as_ref()?.0;
+                let path = path.clone()?;
+                self.no_url(&path, "a SQLite database").then_some(EngineSpec::Sqlite { path })
+            }
+            (None, Some(_)) => {
+                let DirectoryDocument { path, include, exclude, .. } = document.directory.as_ref()?.0.clone();
+                let (include, exclude) = (include.unwrap_or_default(), exclude.unwrap_or_default());
+                for glob in include.iter().chain(&exclude) {
+                    self.glob(glob, true);
+                }
+                let path = path?;
+                self.no_url(&path, "a folder").then_some(EngineSpec::Directory { path, include, exclude })
+            }
+        }
+    }
+
+    /// Keys that only one of the engines knows.
+    fn for_engine(&mut self, document: &TargetDocument, keyword: &'static str) {
+        let expect = document.expect.as_ref();
+        let guard = |key: &str| expect.and_then(|expect| expect.keys.get(key).copied());
+        let of_databases = [
+            ("tables", document.keys.get("tables").copied()),
+            ("checks", document.keys.get("checks").copied()),
+            ("min_tables", guard("min_tables")),
+        ];
+        let of_folders = [("min_files", guard("min_files"))];
+        let (foreign, has): (&[_], _) =
+            if keyword == "sqlite" { (&of_folders, "files") } else { (&of_databases, "tables") };
+        for (key, place) in foreign {
+            let Some(place) = *place else { continue };
+            let message = format!("`{key}` does not go with `{keyword}`, which has no {has}");
+            let mut problem =
+                Problem::error(Code::NotForEngine, message, "remove it").label(place, "not for this engine");
+            if let Some(engine) = document.keys.get(keyword) {
+                problem = problem.label(*engine, "the engine");
+            }
+            self.note(problem);
+        }
+    }
+
+    /// Checks that a glob can be read.
+    fn glob(&mut self, glob: &Spanned<String>, paths: bool) {
+        let made = globset::GlobBuilder::new(&glob.value).literal_separator(paths).build();
+        let message = match made {
+            _ if glob.value.trim().is_empty() => "a glob must not be empty".to_owned(),
+            Err(error) => format!("`{}` is not a glob: {}", glob.value, error.kind()),
+            Ok(_) if paths && (glob.value.starts_with('/') || glob.value.starts_with('~')) => {
+                format!("`{}` begins outside the folder", glob.value)
+            }
+            Ok(_) => return,
+        };
+        let help = if paths {
+            "write it relative to the folder: `*` is any name, `**` any depth, as in `**/*.py`"
+        } else {
+            "`*` is any text, `?` one character, `[a-z]` one of these: `agent_*`"
+        };
+        self.note(Problem::error(Code::BadGlob, message, help).label(glob.span, ""));
+    }
+
+    fn tables(&mut self, document: &TablesDocument) -> Tables {
+        let tables = Tables {
+            irreplaceable: document.irreplaceable.clone().unwrap_or_default(),
+            recoverable: document.recoverable.clone().unwrap_or_default(),
+            partial: document.partial.clone().unwrap_or_default(),
+            unclassed: document.unclassed.as_ref().map_or(OnFail::Warn, |unclassed| unclassed.value),
+        };
+        let classes = [
+            (TableClass::Irreplaceable, &tables.irreplaceable),
+            (TableClass::Recoverable, &tables.recoverable),
+            (TableClass::Partial, &tables.partial),
+        ];
+        let mut first: BTreeMap<&str, (TableClass, &Spanned<String>)> = BTreeMap::new();
+        for (class, globs) in classes {
+            for glob in globs {
+                self.glob(glob, false);
+                let Some((other, place)) =
+                    first.insert(&glob.value, (class, glob)).filter(|(other, _)| *other != class)
+                else {
+                    continue;
+                };
+                let message = format!("`{}` is in two classes, {other} and {class}", glob.value);
+                let help = "keep it in one; if in doubt, in the more valuable";
+                self.note(
+                    Problem::error(Code::TwoClasses, message, help)
+                        .label(glob.span, class.to_string())
+                        .label(place.span, other.to_string()),
+                );
+            }
+        }
+        tables
+    }
+
+    fn checks(&mut self, documents: &[CheckDocument]) -> Vec<Check> {
+        let mut checks: Vec<Check> = Vec::new();
+        for document in documents {
+            let Some(check) = self.check(document) else { continue };
+            if let Some(other) = checks.iter().find(|other| other.name == check.name) {
+                let message = format!("two checks of this target are named `{}`", check.name);
+                let help = "give one of them another `name`, or remove it if they are the same";
+                let problem = Problem::error(Code::RepeatedCheck, message, help)
+                    .label(self.first_line(check.span), "the second")
+                    .label(self.first_line(other.span), "the first");
+                self.note(problem);
+            }
+            checks.push(check);
+        }
+        checks
+    }
+
+    fn check(&mut self, document: &CheckDocument) -> Option<Check> {
+        let query = match (&document.rows, &document.sql) {
+            (Some(rows), None) => Some(Query::Rows(rows.value.clone())),
+            (None, Some(sql)) => Some(Query::Sql(sql.value.trim().to_owned())),
+            (Some(rows), Some(sql)) => {
+                let message = "a check asks for `rows` or for `sql`, not for both";
+                let problem = Problem::error(Code::ExactlyOne, message, "make two checks of it");
+                self.note(problem.label(sql.span, "the second").label(rows.span, "the first"));
+                None
+            }
+            (None, None) => {
+                if !document.keys.contains_key("rows") && !document.keys.contains_key("sql") {
+                    let message = "this check asks nothing: it has neither `rows` nor `sql`";
+                    let help = "add `rows: TABLE` to count a table's rows, or `sql: SELECT …`";
+                    let place = self.first_line(document.span);
+                    self.note(Problem::error(Code::ExactlyOne, message, help).label(place, "asks nothing"));
+                }
+                None
+            }
+        };
+        if let Some(empty) = [&document.rows, &document.sql, &document.name]
+            .into_iter()
+            .flatten()
+            .find(|text| text.trim().is_empty())
+        {
+            let problem = Problem::error(Code::Empty, "this text is empty", "write it, or remove the key");
+            self.note(problem.label(empty.span, "empty"));
+            return None;
+        }
+        let expect = &document.expect.as_ref()?.0;
+        let query = query?;
+        if matches!(query, Query::Rows(_)) {
+            self.fits_a_count(expect);
+        }
+        let name = match &document.name {
+            Some(name) => name.value.clone(),
+            None => {
+                named(&query, self.source.text.get(expect.span.start..expect.span.end).unwrap_or_default())
+            }
+        };
+        Some(Check {
+            name,
+            query,
+            expect: expect.value.clone(),
+            on_fail: document.on_fail.as_ref().map_or(OnFail::Fail, |on_fail| on_fail.value),
+            span: document.span,
+        })
+    }
+
+    /// A number of rows is one number: never empty, never a time, never a text.
+    fn fits_a_count(&mut self, expect: &Spanned<Expectation>) {
+        let (what, help) = match &expect.value {
+            Expectation::Empty => ("empty", "to ask for an empty table write `expect: 0`"),
+            Expectation::NotEmpty => ("not empty", "to ask for at least one row write `expect: \">= 1\"`"),
+            Expectation::MaxAge(_) => ("a time", "ask for a time with `sql: SELECT max(column) FROM table`"),
+            Expectation::Equal(Scalar::Text(_)) | Expectation::NotEqual(Scalar::Text(_)) => {
+                ("a text", "compare with a number, as in `expect: \">= 65\"`")
+            }
+            _ => return,
+        };
+        let message = format!("`rows` answers with a number, which is never compared as {what}");
+        self.note(Problem::error(Code::BadExpectation, message, help).label(expect.span, ""));
+    }
+
+    pub(super) fn longer_than_nothing(
+        &mut self,
+        duration: Option<&Spanned<Duration>>,
+        key: &str,
+    ) -> Option<Duration> {
+        let duration = duration?;
+        if duration.value.as_secs() == 0 {
+            let message = format!("`{key}` must be longer than nothing");
+            let help = "write a longer duration, or remove the key";
+            self.note(Problem::error(Code::BadDuration, message, help).label(duration.span, ""));
+        }
+        Some(duration.value)
+    }
+
+    pub(super) fn first_line(&self, span: crate::policy::Span) -> crate::policy::Span {
+        let written = self.source.text.get(span.start..span.end).unwrap_or_default();
+        crate::policy::Span::new(span.start, span.start + written.lines().next().map_or(0, str::len))
+    }
+}
+
+pub(super) fn commands(document: Option<&crate::policy::document::Commands>) -> Vec<Command> {
+    document.map(|commands| commands.0.clone()).unwrap_or_default()
+}
+
+/// The engine that is written, if only one is.
+fn keyword(document: &TargetDocument) -> Option<&'static str> {
+    match (document.keys.contains_key("sqlite"), document.keys.contains_key("directory")) {
+        (true, false) => Some("sqlite"),
+        (false, true) => Some("directory"),
+        _ => None,
+    }
+}
+
+/// A name for a check that has none: what it asks and what it expects, on one line.
+fn named(query: &Query, expect: &str) -> String {
+    let asked = match query {
+        Query::Rows(table) => format!("rows of {table}"),
+        Query::Sql(sql) => sql.split_whitespace().collect::<Vec<_>>().join(" "),
+    };
+    let expect = expect.trim_matches(['"', '\'']);
+    let expect = expect.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{asked}: {expect}")
+}

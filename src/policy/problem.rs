@@ -1,0 +1,324 @@
+//! Everything that can be wrong with a policy: stable codes, their severity, and one problem with its places.
+
+pub mod draw;
+pub mod pages;
+
+use super::{Source, Span};
+use std::{cmp::Ordering, fmt};
+
+/// How bad it is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The policy is not valid.
+    Error,
+    /// It works, and is probably not what is meant; `allow` accepts it.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// Makes the enum of codes, its spellings and the list of all from one table.
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $path:literal, $severity:ident;)*) => {
+        /// What kind of problem it is: a path that never changes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[doc = $doc])+ $name,)* }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The path, `policy::schedule::bad_cron`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $path,)* }
+            }
+
+            /// One line about it.
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc,)+).trim_ascii_start(),)* }
+            }
+
+            /// How bad problems of this code are.
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The file is larger than 1 MiB.
+    YamlTooLarge = "policy::yaml::too_large", Error;
+    /// The file is not UTF-8 text.
+    YamlNotUtf8 = "policy::yaml::not_utf8", Error;
+    /// The file has a NUL byte in it.
+    YamlControlCharacter = "policy::yaml::nul_byte", Error;
+    /// The file is not YAML.
+    YamlSyntax = "policy::yaml::syntax", Error;
+    /// A tab stands where YAML takes only spaces.
+    YamlTab = "policy::yaml::tab", Error;
+    /// Text begins with a character that means something in YAML.
+    YamlQuotesNeeded = "policy::yaml::quotes_needed", Error;
+    /// A key is written twice.
+    YamlDuplicateKey = "policy::yaml::duplicate_key", Error;
+    /// A merge key (`<<`) is used.
+    YamlMergeKey = "policy::yaml::merge_key", Error;
+    /// A key is not text.
+    YamlKeyNotText = "policy::yaml::key_not_text", Error;
+    /// The file holds more than one document.
+    YamlSeveralDocuments = "policy::yaml::several_documents", Error;
+    /// An alias repeats itself.
+    YamlAlias = "policy::yaml::alias", Error;
+    /// The file has too many values.
+    YamlTooMany = "policy::yaml::too_many_values", Error;
+    /// Lists and mappings are nested too deep.
+    YamlTooDeep = "policy::yaml::too_deep", Error;
+    /// A key is unknown.
+    UnknownKey = "policy::shape::unknown_key", Error;
+    /// A required key is missing.
+    MissingKey = "policy::shape::missing_key", Error;
+    /// A key has no value.
+    NullValue = "policy::shape::no_value", Error;
+    /// A value is of another kind: text, number, list, mapping.
+    WrongType = "policy::shape::wrong_type", Error;
+    /// A list or mapping is empty where something is needed.
+    Empty = "policy::shape::empty", Error;
+    /// Several keys exclude each other.
+    ExactlyOne = "policy::shape::exactly_one", Error;
+    /// The language version is not one that this program reads.
+    BadVersion = "policy::version::unsupported", Error;
+    /// A name has a character that names do not have.
+    BadName = "policy::name::invalid", Error;
+    /// Two loaded policies have one name.
+    RepeatedPolicy = "policy::name::repeated", Error;
+    /// A duration is not a number and a unit.
+    BadDuration = "policy::value::bad_duration", Error;
+    /// A size is not a number and a unit.
+    BadSize = "policy::value::bad_size", Error;
+    /// A percentage is not a number and `%`.
+    BadPercent = "policy::value::bad_percentage", Error;
+    /// A number is not one that is allowed here.
+    BadNumber = "policy::value::bad_number", Error;
+    /// A word is none of those that are known here.
+    UnknownWord = "policy::value::unknown_word", Error;
+    /// A compression is unknown, or its level is.
+    BadCompression = "policy::value::bad_compression", Error;
+    /// A time zone is unknown.
+    UnknownZone = "policy::timezone::unknown", Error;
+    /// A schedule names an hour, and no time zone is written.
+    ZoneNotWritten = "policy::timezone::not_written", Warning;
+    /// A schedule is not a crontab(5) expression.
+    BadCron = "policy::schedule::bad_cron", Error;
+    /// `${…}` is not a variable.
+    BadVariable = "policy::variable::malformed", Error;
+    /// A variable stands where none may.
+    VariableNotHere = "policy::variable::not_here", Error;
+    /// A variable has no value on this machine.
+    VariableUnset = "policy::variable::unset", Error;
+    /// A path is not one that can be used.
+    BadPath = "policy::path::invalid", Error;
+    /// A path that begins with a variable is not absolute.
+    PathNotAbsolute = "policy::path::not_absolute", Error;
+    /// A path begins with `~`, and there is no home folder.
+    NoHome = "policy::path::no_home", Error;
+    /// An env file has a line that cannot be read.
+    BadEnvFile = "policy::env_file::bad_line", Error;
+    /// A store's URL is of a kind that is unknown.
+    UnknownScheme = "policy::store::unknown_scheme", Error;
+    /// Two stores are one folder.
+    SameFolder = "policy::store::same_folder", Warning;
+    /// A store or target is named that is not declared.
+    UnknownReference = "policy::reference::unknown", Error;
+    /// A store or target is named twice in one list.
+    RepeatedReference = "policy::reference::repeated", Error;
+    /// A store or target is declared that no job uses.
+    Unused = "policy::reference::unused", Warning;
+    /// A command is not a list of strings.
+    BadCommand = "policy::command::not_a_list", Error;
+    /// A `{placeholder}` is unknown.
+    UnknownPlaceholder = "policy::command::unknown_placeholder", Error;
+    /// A `{placeholder}` stands without quotes.
+    UnquotedPlaceholder = "policy::command::unquoted_placeholder", Error;
+    /// A key does not go with the target's engine.
+    NotForEngine = "policy::target::not_for_engine", Error;
+    /// A glob cannot be read.
+    BadGlob = "policy::glob::invalid", Error;
+    /// A table is in two classes.
+    TwoClasses = "policy::tables::two_classes", Error;
+    /// A check's expectation cannot be read.
+    BadExpectation = "policy::check::bad_expectation", Error;
+    /// A check's expectation looks like a misspelt word of the language.
+    NearKeyword = "policy::check::near_keyword", Warning;
+    /// Two checks of one target have one name.
+    RepeatedCheck = "policy::check::repeated_name", Error;
+    /// A level is asked that a target cannot offer.
+    NotOffered = "policy::verify::not_offered", Error;
+    /// A job prunes nothing.
+    NoRetention = "policy::retention::none", Warning;
+    /// A retention rule keeps nothing.
+    ZeroRetention = "policy::retention::zero", Error;
+    /// `allow` names a code that does not exist or cannot be accepted.
+    BadAllowance = "policy::allow::unknown_code", Error;
+    /// `allow` accepts a warning that does not occur.
+    UnmatchedAllowance = "policy::allow::unmatched", Warning;
+}
+
+impl Code {
+    /// Finds a code by its path.
+    pub fn parse(path: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == path)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A place and what is to be said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// A few words; may be empty.
+    pub text: String,
+}
+
+/// One problem of one policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// What kind it is.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one sentence without a period.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+    /// The places involved; the first is where it is.
+    pub labels: Vec<Label>,
+}
+
+impl Problem {
+    /// Makes a problem of its code's own severity.
+    pub fn new(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            help: help.into(),
+            labels: Vec::new(),
+        }
+    }
+
+    /// Makes an error.
+    pub fn error(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, ..Self::new(code, message, help) }
+    }
+
+    /// Adds a place.
+    #[must_use]
+    pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// The same problem with another severity.
+    #[must_use]
+    pub fn with_severity(self, severity: Severity) -> Self {
+        Self { severity, ..self }
+    }
+
+    /// Whether it makes the policy invalid.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    /// Where it is.
+    pub fn span(&self) -> Option<Span> {
+        self.labels.first().map(|label| label.span)
+    }
+
+    /// The order in which problems are shown: by place, then the worse first, then by code and wording.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let key = |p: &Self| (p.span().unwrap_or_default().start, p.severity, p.code);
+        key(self).cmp(&key(other)).then_with(|| self.message.cmp(&other.message))
+    }
+}
+
+impl Source {
+    /// Line and column of a byte offset, both counted from 1, the column in Unicode scalar values.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = &self.text[..offset];
+        let line_start = before.rfind('\n').map_or(0, |n| n + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    /// The place of a part of a scalar, given the scalar's place and its value: exact when the text stands there
+    /// letter for letter, plain or in quotes; else the whole scalar.
+    pub fn within(&self, scalar: Span, value: &str, part: std::ops::Range<usize>) -> Span {
+        within(&self.text, scalar, value, part)
+    }
+}
+
+/// See [`Source::within`].
+pub(super) fn within(text: &str, scalar: Span, value: &str, part: std::ops::Range<usize>) -> Span {
+    let written = text.get(scalar.start..scalar.end).unwrap_or_default();
+    let quoted = |quote: char| written.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    let skip = if written == value {
+        0
+    } else if quoted('"') == Some(value) || quoted('\'') == Some(value) {
+        1
+    } else {
+        return scalar;
+    };
+    Span::new(scalar.start + skip + part.start, scalar.start + skip + part.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_paths_and_never_repeat() {
+        let mut seen = BTreeSet::new();
+        for code in Code::ALL {
+            let path = code.as_str();
+            assert!(seen.insert(path), "{path} twice");
+            let parts: Vec<_> = path.split("::").collect();
+            assert_eq!((parts.len(), parts[0]), (3, "policy"), "{path}");
+            assert!(
+                path.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b":_".contains(&b)),
+                "{path}"
+            );
+            assert_eq!(Code::parse(path), Some(*code));
+        }
+    }
+
+    #[test]
+    fn lines_and_columns_count_from_one_in_characters() {
+        let source = Source { name: String::new(), folder: "/".into(), text: "aé\nbü x".into() };
+        assert_eq!(source.position(0), (1, 1));
+        assert_eq!(source.position(3), (1, 3));
+        assert_eq!(source.position("aé\nbü ".len()), (2, 4));
+        assert_eq!(source.position(999), (2, 5));
+    }
+
+    #[test]
+    fn a_part_of_a_scalar_is_exact_only_where_it_stands_letter_for_letter() {
+        let text = r#"a 'b' "c\u0064""#;
+        assert_eq!(within(text, Span::new(0, 1), "a", 0..1), Span::new(0, 1));
+        assert_eq!(within(text, Span::new(2, 5), "b", 0..1), Span::new(3, 4));
+        assert_eq!(within(text, Span::new(6, 15), "cd", 0..1), Span::new(6, 15));
+    }
+}

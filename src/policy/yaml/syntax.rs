@@ -1,0 +1,223 @@
+//! What is wrong with a text as YAML, said to someone who does not know YAML's grammar by heart.
+
+use crate::policy::{
+    Span,
+    problem::{Code, Problem},
+};
+use granit_parser::ErrorKind;
+
+/// Words a parser error at a byte offset.
+pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
+    use ErrorKind as K;
+    match kind {
+        K::TabNotAllowed
+        | K::TabInBlockIndentation
+        | K::TabInIndentation
+        | K::TabInPlainScalar
+        | K::TabAtBlockScalarStart => tab(text, at),
+        K::RecursionLimitExceeded => too_deep(char_at(text, at)),
+        K::UnexpectedCharacter { character: character @ ('@' | '`' | '%') } => {
+            quote(text, at, &format!("text cannot begin with `{character}` unless it is in quotes"))
+        }
+        K::MissingAnchorOrAliasName => unknown_alias(text, char_at(text, at)),
+        K::InvalidBlockScalarHeader => {
+            let from = text[..at.min(text.len())].rfind(['>', '|']).unwrap_or(at);
+            let character = &text[char_at(text, from).start..char_at(text, from).end];
+            quote(text, from, &format!("text cannot begin with `{character}` unless it is in quotes"))
+        }
+        K::InvalidTagTerminator
+        | K::UndeclaredTagHandle
+        | K::MissingTagUri
+        | K::InvalidGlobalTagCharacter => {
+            let line = text[..at.min(text.len())].rfind('\n').map_or(0, |n| n + 1);
+            let from = text[line..at.min(text.len())].rfind('!').map_or(at, |n| line + n);
+            quote(text, from, "text cannot begin with `!` unless it is in quotes")
+        }
+        K::UnclosedQuotedScalar => syntax(text, at, "a quote is opened and never closed", "close the quote"),
+        K::InvalidTrailingDoubleQuotedScalar | K::InvalidTrailingSingleQuotedScalar => syntax(
+            text,
+            at,
+            "something follows a closing quote",
+            "put the whole text in quotes, or, inside single quotes, write a quote twice: ''",
+        ),
+        K::UnknownQuotedScalarEscape => syntax(
+            text,
+            at,
+            "in double quotes a backslash begins an escape, and this is none",
+            r"write \\ for a backslash, or use single quotes, in which it is just a backslash",
+        ),
+        K::UnclosedFlowCollection { open } => {
+            syntax(text, at, &format!("`{open}` is opened and never closed"), "close the bracket")
+        }
+        K::MismatchedFlowCollectionEnd { open, close } => syntax(
+            text,
+            at,
+            &format!("`{open}` is closed by `{close}`"),
+            "close each bracket with its own kind; `[ ]` is a list, `{ }` is a mapping",
+        ),
+        K::MisplacedFlowCollectionEnd => syntax(
+            text,
+            at,
+            "this bracket closes nothing",
+            "remove it, or open it where the list or mapping begins",
+        ),
+        K::ExpectedFlowMappingSeparator | K::ExpectedFlowSequenceSeparator => syntax(
+            text,
+            at,
+            "a list in `[ ]` or a mapping in `{ }` goes on without a comma",
+            "put a comma between the items, and text with `:`, `{` or `#` in it in quotes",
+        ),
+        K::InvalidColonPlacement | K::MappingValueNotAllowed | K::InvalidMappingValueWhitespace => syntax(
+            text,
+            at,
+            "this `:` makes a mapping where none can stand",
+            "put text that has `: ` in it in quotes, or move the key to a line of its own",
+        ),
+        K::InvalidIndentation
+        | K::ExpectedBlockMappingKey
+        | K::ExpectedBlockSequenceEntry
+        | K::InvalidSimpleKey
+        | K::SimpleKeyExpected
+        | K::MappingKeyNotAllowed
+        | K::BlockSequenceEntryNotAllowed
+        | K::InvalidFlowScalarIndent
+        | K::InvalidBlockScalarIndent => syntax(
+            text,
+            at,
+            "this line does not fit the lines above it",
+            "indent it as deep as its neighbours, and write keys as `key: value`, list items as `- item`",
+        ),
+        K::DirectiveDisallowed => {
+            syntax(text, at, "lines that begin with `%` mean nothing in a policy", "remove the line")
+        }
+        K::UnexpectedEof
+        | K::UnexpectedEofFlowSequence
+        | K::UnexpectedEofFlowMapping
+        | K::UnexpectedEofImplicitFlowMapping
+        | K::UnexpectedEofBlockSequence
+        | K::UnexpectedEofBlockMapping => syntax(
+            text,
+            text.len(),
+            "the file ends in the middle of a list or mapping",
+            "close the bracket that is open, or look whether the file was cut off",
+        ),
+        other => syntax(
+            text,
+            at,
+            &format!("this is not YAML: {other}"),
+            "look at the line and the one above it: indentation, quotes and brackets are the usual causes",
+        ),
+    }
+}
+
+fn syntax(text: &str, at: usize, message: &str, help: &str) -> Problem {
+    Problem::error(Code::YamlSyntax, message, help).label(char_at(text, at), "here")
+}
+
+/// A tab where only spaces may stand; the place is the first tab of the line.
+fn tab(text: &str, at: usize) -> Problem {
+    let line = text[..at.min(text.len())].rfind('\n').map_or(0, |n| n + 1);
+    let place = text[line..].find('\t').map_or(at, |n| line + n);
+    Problem::error(Code::YamlTab, "there is a tab where YAML takes only spaces", "indent with spaces")
+        .label(char_at(text, place), "a tab")
+}
+
+/// Text whose first character means something in YAML.
+fn quote(text: &str, at: usize, message: &str) -> Problem {
+    let from = char_at(text, at).start;
+    let rest = text[from..].lines().next().unwrap_or_default();
+    let rest =
+        rest.split_once(" #").map_or(rest, |(before, _)| before).trim_end().trim_end_matches([']', '}', ',']);
+    let help = if rest.contains(['"', '\\']) || rest.is_empty() {
+        "put the text in quotes".to_owned()
+    } else {
+        format!("put it in quotes: \"{rest}\"")
+    };
+    Problem::error(Code::YamlQuotesNeeded, message, help)
+        .label(Span::new(from, from + rest.len().max(1)), "here")
+}
+
+/// `*` without a matching `&`: nearly always an unquoted cron expression or glob.
+pub(super) fn unknown_alias(text: &str, span: Span) -> Problem {
+    let from = text[..span.end.min(text.len())].rfind('*').unwrap_or(span.start);
+    quote(text, from, "text cannot begin with `*` unless it is in quotes")
+}
+
+/// An explicit tag such as `!!str`, or `!= 0` without quotes.
+pub(super) fn tag(text: &str, at: usize) -> Problem {
+    quote(text, at, "text cannot begin with `!` unless it is in quotes")
+}
+
+/// A second document in the file.
+pub(super) fn several_documents(span: Span) -> Problem {
+    Problem::error(
+        Code::YamlSeveralDocuments,
+        "a second document begins here; one file is one policy",
+        "remove this `---` line, or move what follows to a file of its own",
+    )
+    .label(span, "the second document")
+}
+
+/// `<<: *x`.
+pub(super) fn merge_key(span: Span) -> Problem {
+    Problem::error(
+        Code::YamlMergeKey,
+        "merge keys (`<<`) are not part of the language",
+        "write the keys out, or put what jobs share in `defaults`",
+    )
+    .label(span, "merges another mapping")
+}
+
+/// The same key twice in a mapping.
+pub(super) fn duplicate_key(key: &str, first: Span, second: Span) -> Problem {
+    let message = format!("`{key}` is written twice in the same mapping");
+    Problem::error(Code::YamlDuplicateKey, message, "keep one of the two")
+        .label(second, "the second")
+        .label(first, "the first")
+}
+
+/// A key that is a list, a mapping or nothing.
+pub(super) fn key_not_text(span: Span) -> Problem {
+    Problem::error(
+        Code::YamlKeyNotText,
+        "a key must be text",
+        "write `key: value`; text that begins with `{`, `[` or `:` must be in quotes",
+    )
+    .label(span, "not a key")
+}
+
+/// An alias inside the value that its anchor names.
+pub(super) fn alias_in_itself(span: Span) -> Problem {
+    Problem::error(Code::YamlAlias, "this alias stands inside the value it repeats", "write the value out")
+        .label(span, "would repeat itself forever")
+}
+
+/// More nodes than a policy can need.
+pub(super) fn too_many_nodes(span: Span) -> Problem {
+    Problem::error(
+        Code::YamlTooMany,
+        "this policy has more than 100,000 values, those that aliases repeat included",
+        "write the values out, and check that the file is a policy",
+    )
+    .label(span, "reading stopped here")
+}
+
+/// Deeper nesting than the language has.
+pub(super) fn too_deep(span: Span) -> Problem {
+    Problem::error(
+        Code::YamlTooDeep,
+        "lists and mappings are nested more than 32 deep",
+        "check the brackets and the indentation: nothing in a policy is nested deeper than 8",
+    )
+    .label(span, "reading stopped here")
+}
+
+/// The character at an offset; the last one when the offset is the end.
+fn char_at(text: &str, at: usize) -> Span {
+    let mut start = at.min(text.trim_end().len().saturating_sub(1));
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let length = text[start..].chars().next().map_or(0, char::len_utf8);
+    Span::new(start, start + length)
+}

@@ -1,0 +1,185 @@
+//! What `check` says about a policy: every sample is read, and every drawing compared whole.
+
+use insta::{assert_snapshot, with_settings};
+use policy::policy::{
+    Loaded, Severity, load,
+    problem::draw::{Look, draw},
+    schema::policy_schema,
+    yaml,
+};
+use std::{fs, path::PathBuf, time::Instant};
+
+/// The samples of a folder below `tests/policies`, by name.
+fn samples(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/policies").join(folder);
+    let mut samples: Vec<_> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "yaml"))
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, fs::read(entry.path()).unwrap_or_default())
+        })
+        .collect();
+    samples.sort();
+    samples
+}
+
+fn loaded(name: &str, bytes: &[u8]) -> Loaded {
+    load(name, "/srv/app/policies".as_ref(), bytes)
+}
+
+fn drawn(loaded: &Loaded) -> String {
+    let look = Look { color: false, width: 80 };
+    loaded
+        .problems
+        .iter()
+        .map(|problem| draw(problem, Some(&loaded.source), look))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn compare(folder: &str, name: &str, text: &str) {
+    let path = format!("snapshots/check/{folder}");
+    let stem = name.trim_end_matches(".yaml");
+    with_settings!({ snapshot_path => path, prepend_module_to_snapshot => false, omit_expression => true }, {
+        assert_snapshot!(stem, text);
+    });
+}
+
+#[test]
+fn every_invalid_sample_is_refused_and_its_drawing_is_known() {
+    let samples = samples("invalid");
+    assert!(samples.len() >= 60, "only {} samples", samples.len());
+    for (name, bytes) in samples {
+        let loaded = loaded(&name, &bytes);
+        assert!(loaded.policy.is_none(), "{name} was accepted: {}", drawn(&loaded));
+        let errors = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+        let several = name.starts_with("several-");
+        assert!(errors == 1 || several && errors > 1, "{name}: {errors} errors\n{}", drawn(&loaded));
+        assert!(loaded.problems.iter().all(|problem| !problem.help.is_empty()), "{name}");
+        compare("invalid", &name, &drawn(&loaded));
+    }
+}
+
+#[test]
+fn every_warned_sample_is_accepted_with_one_warning() {
+    for (name, bytes) in samples("warned") {
+        let loaded = loaded(&name, &bytes);
+        assert!(loaded.policy.is_some(), "{name} was refused:\n{}", drawn(&loaded));
+        assert_eq!(loaded.problems.len(), 1, "{name}:\n{}", drawn(&loaded));
+        compare("warned", &name, &drawn(&loaded));
+    }
+}
+
+#[test]
+fn every_valid_sample_is_accepted_without_a_word() {
+    let samples = samples("valid");
+    assert!(samples.len() >= 10, "only {} samples", samples.len());
+    for (name, bytes) in samples {
+        let loaded = loaded(&name, &bytes);
+        assert!(loaded.problems.is_empty(), "{name}:\n{}", drawn(&loaded));
+        assert!(loaded.policy.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_crlf_change_nothing() {
+    for (name, bytes) in samples("valid") {
+        let text = String::from_utf8(bytes).unwrap();
+        let digest =
+            |text: &str| loaded(&name, text.as_bytes()).policy.map(|policy| policy.digest().to_owned());
+        let plain = digest(&text);
+        assert!(plain.is_some(), "{name}");
+        assert_eq!(digest(&text.replace('\n', "\r\n")), plain, "{name} with CRLF");
+        assert_eq!(digest(&format!("\u{feff}{text}")), plain, "{name} with a byte order mark");
+    }
+}
+
+/// A tree of ours as JSON, scalars as YAML 1.2 reads them.
+fn as_json(node: &yaml::Node) -> serde_json::Value {
+    match &node.kind {
+        yaml::Kind::Scalar(scalar) if scalar.is_null() => serde_json::Value::Null,
+        yaml::Kind::Scalar(scalar) if scalar.is_bool() => scalar.text.eq_ignore_ascii_case("true").into(),
+        yaml::Kind::Scalar(scalar) if scalar.is_number() => match scalar.text.parse::<i64>() {
+            Ok(number) => number.into(),
+            Err(_) => scalar.text.parse::<f64>().unwrap().into(),
+        },
+        yaml::Kind::Scalar(scalar) => scalar.text.clone().into(),
+        yaml::Kind::List(items) => items.iter().map(as_json).collect(),
+        yaml::Kind::Map(entries) => {
+            let entries = entries.iter().map(|entry| (entry.key.value.clone(), as_json(&entry.value)));
+            serde_json::Value::Object(entries.collect())
+        }
+    }
+}
+
+#[test]
+fn the_second_yaml_reader_reads_every_sample_alike() {
+    for (name, bytes) in samples("valid").into_iter().chain(samples("warned")) {
+        let text = String::from_utf8(bytes).unwrap();
+        let ours = as_json(&yaml::read(&text).0.unwrap());
+        let theirs: serde_json::Value =
+            serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(ours, theirs, "{name}");
+    }
+}
+
+#[test]
+fn every_valid_sample_fits_the_schema_and_no_shape_error_does() {
+    let schema = jsonschema::draft7::new(&policy_schema()).unwrap();
+    for (name, bytes) in samples("valid").into_iter().chain(samples("warned")) {
+        let tree = as_json(&yaml::read(std::str::from_utf8(&bytes).unwrap()).0.unwrap());
+        let errors: Vec<_> =
+            schema.iter_errors(&tree).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{name}: {errors:#?}");
+    }
+    let mut only_check_knows = Vec::new();
+    for (name, bytes) in samples("invalid") {
+        let shape = loaded(&name, &bytes).problems.iter().all(|problem| {
+            ["policy::shape::", "policy::value::", "policy::name::"]
+                .iter()
+                .any(|area| problem.code.as_str().starts_with(area))
+        });
+        let tree = std::str::from_utf8(&bytes).ok().and_then(|text| yaml::read(text).0);
+        if shape && tree.is_some_and(|tree| schema.is_valid(&as_json(&tree))) {
+            only_check_knows.push(name);
+        }
+    }
+    // A store may not have the `_` that a target's name may; a name's other rules and all other shapes are the schema's.
+    assert_eq!(only_check_knows, ["duration-zero.yaml", "store-name-with-underscore.yaml"]);
+}
+
+#[test]
+fn hostile_texts_are_refused_at_once() {
+    let deep_block: String = (0..5_000).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..30 {
+        let refs = vec![format!("*a{}", n - 1); 10].join(", ");
+        bomb.push_str(&format!("a{n}: &a{n} [{refs}]\n"));
+    }
+    let hostile = [
+        ("brackets", "[".repeat(100_000)),
+        ("braces", "{a: ".repeat(100_000)),
+        ("dashes", "- ".repeat(100_000)),
+        ("question marks", "? ".repeat(100_000)),
+        ("deep block", deep_block),
+        ("alias bomb", bomb),
+        ("alias of itself", "a: &a [*a]\n".to_owned()),
+        ("long scalar", format!("name: {}", "x".repeat(1_000_000))),
+        ("many values", format!("[{}]", "x, ".repeat(300_000))),
+        ("many quotes", "\"".repeat(100_001)),
+        ("many anchors", (0..60_000).map(|n| format!("&a{n} ")).collect()),
+        ("too large", "#".repeat((1 << 20) + 1)),
+    ];
+    for (what, text) in hostile {
+        let started = Instant::now();
+        let loaded = loaded("hostile.yaml", text.as_bytes());
+        let took = started.elapsed();
+        assert!(!loaded.problems.is_empty() && loaded.policy.is_none(), "{what} was accepted");
+        // 100 ms is the promise; a busy machine is given more.
+        assert!(took.as_millis() < 1_000, "{what} took {took:?}");
+        let drawn = drawn(&loaded);
+        assert!(drawn.len() < 4_000, "{what} is drawn on {} bytes", drawn.len());
+    }
+}
