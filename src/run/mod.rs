@@ -14,7 +14,7 @@ mod verify;
 
 pub use event::{Event, Failure, FailureCode, Listener, Outcome};
 pub(crate) use prune::{candidate, still_stands, verdicts};
-pub(crate) use verify::{Opener, VerifyError, open_side, read_back};
+pub(crate) use verify::{Opener, VerifyError, open_side, pour, read_back, recorded_of};
 
 use crate::{
     catalog::{Catalog, HistoryEntry},

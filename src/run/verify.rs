@@ -40,30 +40,41 @@ pub(crate) fn read_back(
     examine: Option<(&dyn crate::engines::Engine, &ExamineRequest<'_>)>,
     watch: &Watch<'_>,
 ) -> Result<Option<Evidence>, VerifyError> {
+    let evidence = pour(files, open, watch, |stored| match examine {
+        Some((engine, request)) => engine.examine(stored, request, watch).map(Some),
+        None => Ok(None),
+    })?;
+    Ok(evidence.flatten())
+}
+
+/// Hands the decoded content of a backup to `take`, and compares every digest of every file; `None` when the backup has
+/// no files.
+pub(crate) fn pour<T>(
+    files: &[StoredFile],
+    open: &Opener<'_>,
+    watch: &Watch<'_>,
+    take: impl FnOnce(&mut StoredContent<'_>) -> Result<T, EngineError>,
+) -> Result<Option<T>, VerifyError> {
     let Some((main, sides)) = files.split_first() else { return Ok(None) };
-    // Side files first: they are small, and the examination of the main one relies on them.
+    // Side files first: they are small, and whoever takes the main one relies on them.
     for side in sides {
         decoder(side, open, watch)?.finish(side)?;
     }
     let mut content = decoder(main, open, watch)?;
-    let evidence = match examine {
-        None => None,
-        Some((engine, request)) => {
-            let open_side = |extension: &str| open_side(files, extension, open);
-            let mut stored = StoredContent { main: &mut content, side: &open_side };
-            match engine.examine(&mut stored, request, watch) {
-                Ok(evidence) => Some(evidence),
-                Err(error @ EngineError::Stopped(_)) => return Err(error.into()),
-                // If the bytes are not the stored ones, that is the reason to tell.
-                Err(error) => {
-                    content.finish(main)?;
-                    return Err(error.into());
-                }
-            }
+    let open_side = |extension: &str| open_side(files, extension, open);
+    let taken = take(&mut StoredContent { main: &mut content, side: &open_side });
+    match taken {
+        Err(error @ EngineError::Stopped(_)) => Err(error.into()),
+        // If the bytes are not the stored ones, that is the reason to tell.
+        Err(error) => {
+            content.finish(main)?;
+            Err(error.into())
         }
-    };
-    content.finish(main)?;
-    Ok(evidence)
+        Ok(taken) => {
+            content.finish(main)?;
+            Ok(Some(taken))
+        }
+    }
 }
 
 /// Opens a side file by its extension, decoded; its digest was compared before.

@@ -1,0 +1,180 @@
+//! `prune`: applies retention by hand, or shows what it says.
+
+use super::{
+    args::Prune,
+    backups::{self, Rack},
+    error::CliError,
+    output::{self, DIM, WARNING, paint},
+    session::Session,
+    signals,
+};
+use crate::{
+    catalog::Catalog,
+    plan::Selection,
+    policy::{Policy, values::Level},
+    run::{candidate, still_stands},
+    retention,
+    store::{BackupId, Record, RecordKind, Series, Store as _, lock::Mode},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// A verdict, as `prune --json` prints it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Verdict {
+    /// The backup's id.
+    id: String,
+    /// The store of the copy.
+    store: String,
+    /// Whether it stays.
+    keep: bool,
+    /// Why.
+    reasons: Vec<String>,
+}
+
+/// One series in one store, decided by itself.
+struct Line {
+    rack: usize,
+    series: Series,
+}
+
+pub(crate) fn prune(session: &Session, args: &Prune) -> Result<u8, CliError> {
+    let policies = session.policies()?;
+    let selected = session.select(&policies, &args.jobs)?;
+    for store in &args.stores {
+        if !policies.iter().any(|policy| policy.stores().contains_key(store.as_str())) {
+            return Err(CliError::unknown(format!("there is no store `{store}`")));
+        }
+    }
+    let shelf = backups::collect(session, &policies, None)?;
+    let is_selected = |line: &Line| {
+        let rack = &shelf.stores[line.rack];
+        let takes = |(policy, selection): &(&Policy, Selection)| {
+            policy.name() == line.series.policy.as_str()
+                && policy
+                    .jobs()
+                    .get(line.series.job.as_str())
+                    .is_some_and(|job| selection.takes_job(&job.name))
+        };
+        selected.iter().any(takes) && (args.stores.is_empty() || args.stores.contains(&rack.name))
+    };
+    let lines: BTreeSet<(usize, Series)> = shelf
+        .copies
+        .iter()
+        .filter(|copy| !copy.remembered)
+        .map(|copy| (copy.rack, copy.stored.id.series.clone()))
+        .collect();
+    let lines: Vec<Line> =
+        lines.into_iter().map(|(rack, series)| Line { rack, series }).filter(is_selected).collect();
+    let cancel = signals::watch()?;
+    let mut verdicts = Vec::new();
+    for line in &lines {
+        let rack = &shelf.stores[line.rack];
+        // A lock first and then a fresh look: what was decided must still be so when it is done.
+        let lock = if args.dry_run { None } else { Some(rack.store.lock(&line.series, Mode::Exclusive)?) };
+        let decided = decide(session, rack, &line.series, &args.adopt)?;
+        if lock.is_some() {
+            apply(session, rack, &line.series, &decided, &cancel)?;
+        }
+        verdicts.extend(decided.into_iter().map(|(id, verdict)| Verdict {
+            id: id.to_string(),
+            store: rack.name.clone(),
+            keep: verdict.keep,
+            reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
+        }));
+    }
+    print(session, args, &verdicts)
+}
+
+fn decide(
+    session: &Session,
+    rack: &Rack<'_>,
+    series: &Series,
+    adopted: &[String],
+) -> Result<Vec<(BackupId, retention::Verdict)>, CliError> {
+    let listing = rack.store.list(series)?;
+    let own = rack.origins.get(&series.target);
+    let zone = rack.policy.map(Policy::timezone).unwrap_or_default();
+    let candidates: Vec<_> = listing
+        .backups
+        .iter()
+        .map(|stored| {
+            let origin = &stored.manifest.origin;
+            let mut candidate = candidate(stored, own.map(String::as_str).unwrap_or_default());
+            candidate.own |= adopted.contains(origin);
+            candidate
+        })
+        .collect();
+    let rule = backups::retention_of(rack, series);
+    let verdicts = retention::decide(&candidates, rule.as_ref(), zone, session.host.now());
+    Ok(verdicts.into_iter().map(|verdict| (series.backup(verdict.stamp), verdict)).collect())
+}
+
+/// Removes oldest first. Each removal relies on the newest proven backup, which is read again just before.
+fn apply(
+    session: &Session,
+    rack: &Rack<'_>,
+    series: &Series,
+    decided: &[(BackupId, retention::Verdict)],
+    cancel: &crate::watch::Cancel,
+) -> Result<(), CliError> {
+    let mut gone: Vec<&BackupId> =
+        decided.iter().filter(|(_, verdict)| !verdict.keep).map(|(id, _)| id).collect();
+    gone.sort();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    if session.host.is_ahead() {
+        output::tell(&format!("{} `--now` lies later than the clock: nothing is deleted", paint(WARNING, "warning:")));
+        return Ok(());
+    }
+    let relied_on = decided
+        .iter()
+        .filter(|(_, verdict)| verdict.keep && verdict.reasons.contains(&retention::Reason::NewestProven))
+        .map(|(id, _)| id)
+        .max();
+    let Some(relied_on) = relied_on else {
+        return Err(CliError::refused(format!("{series} in {}: no proven backup stands behind what would go", rack.name)));
+    };
+    let catalog = Catalog::open(&session.host.state)?;
+    for id in gone {
+        if cancel.is_cancelled() {
+            return Err(CliError::interrupted());
+        }
+        still_stands(&rack.store, relied_on)?;
+        rack.store.remove(id)?;
+        let record = Record {
+            kind: RecordKind::Prune,
+            id: id.to_string(),
+            at: session.host.real_now(),
+            passed: true,
+            asked: Level::None,
+            level: Level::None,
+            checks: Vec::new(),
+            message: "retention, by hand".to_owned(),
+        };
+        rack.store.record(series, &record)?;
+        catalog.remove_backup(&series.policy, &rack.name, &id.to_string())?;
+    }
+    Ok(())
+}
+
+fn print(session: &Session, args: &Prune, verdicts: &[Verdict]) -> Result<u8, CliError> {
+    if session.global.json {
+        return output::print_json(&verdicts);
+    }
+    let rows: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| {
+            let word = if verdict.keep { paint(DIM, "keep") } else { paint(WARNING, "prune") };
+            vec![word, verdict.id.clone(), verdict.store.clone(), verdict.reasons.join("; ")]
+        })
+        .collect();
+    output::print(&output::table(&rows))?;
+    let gone = verdicts.iter().filter(|verdict| !verdict.keep).count();
+    let kept = verdicts.len() - gone;
+    let end = if args.dry_run { "; nothing was changed" } else { "" };
+    output::tell(&format!("{kept} kept, {gone} pruned{end}"));
+    Ok(0)
+}

@@ -1,0 +1,321 @@
+//! Restoring: bring the content beside the target, prove it there, swap, keep the old. Nothing that is there is touched
+//! before everything that replaces it was verified.
+#![expect(clippy::disallowed_methods, reason = "restoring writes to the places that were asked for")]
+
+use crate::{
+    engines::{Engine, EngineError, ExamineRequest, Previous, Swapped},
+    evidence::{CheckResult, Evidence, Integrity},
+    fault::{Fault, OnPath},
+    policy::{model::Target, values::Level},
+    run::{Opener, VerifyError, open_side, pour, read_back, recorded_of, scratch::Scratch},
+    store::{StoreError, Stored},
+    watch::Watch,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+/// One target to bring back: everything was decided, nothing was touched.
+pub struct Order<'a> {
+    /// The target as the backup's policy says it.
+    pub target: &'a Target,
+    /// Its engine, bound to the place that is restored to.
+    pub engine: &'a dyn Engine,
+    /// The backup.
+    pub stored: &'a Stored,
+    /// Opens its stored files.
+    pub open: &'a Opener<'a>,
+    /// The place that is restored to.
+    pub to: &'a Path,
+    /// Where what is there now is kept.
+    pub aside: PathBuf,
+    /// The level that the restored content must reach.
+    pub level: Level,
+}
+
+/// A step of a restore, as it is shown before anything is done; [`prepare`] and [`commit`] do them in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Step {
+    /// Its place, from 1.
+    pub n: usize,
+    /// The target.
+    pub target: String,
+    /// `lock`, `verify`, `restore`, `check`, `swap` or `record`.
+    pub kind: &'static str,
+    /// What it does, in one line.
+    pub summary: String,
+}
+
+/// The steps of a restore of several targets: all are prepared before the first is swapped.
+pub fn steps(orders: &[Order<'_>]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut add = |order: &Order<'_>, kind, summary: String| {
+        steps.push(Step { n: steps.len() + 1, target: order.target.name.to_string(), kind, summary });
+    };
+    for order in orders {
+        add(order, "lock", format!("{} in the store, shared, and {} on this host", order.stored.id, order.to.display()));
+    }
+    for order in orders {
+        let files: Vec<_> = order.stored.manifest.files.iter().map(|file| file.name.as_str()).collect();
+        add(order, "verify", format!("digests of {}", files.join(", ")));
+        add(order, "restore", format!("{} beside {}", order.stored.id, order.to.display()));
+        add(order, "check", format!("the restored content, to level {}", order.level));
+    }
+    for order in orders {
+        let what = if fs::symlink_metadata(order.to).is_ok() {
+            format!("{} to {}, then the restored content to its place", order.to.display(), order.aside.display())
+        } else {
+            format!("the restored content to {}", order.to.display())
+        };
+        add(order, "swap", what);
+    }
+    for order in orders {
+        add(order, "record", format!("the restore of {}", order.stored.id));
+    }
+    steps
+}
+
+/// Why a restore did not happen; the target is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The stored bytes are not what the manifest says, or cannot be read.
+    #[error("the backup cannot be restored: {0}")]
+    Stored(String),
+    /// The restored content did not reach the level.
+    #[error("the restored content reached level {reached} of {asked}: {}", failures.join("; "))]
+    Unproven {
+        /// The level it reached.
+        reached: Level,
+        /// The level it had to reach.
+        asked: Level,
+        /// Why.
+        failures: Vec<String>,
+        /// Its checks.
+        checks: Vec<CheckResult>,
+    },
+    /// There is not room enough beside the target.
+    #[error("{} has {free} bytes free, the restored content needs {needed}", place.display())]
+    NoRoom {
+        /// The folder.
+        place: PathBuf,
+        /// Bytes free.
+        free: u64,
+        /// Bytes needed.
+        needed: u64,
+    },
+    /// The swap failed; everything that was swapped before it was swapped back.
+    #[error("{}: {source}", to.display())]
+    Swap {
+        /// The place.
+        to: PathBuf,
+        /// Why.
+        source: EngineError,
+        /// Places that could not be swapped back, with where their old content lies.
+        stuck: Vec<(PathBuf, PathBuf)>,
+    },
+    /// An engine failed before anything was touched.
+    #[error(transparent)]
+    Engine(EngineError),
+    /// An operation on a path failed before anything was touched.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Restored content, proven, waiting beside its place.
+pub struct Prepared {
+    candidate: PathBuf,
+    /// Holds the candidate; what is left in it disappears with it, also after a kill.
+    _holder: Scratch,
+    /// What it was shown to be.
+    pub level: Level,
+    /// Its checks.
+    pub checks: Vec<CheckResult>,
+    begun: Instant,
+}
+
+/// What became of one target.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// Seconds from the start of the preparation to the end of the swap.
+    pub seconds: f64,
+    /// How it was swapped.
+    pub swapped: Swapped,
+}
+
+/// Restores one target beside its place and proves it there.
+///
+/// # Errors
+/// On any error nothing at the place was touched, and what was written beside it is gone.
+pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, RestoreError> {
+    let begun = Instant::now();
+    let manifest = &order.stored.manifest;
+    let parent = order.to.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).on("create the folder", parent)?;
+    let holder = Scratch::new(parent)?;
+    room(parent, manifest.original_bytes)?;
+    let name = order.to.file_name().unwrap_or_else(|| "restored".as_ref());
+    let candidate = holder.path().join(name);
+    let stored_error = |error: VerifyError| match error {
+        VerifyError::Engine(error @ (EngineError::Stopped(_) | EngineError::Fault(_))) => RestoreError::Engine(error),
+        VerifyError::Mismatch(crate::pipe::Mismatch::Stopped(stopped)) => {
+            RestoreError::Engine(EngineError::Stopped(stopped))
+        }
+        other => RestoreError::Stored(other.to_string()),
+    };
+    // One pass over the stored bytes: they are digested while they are written beside the target.
+    pour(&manifest.files, order.open, watch, |stored| order.engine.materialize(stored, &candidate, watch))
+        .map_err(stored_error)?;
+    let evidence = inspect(order, &candidate, &holder, watch)?;
+    let failures = evidence.as_ref().map(Evidence::failures).unwrap_or_default();
+    let reached = evidence.as_ref().map_or(Level::Checksum, |evidence| {
+        let level = evidence.level();
+        // What was restored, opened and checked just now has shown the highest level there is.
+        if level >= Level::Integrity && failures.is_empty() { Level::Restore } else { level }
+    });
+    let checks = evidence.map(|evidence| evidence.checks).unwrap_or_default();
+    if reached < order.level {
+        return Err(RestoreError::Unproven { reached, asked: order.level, failures, checks });
+    }
+    Ok(Prepared { candidate, _holder: holder, level: reached, checks, begun })
+}
+
+fn inspect(
+    order: &Order<'_>,
+    candidate: &Path,
+    holder: &Scratch,
+    watch: &Watch<'_>,
+) -> Result<Option<Evidence>, RestoreError> {
+    if order.level <= Level::Checksum && order.stored.manifest.level <= Level::Checksum {
+        return Ok(None);
+    }
+    let recorded = recorded_of(order.stored);
+    let request = ExamineRequest {
+        level: order.level.max(Level::Integrity),
+        checks: &order.target.checks,
+        tables: order.target.tables.as_ref(),
+        recorded: &recorded,
+        previous: None::<&Previous>,
+        captured_at: order.stored.manifest.time,
+        scratch: holder.path(),
+    };
+    let open = |extension: &str| open_side(&order.stored.manifest.files, extension, order.open);
+    let evidence = order.engine.inspect(candidate, &open, &request, watch).map_err(RestoreError::Engine)?;
+    // Content that could not be judged when it was backed up cannot be judged now either: that is no reason to keep it
+    // from somebody who asked for it by name.
+    Ok(Some(evidence).filter(|evidence| evidence.integrity != Integrity::Skipped))
+}
+
+#[cfg(unix)]
+fn room(parent: &Path, needed: u64) -> Result<(), RestoreError> {
+    let free = crate::store::free_bytes(parent)?;
+    if free < needed {
+        return Err(RestoreError::NoRoom { place: parent.to_owned(), free, needed });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn room(_parent: &Path, _needed: u64) -> Result<(), RestoreError> {
+    Ok(())
+}
+
+/// Swaps everything that was prepared, in order. When one fails, those before it are swapped back, newest first.
+pub fn commit(
+    orders: &[Order<'_>],
+    prepared: Vec<Prepared>,
+    watch: &Watch<'_>,
+) -> Result<Vec<Done>, RestoreError> {
+    let mut done: Vec<Done> = Vec::new();
+    for (order, ready) in orders.iter().zip(prepared) {
+        match order.engine.swap(&ready.candidate, order.to, &order.aside, watch) {
+            Ok(swapped) => done.push(Done { seconds: ready.begun.elapsed().as_secs_f64(), swapped }),
+            Err(source) => {
+                let stuck = swap_back(&orders[..done.len()], &done, watch);
+                return Err(RestoreError::Swap { to: order.to.to_owned(), source, stuck });
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Puts the old contents back. What cannot be put back stays set aside and is named: nothing is lost.
+fn swap_back(orders: &[Order<'_>], done: &[Done], watch: &Watch<'_>) -> Vec<(PathBuf, PathBuf)> {
+    let mut stuck = Vec::new();
+    for (order, done) in orders.iter().zip(done).rev() {
+        let Some(aside) = &done.swapped.aside else { continue };
+        let undone = order.aside.with_extension("undone");
+        if order.engine.swap(aside, order.to, &undone, watch).is_err() {
+            stuck.push((order.to.to_owned(), aside.clone()));
+        }
+    }
+    stuck
+}
+
+/// The name under which what is at a place is kept: beside it, with the time, free.
+pub fn aside_name(place: &Path, stamp: &str) -> PathBuf {
+    let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let named = |suffix: &str| place.with_file_name(format!("{name}.aside-{stamp}{suffix}"));
+    let mut candidate = named("");
+    let mut n = 2;
+    while fs::symlink_metadata(&candidate).is_ok() {
+        candidate = named(&format!("-{n}"));
+        n += 1;
+    }
+    candidate
+}
+
+/// The newest set-aside copy of a place, by the time in its name.
+pub fn newest_aside(place: &Path) -> Result<Option<PathBuf>, Fault> {
+    let parent = place.parent().unwrap_or(Path::new("."));
+    let prefix = format!("{}.aside-", place.file_name().unwrap_or_default().to_string_lossy());
+    let mut newest: Option<(crate::store::Stamp, PathBuf)> = None;
+    for entry in fs::read_dir(parent).on("read the folder", parent)? {
+        let path = entry.on("read the folder", parent)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(stamp) = name.strip_prefix(&prefix).and_then(crate::store::Stamp::parse) else { continue };
+        if newest.as_ref().is_none_or(|(known, _)| *known < stamp) {
+            newest = Some((stamp, path));
+        }
+    }
+    Ok(newest.map(|(_, path)| path))
+}
+
+/// Reads a backup back and examines it without restoring it anywhere that lasts: what `verify` does.
+pub fn verify(
+    stored: &Stored,
+    open: &Opener<'_>,
+    engine: Option<&dyn Engine>,
+    request: &ExamineRequest<'_>,
+    watch: &Watch<'_>,
+) -> Result<Option<Evidence>, VerifyFailure> {
+    let examine = engine.filter(|_| request.level >= Level::Integrity).map(|engine| (engine, request));
+    read_back(&stored.manifest.files, open, examine, watch).map_err(|error| match error {
+        VerifyError::Engine(EngineError::Stopped(stopped))
+        | VerifyError::Mismatch(crate::pipe::Mismatch::Stopped(stopped)) => VerifyFailure::Stopped(stopped),
+        VerifyError::Mismatch(mismatch) => VerifyFailure::Damaged(mismatch.to_string()),
+        VerifyError::Engine(EngineError::Damaged(what)) => VerifyFailure::Damaged(what),
+        VerifyError::Store(StoreError::NoBackup(id)) => VerifyFailure::Damaged(format!("`{id}` is gone")),
+        VerifyError::Store(StoreError::Fault(fault)) if fault.source.kind() == std::io::ErrorKind::NotFound => {
+            VerifyFailure::Damaged(format!("{} is missing", fault.path.display()))
+        }
+        other => VerifyFailure::Failed(other.to_string()),
+    })
+}
+
+/// Why a stored backup was not verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyFailure {
+    /// Its bytes are not what its manifest says.
+    #[error("{0}")]
+    Damaged(String),
+    /// It could not be looked at.
+    #[error("{0}")]
+    Failed(String),
+    /// It was asked to stop.
+    #[error(transparent)]
+    Stopped(crate::watch::Stopped),
+}
