@@ -64,6 +64,8 @@ document! {
 
 impl Shorthand for StoreDocument {
     type Alone = Spanned<PathTemplate>;
+    const ALONE: &'static str = "~/Backups/app";
+
     fn alone(path: Self::Alone, span: Span) -> Self {
         Self { path: Some(path), span, ..Self::default() }
     }
@@ -104,6 +106,8 @@ document! {
 
 impl Shorthand for SqliteDocument {
     type Alone = Spanned<PathTemplate>;
+    const ALONE: &'static str = "../app.db";
+
     fn alone(path: Self::Alone, span: Span) -> Self {
         Self { path: Some(path), span, ..Self::default() }
     }
@@ -123,6 +127,8 @@ document! {
 
 impl Shorthand for DirectoryDocument {
     type Alone = Spanned<PathTemplate>;
+    const ALONE: &'static str = "../files";
+
     fn alone(path: Self::Alone, span: Span) -> Self {
         Self { path: Some(path), span, ..Self::default() }
     }
@@ -192,6 +198,8 @@ document! {
 
 impl Shorthand for ScheduleDocument {
     type Alone = Spanned<Cron>;
+    const ALONE: &'static str = "\"0 2 * * *\"";
+
     fn alone(cron: Self::Alone, span: Span) -> Self {
         Self { cron: Some(cron), span, ..Self::default() }
     }
@@ -251,6 +259,7 @@ macro_rules! job_settings {
             $name = $example {
                 $($own)*
                 /// Where the backups go: names of stores, each with its own retention if need be. All unless written.
+                #[schemars(length(min = 1))]
                 stores: Vec<JobStoreDocument>,
                 /// How backups are compressed: none, gzip or zstd, with a level as zstd:9.
                 #[schemars(extend("default" = "zstd"))]
@@ -281,6 +290,7 @@ job_settings! {
     /// When backups are made, to where, kept for how long and proven how.
     JobDocument = "{schedule: \"0 2 * * *\", retention: {daily: 7}}" {
         /// Names of targets. All unless written.
+        #[schemars(length(min = 1))]
         targets: Vec<Spanned<String>>,
         /// When it runs, as in crontab(5), or a mapping with `cron`. Without it the job runs by hand.
         schedule: Short<ScheduleDocument>,

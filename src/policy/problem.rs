@@ -207,13 +207,8 @@ pub struct Problem {
 impl Problem {
     /// Makes a problem of its code's own severity.
     pub fn new(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self {
-            code,
-            severity: code.severity(),
-            message: message.into(),
-            help: help.into(),
-            labels: Vec::new(),
-        }
+        let (message, help) = (tame(message.into()), tame(help.into()));
+        Self { code, severity: code.severity(), message, help, labels: Vec::new() }
     }
 
     /// Makes an error.
@@ -249,6 +244,22 @@ impl Problem {
         let key = |p: &Self| (p.span().unwrap_or_default().start, p.severity, p.code);
         key(self).cmp(&key(other)).then_with(|| self.message.cmp(&other.message))
     }
+}
+
+/// Longest message, in characters: a message may quote the policy, and the policy may be hostile.
+const LONGEST_MESSAGE: usize = 500;
+
+/// A text that is safe to show: on one line, without characters that a terminal obeys, of bounded length.
+fn tame(text: String) -> String {
+    if text.len() <= LONGEST_MESSAGE && !text.contains(char::is_control) {
+        return text;
+    }
+    let visible = |c: char| if c.is_control() { ' ' } else { c };
+    let mut tamed: String = text.chars().take(LONGEST_MESSAGE).map(visible).collect();
+    if tamed.chars().count() == LONGEST_MESSAGE {
+        tamed.push('…');
+    }
+    tamed
 }
 
 impl Source {

@@ -127,12 +127,15 @@ pub fn decode(bytes: &[u8]) -> Result<&str, (Cow<'_, str>, Problem)> {
         return Err((Cow::Borrowed(""), problem));
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let utf16 = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        let problem =
+            Problem::error(Code::YamlNotUtf8, "this file is UTF-16, not UTF-8", "save the file as UTF-8");
+        return Err((Cow::Borrowed(""), problem));
+    }
     match std::str::from_utf8(bytes) {
         Err(error) => {
             let at = error.valid_up_to();
-            let message =
-                if utf16 { "this file is UTF-16, not UTF-8" } else { "this byte is not UTF-8 text" };
+            let message = "this byte is not UTF-8 text";
             let problem = Problem::error(Code::YamlNotUtf8, message, "save the file as UTF-8")
                 .label(Span::new(at, at + '\u{FFFD}'.len_utf8()), "here");
             Err((String::from_utf8_lossy(bytes), problem))

@@ -143,7 +143,7 @@ pub(in crate::policy) struct JobStoreDocument {
 
 impl Read for JobStoreDocument {
     const WHAT: &'static str = "the name of a store";
-    const EXAMPLE: &'static str = "local";
+    const EXAMPLE: &'static str = "local, {offsite: {retention: {weekly: 12}}}";
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let Kind::Map(entries) = &node.kind else {
@@ -205,7 +205,10 @@ impl Read for CatchUpDocument {
             None if scalar.is_bool() || matches!(scalar.text.as_str(), "yes" | "no" | "on" | "off") => {
                 return <Spanned<bool> as Read>::read(node, reader).map(|_| Self(CatchUp::UntilNext));
             }
-            None => CatchUp::Within(<Spanned<Duration> as Read>::read(node, reader)?.value),
+            None if scalar.text.starts_with(|c: char| c.is_ascii_digit()) => {
+                CatchUp::Within(<Spanned<Duration> as Read>::read(node, reader)?.value)
+            }
+            None => return reader.wrong(node, Self::WHAT, Self::EXAMPLE),
         };
         Some(Self(catch_up))
     }

@@ -57,7 +57,7 @@ impl Read for ExpectationDocument {
                 let text = reader.text(node, Self::WHAT, Self::EXAMPLE)?;
                 written(text.value, node.span, reader)
             }
-            Kind::List(_) => reader.wrong(node, Self::WHAT, Self::EXAMPLE),
+            Kind::List(_) => bad(reader, node.span, "an expectation is one value, not a list"),
         };
         expectation.map(|expectation| Self(Spanned::new(expectation, node.span)))
     }

@@ -74,8 +74,8 @@ leaf! { Zone, "a time zone", "Europe/Berlin", |text| Problem::error(
         None => "write a name such as `Europe/Berlin`, `America/New_York` or `UTC`".to_owned(),
     },
 ) }
-leaf! { Level, "a level of proof", "checks", |text| unknown_word(text, Level::ASKABLE.map(Level::as_str)) }
-leaf! { OnFail, "`fail` or `warn`", "warn", |text| unknown_word(text, ["fail", "warn"]) }
+leaf! { Level, "a level of proof", "checks", |text| unknown_word(text, "a level of proof", Level::ASKABLE.map(Level::as_str)) }
+leaf! { OnFail, "`fail` or `warn`", "warn", |text| unknown_word(text, "`fail` or `warn`", ["fail", "warn"]) }
 
 impl OnFail {
     fn parse(text: &str) -> Option<Self> {
@@ -87,12 +87,12 @@ impl OnFail {
     }
 }
 
-fn unknown_word<const N: usize>(text: &str, known: [&str; N]) -> Problem {
+fn unknown_word<const N: usize>(text: &str, what: &str, known: [&str; N]) -> Problem {
     let help = match nearest(text, known) {
         Some(near) => format!("write `{near}`; known are {}", listed(known)),
         None => format!("write one of {}", listed(known)),
     };
-    Problem::error(Code::UnknownWord, format!("`{text}` is not known here"), help)
+    Problem::error(Code::UnknownWord, format!("`{text}` is not {what}"), help)
 }
 
 /// A crontab(5) expression.
@@ -215,7 +215,11 @@ impl Read for Spanned<Word> {
                 let known = placeholder::Placeholder::ALL.map(placeholder::Placeholder::as_str);
                 let help = match nearest(&found.name, known) {
                     Some(near) => format!("write `{{{near}}}`; for a brace itself write `{{{{`"),
-                    None => format!("known are {}; for a brace itself write `{{{{`", listed(known)),
+                    None => format!(
+                        "for a brace itself write two, as in `{{{}`; filled in are {}",
+                        &literal[found.at.clone()],
+                        listed(known)
+                    ),
                 };
                 let place =
                     reader.within(node.span, word.as_written(), start + found.at.start..start + found.at.end);
@@ -253,7 +257,7 @@ impl Read for Spanned<u64> {
         match scalar.text.parse() {
             Ok(number) if digits => Some(Spanned::new(number, node.span)),
             _ => {
-                let message = format!("`{}` is not a whole number from 0 to 2^64 - 1", scalar.text);
+                let message = format!("`{}` is not a whole number, 0 or more", scalar.text);
                 reader.note(
                     Problem::error(Code::BadNumber, message, "write digits only, as in `30`")
                         .label(node.span, ""),

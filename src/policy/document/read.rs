@@ -28,6 +28,9 @@ pub(in crate::policy) trait Shorthand: Read {
     /// The value that stands for the whole.
     type Alone: Read;
 
+    /// How that value is written, for the help.
+    const ALONE: &'static str;
+
     /// What it stands for.
     fn alone(value: Self::Alone, span: Span) -> Self;
 }
@@ -98,7 +101,7 @@ impl<'a> Reader<'a> {
         self.path.push(Spanned::new(String::new(), node.span));
         let item = if node.is_null() {
             let message = format!("{} has no value", self.subject());
-            let help = format!("remove the item, or write {} such as `{}`", T::WHAT, T::EXAMPLE);
+            let help = format!("remove the item, or write {}", T::WHAT);
             self.note(Problem::error(Code::NullValue, message, help).label(node.span, "nothing here"));
             None
         } else {
@@ -182,9 +185,8 @@ impl<'a> Reader<'a> {
         if let Some(start) = text.value.find("${") {
             let end = text.value[start..].find('}').map_or(text.value.len(), |n| start + n + 1);
             let message = format!("{} takes no variables", self.subject());
-            let help = format!(
-                "write {what} such as `{example}`; variables may stand in paths and in the words of commands"
-            );
+            let form = if what == TEXT { "it out".to_owned() } else { format!("{what} such as `{example}`") };
+            let help = format!("write {form}; variables may stand in paths and in the words of commands");
             let place = self.within(node.span, text.value, start..end);
             self.note(Problem::error(Code::VariableNotHere, message, help).label(place, "a variable"));
             return None;
@@ -210,6 +212,18 @@ impl<'a> Reader<'a> {
 
     /// A number or boolean where text is expected: right as soon as it stands in quotes, unless another shape is meant.
     fn unquoted<T>(&mut self, node: &Node, scalar: &Scalar, what: &str, example: &str) -> Option<T> {
+        let units = match what {
+            "a size" => Some(format!("add the unit, as in `{0}B` or `{0}MiB`", scalar.text)),
+            "a duration" => Some(format!("add the unit: `{0}s`, `{0}m` or `{0}h`", scalar.text)),
+            "a percentage" => Some(format!("add the sign: `{}%`", scalar.text)),
+            TEXT => None,
+            _ => return self.wrong(node, what, example),
+        };
+        if let Some(help) = units.filter(|_| scalar.is_number()) {
+            let message = format!("{} must be {what}, and a number alone has no unit", self.subject());
+            self.note(Problem::error(Code::WrongType, message, help).label(node.span, "no unit"));
+            return None;
+        }
         if what != TEXT {
             return self.wrong(node, what, example);
         }
@@ -318,7 +332,7 @@ pub(in crate::policy) struct Short<T>(pub(in crate::policy) T);
 
 impl<T: Shorthand> Read for Short<T> {
     const WHAT: &'static str = <T::Alone as Read>::WHAT;
-    const EXAMPLE: &'static str = <T::Alone as Read>::EXAMPLE;
+    const EXAMPLE: &'static str = T::ALONE;
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         match node.kind {

@@ -127,7 +127,17 @@ const SECRET_KEYS: [&str; 7] =
 /// It looks at the raw text and not at the tree: a policy that cannot be read is drawn too. What is masked: the user
 /// part of a URL, and what follows a key that sounds secret, unless a variable stands there.
 fn masked(text: &str) -> String {
-    text.split_inclusive('\n').map(masked_line).collect()
+    let mut shown: String = text.split_inclusive('\n').map(masked_line).collect();
+    if shown.contains(is_harmful) {
+        let harmless = |c: char| if is_harmful(c) { "?".repeat(c.len_utf8()) } else { c.to_string() };
+        shown = shown.chars().map(harmless).collect();
+    }
+    shown
+}
+
+/// A character that a terminal would obey.
+fn is_harmful(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\r' | '\t')
 }
 
 fn masked_line(line: &str) -> String {
@@ -192,6 +202,7 @@ mod tests {
             ("  password: {file: /run/pg}\n", "  password: {file: /run/pg}\n"),
             ("{secret_access_key: abc}", "{secret_access_key: ****"),
             ("path: /srv\n", "path: /srv\n"),
+            ("path: \u{1b}[2J\0\n", "path: ?[2J?\n"),
         ] {
             assert_eq!(masked(text), shown);
             assert_eq!(masked(text).len(), text.len());

@@ -33,7 +33,10 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
             let from = text[line..at.min(text.len())].rfind('!').map_or(at, |n| line + n);
             quote(text, from, "text cannot begin with `!` unless it is in quotes")
         }
-        K::UnclosedQuotedScalar => syntax(text, at, "a quote is opened and never closed", "close the quote"),
+        K::UnclosedQuotedScalar | K::InvalidQuotedScalarIndent | K::DocumentIndicatorInQuotedScalar => {
+            let opened = text[..at.min(text.len())].rfind(['"', '\'']).unwrap_or(at);
+            syntax(text, opened, "a quote is opened and not closed", "close the quote on its own line")
+        }
         K::InvalidTrailingDoubleQuotedScalar | K::InvalidTrailingSingleQuotedScalar => syntax(
             text,
             at,
@@ -61,12 +64,18 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
             "this bracket closes nothing",
             "remove it, or open it where the list or mapping begins",
         ),
-        K::ExpectedFlowMappingSeparator | K::ExpectedFlowSequenceSeparator => syntax(
-            text,
-            at,
-            "a list in `[ ]` or a mapping in `{ }` goes on without a comma",
-            "put a comma between the items, and text with `:`, `{` or `#` in it in quotes",
-        ),
+        K::ExpectedFlowMappingSeparator | K::ExpectedFlowSequenceSeparator => {
+            let problem = syntax(
+                text,
+                at,
+                "a bracket is still open, and neither a comma nor its end follows",
+                "close the bracket, or put a comma between the items; text with `:`, `{` or `#` in it needs quotes",
+            );
+            match last_open_bracket(text, at) {
+                Some(open) => problem.label(char_at(text, open), "opened here"),
+                None => problem,
+            }
+        }
         K::InvalidColonPlacement | K::MappingValueNotAllowed | K::InvalidMappingValueWhitespace => syntax(
             text,
             at,
@@ -112,6 +121,30 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
 
 fn syntax(text: &str, at: usize, message: &str, help: &str) -> Problem {
     Problem::error(Code::YamlSyntax, message, help).label(char_at(text, at), "here")
+}
+
+/// The innermost bracket that is open at an offset; quotes and comments are stepped over line by line.
+fn last_open_bracket(text: &str, at: usize) -> Option<usize> {
+    let mut open = Vec::new();
+    let mut quote = None;
+    let mut before = ' ';
+    for (n, c) in text[..at.min(text.len())].char_indices() {
+        match (quote, c) {
+            (_, '\n') => quote = None,
+            (Some('#'), _) => {}
+            (Some(q), c) if c == q => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') if !before.is_alphanumeric() => quote = Some(c),
+            (None, '#') if before.is_whitespace() => quote = Some('#'),
+            (None, '[' | '{') => open.push(n),
+            (None, ']' | '}') => {
+                open.pop();
+            }
+            _ => {}
+        }
+        before = c;
+    }
+    open.pop()
 }
 
 /// A tab where only spaces may stand; the place is the first tab of the line.
