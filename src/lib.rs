@@ -6,5 +6,6 @@ pub mod fault;
 pub mod policy;
 pub mod retention;
 pub mod schedule;
+pub mod selector;
 pub mod store;
 pub mod watch;
