@@ -4,6 +4,7 @@ pub mod policy;
 
 pub mod retention;
 pub mod schedule;
+pub mod selector;
 
 pub mod plan;
 
@@ -17,7 +18,6 @@ pub mod observe;
 pub mod pipe;
 pub mod restore;
 pub mod run;
-pub mod selector;
 pub mod store;
 pub mod watch;
 

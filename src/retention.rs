@@ -23,7 +23,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use std::fmt;
+use std::{cmp::Reverse, fmt};
 
 /// One backup of a series, as far as retention looks at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +120,7 @@ pub fn decide(
     now: DateTime<Utc>,
 ) -> Vec<Verdict> {
     let mut sorted = candidates.to_vec();
-    sorted.sort_by(|a, b| b.stamp.cmp(&a.stamp));
+    sorted.sort_by_key(|candidate| Reverse(candidate.stamp));
     let mut reasons: Vec<Vec<Reason>> = vec![Vec::new(); sorted.len()];
 
     let set_apart = |candidate: &Candidate| {

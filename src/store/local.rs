@@ -213,6 +213,11 @@ impl Store for LocalStore {
     fn stage(&self, series: &Series, stamp: Stamp) -> Result<Box<dyn Staging>, StoreError> {
         let folder = self.own_folder(series)?;
         durable::make_folders(&folder)?;
+        // Whoever made these folders may have been killed before their names were durable: a backup published below such
+        // a one could vanish with it in a power failure.
+        for parent in folder.ancestors().skip(1).take(3) {
+            platform::sync_folder(parent).on("make durable", parent)?;
+        }
         Ok(Box::new(LocalStaging::begin(series.backup(stamp), folder)?))
     }
 

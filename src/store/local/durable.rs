@@ -28,8 +28,6 @@ pub(super) fn make_folders(path: &Path) -> Result<(), Fault> {
                 result => result.on("create the folder", path)?,
             }
         }
-        // Whoever made it before us may not have lived to make it durable, but that is so once in a store's life, and
-        // the caller's own names below it are made durable anyway.
         Err(e)
             if e.kind() == io::ErrorKind::AlreadyExists && fs::metadata(path).is_ok_and(|m| m.is_dir()) =>
         {

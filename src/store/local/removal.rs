@@ -57,8 +57,9 @@ pub(super) fn sweep(root: &Path, series_folder: &Path, series: &Series) -> Resul
             removed.push(name);
         }
     }
-    for folder in [series_folder.join(RECORDS_FOLDER), root.join(&series.policy).join(POLICIES_FOLDER)] {
-        removed.extend(durable::sweep_temporaries(&folder)?);
+    let policies = root.join(&series.policy).join(POLICIES_FOLDER);
+    for folder in [&series_folder.join(RECORDS_FOLDER), &policies, root] {
+        removed.extend(durable::sweep_temporaries(folder)?);
     }
     Ok(removed)
 }
