@@ -3,7 +3,7 @@
 
 use super::{
     archive::{Form, Member, shown},
-    extract::{Extraction, remove_tree},
+    extract::{Durability, Extraction, remove_tree},
     members::{Against, Digest, EXTENSION, escape},
     os::{Folder, Kind},
     reader::Reader,
@@ -19,7 +19,7 @@ use crate::{
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::File,
-    io::{BufRead, BufReader, BufWriter, Read, Seek, Write},
+    io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, Write},
     path::Path,
 };
 
@@ -72,7 +72,7 @@ pub(super) fn examine(
     watch: &Watch<'_>,
 ) -> Result<(Seen, Integrity), EngineError> {
     let seen = pass(stored, None, None, watch);
-    judge(stored, seen)
+    judge(stored, seen, watch)
 }
 
 /// Does what [`examine`] does, restores it below `scratch` meanwhile, looks at every restored file again, and removes
@@ -87,7 +87,7 @@ pub(super) fn rehearse(
     let (place, ledger_path) = (room.path().join("restored"), room.path().join("ledger"));
     let mut ledger = BufWriter::new(File::create_new(&ledger_path).on("create", &ledger_path)?);
     let seen = restore(stored, &place, Some((&mut ledger, &ledger_path)), watch);
-    let judged = judge(stored, seen)?;
+    let judged = judge(stored, seen, watch)?;
     let outcome = match judged {
         (mut seen, Integrity::Sound) => {
             let mut ledger =
@@ -117,7 +117,8 @@ pub(super) fn restore(
     ledger: Option<(&mut dyn Write, &Path)>,
     watch: &Watch<'_>,
 ) -> Result<Seen, EngineError> {
-    let mut extraction = Extraction::new(place)?;
+    let durability = if ledger.is_some() { Durability::Trial } else { Durability::Kept };
+    let mut extraction = Extraction::new(place, durability)?;
     let seen = pass(stored, Some(&mut extraction), ledger, watch).and_then(|mut seen| {
         if let Some(finding) = seen.findings.first() {
             return Err(EngineError::Damaged(finding.clone()));
@@ -135,12 +136,13 @@ pub(super) fn restore(
 fn judge(
     stored: &mut StoredContent<'_>,
     seen: Result<Seen, EngineError>,
+    watch: &Watch<'_>,
 ) -> Result<(Seen, Integrity), EngineError> {
     let seen = match seen {
         Ok(seen) => seen,
         Err(EngineError::Damaged(finding)) => {
             // The caller takes the digest of the same bytes, so they are read to their end also when they are damaged.
-            std::io::copy(stored.main, &mut std::io::sink()).map_err(EngineError::In)?;
+            drain(stored.main, watch)?;
             Seen { findings: vec![finding], ..Seen::default() }
         }
         Err(error) => return Err(error),
@@ -148,6 +150,19 @@ fn judge(
     let integrity =
         if seen.findings.is_empty() { Integrity::Sound } else { Integrity::Damaged(seen.findings.clone()) };
     Ok((seen, integrity))
+}
+
+fn drain(input: &mut dyn Read, watch: &Watch<'_>) -> Result<(), EngineError> {
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        watch.check()?;
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(EngineError::In(error)),
+        }
+    }
 }
 
 /// The pass itself.

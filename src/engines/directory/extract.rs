@@ -31,17 +31,42 @@ pub(super) struct Extraction {
     last: Vec<u8>,
     strangers: u64,
     set_id: u64,
+    durability: Durability,
+}
+
+/// Whether what is restored must survive a loss of power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// It is on the disk when the extraction is finished.
+    Kept,
+    /// It is looked at and removed again.
+    Trial,
+}
+
+impl Durability {
+    /// Whether each file and folder is synced by itself: where the system cannot do it for all at the end.
+    fn each(self) -> bool {
+        self == Self::Kept && !SETTLES
+    }
 }
 
 impl Extraction {
     /// Makes the new folder.
-    pub(super) fn new(place: &Path) -> Result<Self, EngineError> {
+    pub(super) fn new(place: &Path, durability: Durability) -> Result<Self, EngineError> {
         let (parent, name) = parent_and_name(place)?;
         let folder = Folder::root(parent).on("open the folder", parent)?;
         folder.create_folder(name).on("create the folder", place)?;
         let root = folder.open(name).on("open the folder", place)?;
         let (above, last) = (Vec::new(), Vec::new());
-        Ok(Self { place: place.to_owned(), trail: Trail::new(root), above, last, strangers: 0, set_id: 0 })
+        Ok(Self {
+            place: place.to_owned(),
+            trail: Trail::new(root),
+            above,
+            last,
+            strangers: 0,
+            set_id: 0,
+            durability,
+        })
     }
 
     /// Makes a member; a file is returned open, to be written and given to [`Extraction::close`].
@@ -87,7 +112,7 @@ impl Extraction {
         file.flush().on("write", &place)?;
         let owned = Folder::dress_file(&file, &member.wanted()).on("set the mode and time of", &place)?;
         self.told(owned, member);
-        if !SETTLES {
+        if self.durability.each() {
             file.sync_all().on("sync", &place)?;
         }
         Ok(())
@@ -100,15 +125,17 @@ impl Extraction {
         }
         let top = self.above.pop().ok_or_else(|| damaged("it holds no folder"))?;
         let place = self.place.clone();
-        if SETTLES {
+        if self.durability == Durability::Kept {
             settle(self.trail.root()).on("sync", &place)?;
         }
         // The mode of the folder itself comes last: only now may others look in.
         let owned = self.trail.root().dress(&top.wanted()).on("set the mode and time of", &place)?;
         self.told(owned, &top);
-        self.trail.root().sync().on("sync", &place)?;
-        let (parent, _) = parent_and_name(&place)?;
-        Folder::root(parent).and_then(|folder| folder.sync()).on("sync", parent)?;
+        if self.durability == Durability::Kept {
+            self.trail.root().sync().on("sync", &place)?;
+            let (parent, _) = parent_and_name(&place)?;
+            Folder::root(parent).and_then(|folder| folder.sync()).on("sync", parent)?;
+        }
         let mut notes = Notes::default();
         if self.strangers > 0 {
             notes.add(format!(
@@ -153,7 +180,7 @@ impl Extraction {
         let place = self.place_of(&member.path);
         let folder = self.trail.top().on("open the folder", &place)?;
         let owned = folder.dress(&member.wanted()).on("set the mode and time of", &place)?;
-        if !SETTLES {
+        if self.durability.each() {
             folder.sync().on("sync", &place)?;
         }
         self.trail.pop();

@@ -93,8 +93,14 @@ pub(super) fn swap(
             return Err(fault("put the restored folder in the place of", live, error));
         }
     }
-    folder.sync().on("sync", parent)?;
-    aside_folder.sync().on("sync", aside_parent)?;
+    let synced = folder.sync().on("sync", parent).and_then(|()| aside_folder.sync().on("sync", aside_parent));
+    if let Err(error) = synced {
+        // What the disk holds is unknown, but both states of it are whole; an error promises that the old one is live.
+        if matches!(exchange(aside, live), Ok(true)) {
+            let _ = rename_new(aside, candidate);
+        }
+        return Err(error.into());
+    }
     // The swap is done and durable; a latecomer that cannot be carried is still in the folder set aside.
     let _ = Carrying::run(selection, aside, live, Conflict::NewWins, watch);
     Ok(Swapped { aside: Some(aside.to_owned()), method: "rename" })

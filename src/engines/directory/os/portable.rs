@@ -1,6 +1,11 @@
 //! Folders by path, where the system has no calls relative to an open folder (Windows). Links are looked for before each
 //! step; modes are those a Unix reader of the archive expects, and owners are nobody's.
-#![expect(clippy::disallowed_methods, reason = "this is where the folder engine touches the file system")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    reason = "this is where the folder engine touches the file system, with the signatures of all systems"
+)]
 
 use super::{Kind, Meta, Moment};
 use std::{
