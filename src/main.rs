@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The program: parse, run, exit code.
 #![expect(clippy::disallowed_methods, reason = "the one place that ends the process")]
 
@@ -5,3 +6,6 @@ fn main() {
     let exit = policy::cli::main(std::env::args_os());
     std::process::exit(i32::from(exit));
 }
+=======
+fn main() {}
+>>>>>>> folder

@@ -1,1 +1,0 @@
-//! Folders: one tar stream with the digests of its members beside it.
