@@ -3,7 +3,6 @@
 
 use crate::{
     fault::{Fault, OnPath},
-    policy::{Policy, variables::Variables},
 };
 use chrono::{DateTime, SubsecRound, Utc};
 use etcetera::BaseStrategy;
@@ -26,8 +25,6 @@ pub struct Host {
     pub working_folder: PathBuf,
     /// `$POLICY_STATE_DIR`, else the platform's state folder.
     pub state: PathBuf,
-    /// The host's name, for lock notes and logs; never part of what travels.
-    pub name: String,
     given_now: Option<DateTime<Utc>>,
 }
 
@@ -57,8 +54,7 @@ impl Host {
             Some(dir) => working_folder.join(dir),
             None => platform_state_folder().ok_or(HostError::NoState)?,
         };
-        let name = host_name();
-        Ok(Self { environment, home, working_folder, state, name, given_now: now })
+        Ok(Self { environment, home, working_folder, state, given_now: now })
     }
 
     /// The calendar's time in whole seconds: the one given by `--now`, which stands still, else the real one.
@@ -79,14 +75,6 @@ impl Host {
     /// Whether `--now` lies later than the real clock: then nothing is deleted.
     pub fn is_ahead(&self) -> bool {
         self.given_now.is_some_and(|given| given > Utc::now())
-    }
-
-    /// Joins the process environment with the policy's dotenv files, those that are there.
-    ///
-    /// # Errors
-    /// The messages of files that are there and cannot be used.
-    pub fn variables(&self, policy: &Policy) -> Result<Variables, Vec<crate::policy::problem::Problem>> {
-        crate::observe::variables(self, policy)
     }
 
     /// What tells this machine apart: `POLICY_MACHINE_ID`, else the system's own id, else one kept in the state folder.
@@ -163,13 +151,6 @@ fn platform_state_folder() -> Option<PathBuf> {
         if cfg!(windows) { strategy.cache_dir() } else { strategy.data_dir() }
     });
     Some(folder.join("policy"))
-}
-
-fn host_name() -> String {
-    #[cfg(unix)]
-    return rustix::system::uname().nodename().to_string_lossy().into_owned();
-    #[cfg(not(unix))]
-    env::var("COMPUTERNAME").unwrap_or_else(|_| "this host".to_owned())
 }
 
 fn random_hex() -> String {

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "env files are read from this host")]
 
 use crate::{
-    engines::{Engine, directory::Directory, sqlite::Sqlite},
+    engines::{Engine, EngineError, directory::Directory, sqlite::Sqlite},
     fault::Fault,
     host::Host,
     policy::{
@@ -64,6 +64,8 @@ pub enum Unknown {
     Unresolved(Vec<Problem>),
     /// The host cannot say who it is.
     Machine(Fault),
+    /// The engine refuses what the policy says of it.
+    Engine(EngineError),
 }
 
 impl std::fmt::Display for Unknown {
@@ -74,6 +76,7 @@ impl std::fmt::Display for Unknown {
                 f.write_str(&messages.join("; "))
             }
             Self::Machine(fault) => fault.fmt(f),
+            Self::Engine(error) => error.fmt(f),
         }
     }
 }
@@ -170,7 +173,10 @@ impl<'a> World<'a> {
     pub fn place_of_source(&self, target: &str) -> String {
         let source = self.policy.source();
         match self.policy.targets().get(target) {
-            Some(target) => source.place(target.engine.path().span),
+            Some(target) => {
+                let (line, column) = source.position(target.engine.path().span.start);
+                format!("{}:{line}:{column}", source.name)
+            }
             None => source.name.clone(),
         }
     }
@@ -191,19 +197,27 @@ fn source_view(
     };
     let path = resolved.path;
     let origin = host.origin(&path).map_err(Unknown::Machine)?;
-    let engine: Box<dyn Engine> = engine(&target.engine, path.clone());
+    let engine = engine(&target.engine, path.clone()).map_err(Unknown::Engine)?;
     Ok(SourceView { engine, path, shown: resolved.shown, origin, scratch })
 }
 
 /// Binds an engine to a place.
-pub fn engine(spec: &EngineSpec, path: PathBuf) -> Box<dyn Engine> {
-    match spec {
+///
+/// # Errors
+/// A glob that this engine cannot read.
+pub fn engine(spec: &EngineSpec, path: PathBuf) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(match spec {
         EngineSpec::Sqlite { .. } => Box::new(Sqlite::new(path)),
         EngineSpec::Directory { include, exclude, .. } => {
-            let globs = |list: &[Spanned<String>]| list.iter().map(|glob| glob.value.clone()).collect::<Vec<_>>();
-            Box::new(Directory::new(path, &globs(include), &globs(exclude)))
+            let globs = |list: &'_ [Spanned<String>]| list.iter().map(|glob| glob.value.clone()).collect::<Vec<_>>();
+            let (include, exclude) = (globs(include), globs(exclude));
+            Box::new(Directory::new(
+                path,
+                include.iter().map(String::as_str),
+                exclude.iter().map(String::as_str),
+            )?)
         }
-    }
+    })
 }
 
 fn store_view(

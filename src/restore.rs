@@ -209,17 +209,11 @@ fn inspect(
     Ok(Some(evidence).filter(|evidence| evidence.integrity != Integrity::Skipped))
 }
 
-#[cfg(unix)]
 fn room(parent: &Path, needed: u64) -> Result<(), RestoreError> {
     let free = crate::store::free_bytes(parent)?;
     if free < needed {
         return Err(RestoreError::NoRoom { place: parent.to_owned(), free, needed });
     }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn room(_parent: &Path, _needed: u64) -> Result<(), RestoreError> {
     Ok(())
 }
 

@@ -3,11 +3,12 @@
 use super::{error::CliError, output, session::Session};
 use crate::{
     catalog::Catalog,
+    engines::{Engine, EngineError},
     listing::Element,
     observe::{self, World},
     policy::{self, Policy, model::Target},
     run,
-    selector::{Selector, Unresolved},
+    selector::{Known, NotOne, Selector},
     store::{BackupId, Series, Store as _, StoreError, Stored, local::LocalStore},
 };
 use chrono::{DateTime, Utc};
@@ -237,13 +238,13 @@ impl Shelf<'_> {
             let ids: BTreeSet<_> = self.copies.iter().map(|copy| copy.stored.id.clone()).collect();
             return Ok(ids.into_iter().rev().collect());
         };
-        let selector = parse(text)?;
-        selector.every(&self.entries(), self.now).map_err(|why| unresolved(text, &why))
+        let found = parse(text)?.all(&self.known());
+        if found.is_empty() { Err(unresolved(&NotOne::None { selector: text.to_owned() })) } else { Ok(found) }
     }
 
     /// The one id that a selector means.
     pub(crate) fn one(&self, text: &str) -> Result<BackupId, CliError> {
-        parse(text)?.one(&self.entries(), self.now).map_err(|why| unresolved(text, &why))
+        parse(text)?.one(&self.known()).map_err(|why| unresolved(&why))
     }
 
     /// The copies of a backup, in the order of the stores.
@@ -252,12 +253,13 @@ impl Shelf<'_> {
     }
 
     /// The backups, not copies, as selectors see them: proven when any copy is.
-    pub(crate) fn entries(&self) -> Vec<crate::selector::Entry> {
-        let mut entries: BTreeMap<BackupId, bool> = BTreeMap::new();
+    pub(crate) fn known(&self) -> Vec<Known> {
+        let mut known: BTreeMap<BackupId, bool> = BTreeMap::new();
         for copy in &self.copies {
-            *entries.entry(copy.stored.id.clone()).or_default() |= copy.stored.proven();
+            *known.entry(copy.stored.id.clone()).or_default() |= copy.stored.proven();
         }
-        entries.into_iter().map(|(id, proven)| crate::selector::Entry { id, proven }).collect()
+        let known = known.into_iter();
+        known.map(|(id, proven)| Known { future: id.stamp.time() > self.now, id, proven }).collect()
     }
 }
 
@@ -267,10 +269,12 @@ fn parse(text: &str) -> Result<Selector, CliError> {
     })
 }
 
-fn unresolved(text: &str, why: &Unresolved) -> CliError {
+fn unresolved(why: &NotOne) -> CliError {
     match why {
-        Unresolved::Ambiguous(_) => CliError::ambiguous(format!("`{text}` {why}")),
-        _ => CliError::unknown(format!("`{text}`: {why}")).help("`policy list` shows what there is"),
+        NotOne::None { .. } | NotOne::NoneProven { .. } => {
+            CliError::unknown(why.to_string()).help("`policy list` shows what there is")
+        }
+        _ => CliError::ambiguous(why.to_string()),
     }
 }
 
@@ -287,6 +291,6 @@ pub(crate) fn target_of(rack: &Rack<'_>, stored: &Stored) -> Option<Target> {
 }
 
 /// An engine for content that has no source here, for examining and restoring it elsewhere.
-pub(crate) fn engine_at(target: &Target, place: &Path) -> Box<dyn crate::engines::Engine> {
+pub(crate) fn engine_at(target: &Target, place: &Path) -> Result<Box<dyn Engine>, EngineError> {
     observe::engine(&target.engine, PathBuf::from(place))
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     observe,
-    policy::{Code, Loaded, Problem, Severity, nearest, paths},
+    policy::{Code, Loaded, Problem, Severity, nearest, paths, problem::pages},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -113,10 +113,10 @@ fn report(loaded: &[Loaded]) -> Report {
     for one in loaded {
         for problem in &one.problems {
             let span = problem.span().unwrap_or_default();
-            let (line, column) = one.source.line_column(span.start);
-            let (end_line, end_column) = one.source.line_column(span.end);
+            let (line, column) = one.source.position(span.start);
+            let (end_line, end_column) = one.source.position(span.end);
             let related = problem.labels.iter().skip(1).map(|(span, message)| {
-                let (line, column) = one.source.line_column(span.start);
+                let (line, column) = one.source.position(span.start);
                 Related { message: message.clone(), line, column }
             });
             problems.push(Found {
@@ -155,7 +155,7 @@ pub(crate) fn explain(session: &Session, args: &Explain) -> Result<u8, CliError>
         return Err(CliError::unknown(format!("there is no code `{wanted}`")).help(help));
     };
     if session.global.json {
-        return output::print_json(&serde_json::json!({"code": code.as_str(), "page": code.page()}));
+        return output::print_json(&serde_json::json!({"code": code.as_str(), "page": pages::page(code.as_str()).unwrap_or_default()}));
     }
-    output::print(&format!("{}\n", code.page().trim_end()))
+    output::print(&format!("{}\n", pages::page(code.as_str()).unwrap_or_default()))
 }

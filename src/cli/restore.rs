@@ -154,7 +154,7 @@ fn not_later(shelf: &Shelf<'_>, text: &str, at: chrono::DateTime<chrono::Utc>) -
         return Err(CliError::invalid("`--at` and `@WHEN` say the same thing twice"));
     }
     let newest = shelf.one(text)?;
-    let entries = shelf.entries();
+    let entries = shelf.known();
     let fitting = entries
         .iter()
         .filter(|entry| entry.id.series == newest.series && entry.proven && entry.id.stamp.time() <= at)
@@ -172,7 +172,7 @@ fn common_run(session: &Session, args: &Restore, shelf: &Shelf<'_>) -> Result<Ve
         series.push(shelf.one(text)?.series);
     }
     let latest = args.at.unwrap_or(session.host.now());
-    let entries = shelf.entries();
+    let entries = shelf.known();
     let has = |stamp: Stamp, series: &crate::store::Series| {
         entries.iter().any(|entry| entry.proven && entry.id == series.backup(stamp))
     };
@@ -190,7 +190,7 @@ fn whole_run(session: &Session, args: &Restore, shelf: &Shelf<'_>, job: &str) ->
     let (policy, job) = job.split_once('/').map_or((None, job), |(policy, job)| (Some(policy), job));
     let latest = args.at.unwrap_or(session.host.now());
     let mut runs: BTreeMap<(String, Stamp), Vec<(BackupId, bool)>> = BTreeMap::new();
-    for entry in shelf.entries() {
+    for entry in shelf.known() {
         let series = &entry.id.series;
         let is_of = series.job == job && policy.is_none_or(|policy| policy == series.policy);
         let fits = when.is_none_or(|when| when == "latest" || entry.id.stamp.to_string().starts_with(when));
@@ -234,7 +234,7 @@ fn prepare_choice<'a>(
         Some(to) => (crate::policy::paths::normalized(&session.host.working_folder.join(to)), false),
         None => (live_place(session, policies, id)?, true),
     };
-    let engine = backups::engine_at(&target, &to);
+    let engine = backups::engine_at(&target, &to).map_err(|error| CliError::failed(error.to_string()))?;
     let stamp = Stamp::first(session.host.now()).to_string();
     let aside = restore::aside_name(&to, &stamp);
     // What was proven once must be shown again; what never was is restored to what it was, with a warning.
@@ -280,7 +280,7 @@ fn show(session: &Session, shelf: &Shelf<'_>, choices: &[Choice<'_>]) {
         for failure in &stored.manifest.failures {
             output::tell(&format!("  {} {}", paint(WARNING, "failure"), output::printable(failure)));
         }
-        for entry in shelf.entries().iter().filter(|entry| entry.id.series == stored.id.series && entry.id > stored.id) {
+        for entry in shelf.known().iter().filter(|entry| entry.id.series == stored.id.series && entry.id > stored.id) {
             let why = if entry.id.stamp.time() > now {
                 "dated in the future"
             } else if entry.proven {

@@ -93,7 +93,12 @@ impl Session {
         for file in self.files(given)? {
             loaded.push(self.load_one(&file)?);
         }
-        for (index, problem) in policy::repeated_names(&loaded) {
+        let valid: Vec<(usize, &Policy)> =
+            loaded.iter().enumerate().filter_map(|(n, one)| Some((n, one.policy.as_ref()?))).collect();
+        let policies: Vec<&Policy> = valid.iter().map(|(_, policy)| *policy).collect();
+        let repeated: Vec<(usize, Problem)> =
+            policy::repeated_names(&policies).into_iter().map(|(n, problem)| (valid[n].0, problem)).collect();
+        for (index, problem) in repeated {
             loaded[index].problems.push(problem);
             loaded[index].policy = None;
         }

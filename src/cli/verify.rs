@@ -182,7 +182,8 @@ fn examine(
         let why = "its policy's text is not in the store, and no policy at hand has its target";
         return Err(VerifyFailure::Failed(why.to_owned()));
     }
-    let engine = target.as_ref().map(|target| backups::engine_at(target, scratch.path()));
+    let engine = target.as_ref().map(|target| backups::engine_at(target, scratch.path())).transpose();
+    let engine = engine.map_err(|error| VerifyFailure::Failed(error.to_string()))?;
     let recorded = recorded_of(stored);
     let previous = previous_of(shelf, copy);
     let request = ExamineRequest {

@@ -60,6 +60,16 @@ pub trait Engine {
         watch: &Watch<'_>,
     ) -> Result<(), EngineError>;
 
+    /// Examines content that was materialized at a place, without changing anything there or beside it: what a restore
+    /// shows before it swaps. Side files of the backup are opened by `side`.
+    fn inspect(
+        &self,
+        place: &Path,
+        side: &OpenSide<'_>,
+        request: &ExamineRequest<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Evidence, EngineError>;
+
     /// The processes that have the live target open, as far as this host tells; empty when none or when it cannot tell.
     fn holders(&self, live: &Path) -> Vec<Holder>;
 
@@ -144,12 +154,15 @@ pub struct Capture {
     pub facts: BTreeMap<String, String>,
 }
 
+/// Opens a side file of a backup by its extension, decoded; `None` when the backup has none.
+pub type OpenSide<'a> = dyn Fn(&str) -> Result<Option<Box<dyn Read + Send>>, Fault> + 'a;
+
 /// Stored content, decoded again.
 pub struct StoredContent<'a> {
     /// The plain bytes.
     pub main: &'a mut dyn Read,
-    /// Opens a side file by its extension, decoded; `None` when the backup has none.
-    pub side: &'a dyn Fn(&str) -> Result<Option<Box<dyn Read + Send>>, Fault>,
+    /// Opens its side files.
+    pub side: &'a OpenSide<'a>,
 }
 
 /// What an examination is to show, and against what.

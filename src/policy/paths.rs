@@ -107,6 +107,12 @@ pub fn variable_notes(policy: &Policy, variables: &Variables) -> Vec<Problem> {
     notes
 }
 
+/// The variables of one word of a command that have no value here, each at its place.
+pub fn unset(source: &Source, word: &Spanned<Template>, variables: &Variables) -> Vec<Problem> {
+    let unset = word.expand(variables).err().unwrap_or_default();
+    unset.iter().map(|unset| unset_problem(source, word.span, word, unset)).collect()
+}
+
 /// Every text of a policy that may name variables, with its place.
 pub fn templates(policy: &Policy) -> Vec<(&Template, Span)> {
     let targets = policy.targets().values();

@@ -265,6 +265,17 @@ impl Store for LocalStore {
         }
     }
 
+    fn policy_text(&self, policy: &str, digest: &str) -> Result<Option<String>, StoreError> {
+        if Series::new(policy, "j", "t").is_none() || !layout::is_digest(digest) {
+            return Ok(None);
+        }
+        let path = self.root.join(policy).join(POLICIES_FOLDER).join(format!("{digest}.yaml"));
+        match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            result => Ok(Some(result.on("read", &path)?)),
+        }
+    }
+
     fn sweep(&self, series: &Series) -> Result<Vec<String>, StoreError> {
         removal::sweep(&self.root, &self.own_folder(series)?, series)
     }

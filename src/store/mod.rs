@@ -15,7 +15,10 @@ pub use layout::{BackupId, Series, Stamp};
 pub use manifest::Manifest;
 pub use record::{Record, RecordKind};
 
-use crate::{fault::Fault, policy::values::Level};
+use crate::{
+    fault::{Fault, OnPath},
+    policy::values::Level,
+};
 use std::io::{Read, Write};
 
 /// A place that keeps backups.
@@ -56,6 +59,9 @@ pub trait Store {
     /// Keeps the text a backup was made by, once for each digest.
     fn keep_policy(&self, policy: &str, digest: &str, text: &str) -> Result<(), StoreError>;
 
+    /// Reads a kept policy text; `None` when the store has none of that digest.
+    fn policy_text(&self, policy: &str, digest: &str) -> Result<Option<String>, StoreError>;
+
     /// Removes what dead runs left behind in a series: only unlocked temporary folders of this program's own naming.
     /// Returns the names removed.
     fn sweep(&self, series: &Series) -> Result<Vec<String>, StoreError>;
@@ -68,6 +74,11 @@ pub trait Store {
 
     /// The place, for messages.
     fn place(&self) -> String;
+}
+
+/// Room left for this user, in bytes, on the filesystem of an existing path.
+pub fn free_bytes(path: &std::path::Path) -> Result<u64, Fault> {
+    platform::free_bytes(path).on("ask for the room on", path)
 }
 
 /// A backup being made.

@@ -110,6 +110,45 @@ pub(super) fn rehearse(
     Ok(outcome)
 }
 
+/// Reads every file of a restored folder again and holds it against the list of digests.
+pub(super) fn inspect(
+    place: &Path,
+    list: Option<Box<dyn Read + Send>>,
+    watch: &Watch<'_>,
+) -> Result<(Seen, Integrity), EngineError> {
+    let Some(list) = list else {
+        let why = "the list of members' digests is missing".to_owned();
+        return Ok((Seen::default(), Integrity::Unverifiable(vec![why])));
+    };
+    let everything = Selection::everything();
+    let root = Folder::root(place).on("open the folder", place)?;
+    let mut walk = Walk::new(root, &everything, Excluded::Skip).on("list", place)?;
+    let mut against = Against::new(list)?;
+    let mut seen = Seen::default();
+    let mut buffer = vec![0; 1 << 18];
+    while let Some(step) = walk.step() {
+        watch.check()?;
+        match step {
+            Step::Leaf(entry) if entry.meta.kind == Kind::File => {
+                let at = place.join(shown(&entry.path));
+                let folder = walk.folder().on("open the folder of", &at)?;
+                let digest = digest_of(folder, &entry, &mut buffer, watch, &at)?;
+                against.member(&entry.path, Some(&digest))?;
+                seen.files += 1;
+            }
+            Step::Vanished(path) => seen.findings.push(format!("`{}` vanished after it was restored", shown(&path))),
+            Step::Unreadable(path, error) => {
+                seen.findings.push(format!("`{}` was restored and cannot be read: {error}", shown(&path)));
+            }
+            Step::Leaf(_) | Step::Enter(..) | Step::Leave => {}
+        }
+    }
+    seen.findings.extend(against.finish()?);
+    let integrity =
+        if seen.findings.is_empty() { Integrity::Sound } else { Integrity::Damaged(seen.findings.clone()) };
+    Ok((seen, integrity))
+}
+
 /// Restores a stored archive to a new place, and removes what it made when that fails.
 pub(super) fn restore(
     stored: &mut StoredContent<'_>,

@@ -190,6 +190,17 @@ impl Engine for Directory {
         self.restore(stored, place, watch).map(drop)
     }
 
+    fn inspect(
+        &self,
+        place: &Path,
+        side: &OpenSide<'_>,
+        _request: &ExamineRequest<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Evidence, EngineError> {
+        let (seen, integrity) = examine::inspect(place, side(members::EXTENSION)?, watch)?;
+        Ok(Evidence { integrity, checks: Vec::new(), tables: tables(seen.files), warnings: seen.warnings })
+    }
+
     fn holders(&self, _live: &Path) -> Vec<Holder> {
         Vec::new()
     }
