@@ -94,6 +94,12 @@ impl Evidence {
         if asked && held { Level::Checks } else { Level::Integrity }
     }
 
+    /// Whether it shows the level asked, and nothing failed beside it: a guard of `expect` or a table that vanished makes
+    /// a backup unproven at every level.
+    pub fn proves(&self, asked: Level) -> bool {
+        self.level() >= asked.min(Level::Checks) && self.failures().is_empty()
+    }
+
     /// Why a level above `checksum` was not reached, one sentence each; checks that only warn are not among them.
     pub fn failures(&self) -> Vec<String> {
         let integrity = match &self.integrity {

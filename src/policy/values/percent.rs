@@ -18,12 +18,13 @@ impl Percent {
 
     /// Tells whether `actual` lies more than this share below `before`.
     pub fn dropped(self, before: f64, actual: f64) -> bool {
-        actual < before * (1.0 - f64::from(self.0) / 100.0)
+        // Hundredfold rather than by fractions: 70% below 10 is exactly 3, which 10 × (1 - 0.7) is not.
+        actual * 100.0 < before * 100.0 - before.abs() * f64::from(self.0)
     }
 
     /// Tells whether `actual` lies more than this share above `before`.
     pub fn grew(self, before: f64, actual: f64) -> bool {
-        actual > before * (1.0 + f64::from(self.0) / 100.0)
+        actual * 100.0 > before * 100.0 + before.abs() * f64::from(self.0)
     }
 }
 

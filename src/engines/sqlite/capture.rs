@@ -1,0 +1,297 @@
+//! Taking the content of a live database at one moment.
+//!
+//! In write-ahead mode a read transaction stops nobody: pages stream from it into the pipe, and everything asked is
+//! shown in the same transaction. In rollback-journal mode a reader keeps writers from committing, so the lock is held
+//! for a byte copy alone (and the source's own answers), and the copy is examined afterwards.
+
+#![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
+
+use super::{
+    super::{Capture, CaptureRequest, EngineError, Previous},
+    Sqlite,
+    checks::{Examination, size_guards},
+    files::{Temporary, resolved, stream},
+    open::{self, Database, Header, LONGEST_WAIT, beside, length, patiently},
+    pages::{self, Pages},
+};
+use crate::{
+    evidence::{CheckedOn, Integrity},
+    fault::OnPath,
+    policy::values::Size,
+    watch::Watch,
+};
+use rusqlite::ErrorCode;
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::Write,
+    path::Path,
+    time::Instant,
+};
+
+/// A live database with a read transaction that stands on one moment.
+struct Source {
+    database: Database,
+    wal: bool,
+    warnings: Vec<String>,
+    /// Set when the file had to be read without locks: what must not have changed when it was read.
+    unlocked: Option<Stamp>,
+}
+
+/// What changes when someone writes to a file that is read without locks.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    length: u64,
+    modified: Option<std::time::SystemTime>,
+    log: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Result<Self, EngineError> {
+        let metadata = fs::metadata(path).on("look at", path)?;
+        let log = length(&beside(path, "-wal"))?.unwrap_or(0);
+        Ok(Self { length: metadata.len(), modified: metadata.modified().ok(), log })
+    }
+}
+
+impl Sqlite {
+    /// Captures the database; see the module.
+    pub(super) fn take(
+        &self,
+        request: &CaptureRequest<'_>,
+        out: &mut dyn Write,
+        watch: &Watch<'_>,
+    ) -> Result<Capture, EngineError> {
+        let header = Header::read(&self.path)?;
+        // Through links, as SQLite goes: its side files lie beside the file itself.
+        let path = resolved(&self.path)?;
+        let mut source = begin(&path, header, watch)?;
+        let began = Instant::now();
+        let shape = Shape::of(&source.database)?;
+        shape.guard(request, &source.database)?;
+        let mut rungs = Vec::new();
+        let pages = self.pages(&source.database)?;
+        if let Pages::Backup(why) = &pages {
+            rungs.push(("dbpage", why.clone()));
+        }
+        let asked = Examination {
+            level: request.level,
+            checks: request.checks,
+            tables: request.tables,
+            source: None,
+            previous: request.previous,
+            captured_at: request.now,
+        };
+        let mut facts = shape.facts(source.wal);
+        let mut warnings = std::mem::take(&mut source.warnings);
+        let (mut evidence, first_page, checked_on) = if source.wal && pages == Pages::Dbpage {
+            let first_page = pages::stream(&source.database, out, watch)?;
+            let evidence = source.database.examine(&asked, watch)?;
+            source.finish(&path)?;
+            (evidence, first_page, CheckedOn::Snapshot)
+        } else {
+            let copy = Temporary::new(request.scratch, "capture.db");
+            let first_page = pages::copy(&source.database, &pages, copy.path(), watch)?;
+            let recorded: Previous = source.database.source_answers(&asked, watch)?;
+            source.finish(&path)?;
+            facts.insert("locked_ms".to_owned(), began.elapsed().as_millis().to_string());
+            let mut file = File::open(copy.path()).on("open", copy.path())?;
+            let total = file.metadata().on("look at", copy.path())?.len();
+            stream(&mut file, |bytes| out.write_all(bytes).map_err(EngineError::Out), Some(total), watch)?;
+            drop(file);
+            let asked = Examination { source: Some(&recorded), ..asked };
+            (examine_file(copy.path(), &asked, watch)?, first_page, CheckedOn::Copy)
+        };
+        if let Some(counter) = first_page.get(24..28).and_then(|bytes| bytes.try_into().ok()) {
+            facts.insert("change_counter".to_owned(), u32::from_be_bytes(counter).to_string());
+        }
+        evidence.checks.extend(size_guards(shape.bytes(), request.expect, request.previous));
+        warnings.append(&mut evidence.warnings);
+        evidence.warnings = warnings;
+        Ok(Capture {
+            method: pages.name(),
+            rungs,
+            checked_on,
+            evidence,
+            side_files: Vec::new(),
+            unreadable: Vec::new(),
+            facts,
+        })
+    }
+
+    /// How pages are read from here: `sqlite_dbpage` is a compile-time option, and a damaged schema stops every query.
+    pub(super) fn pages(&self, database: &Database) -> Result<Pages, EngineError> {
+        if self.without_dbpage {
+            return Ok(Pages::Backup("no such table: sqlite_dbpage".to_owned()));
+        }
+        match database.connection.prepare("SELECT data FROM sqlite_dbpage") {
+            Ok(_) => Ok(Pages::Dbpage),
+            Err(error) if open::is_damage(&error) || open::code(&error) == Some(ErrorCode::Unknown) => {
+                Ok(Pages::Backup(error.to_string()))
+            }
+            Err(error) => Err(database.library("read the pages of", &error)),
+        }
+    }
+}
+
+/// Connects and begins to read, with the ways out of what can be in the way.
+fn begin(path: &Path, header: Option<Header>, watch: &Watch<'_>) -> Result<Source, EngineError> {
+    let mut warnings = Vec::new();
+    let mut recovered = false;
+    loop {
+        let opened = patiently(LONGEST_WAIT, watch, || {
+            let database = Database::live(path)?;
+            database.begin()?;
+            let mode: String =
+                database.connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+            Ok((database, mode))
+        })?;
+        let error = match opened {
+            Ok((database, mode)) => {
+                return Ok(Source { database, wal: mode == "wal", warnings, unlocked: None });
+            }
+            Err(error) => error,
+        };
+        match error.sqlite_extended_error_code() {
+            // A writer crashed and left a hot journal; whoever opens the database next rolls it back, and a
+            // reader must not read around it (`immutable` would return what was never committed).
+            Some(rusqlite::ffi::SQLITE_READONLY_ROLLBACK) if !recovered => {
+                recovered = true;
+                roll_back(path, watch)?;
+                warnings.push(
+                    "a writer had crashed and left a hot journal: it was rolled back before the capture, as the \
+                     next one to open the database would have done"
+                        .to_owned(),
+                );
+            }
+            _ if open::is_busy(&error) => return Err(super::busy(path)),
+            _ if header.is_some_and(|header| header.wal) && cannot_share(&error) => {
+                return unshared(path, &error, warnings);
+            }
+            _ => return Err(open::library("open", path, &error)),
+        }
+    }
+}
+
+impl Source {
+    /// Releases the lock; a file that was read without one must not have changed meanwhile.
+    fn finish(self, path: &Path) -> Result<(), EngineError> {
+        self.database.end()?;
+        drop(self.database);
+        match self.unlocked {
+            Some(before) if before != Stamp::of(path)? => Err(EngineError::Library {
+                verb: "capture",
+                path: path.to_owned(),
+                message:
+                    "it changed while it was read without locks, which its folder does not allow to take"
+                        .to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the source is, at the moment it is captured.
+struct Shape {
+    page_size: u64,
+    page_count: u64,
+}
+
+impl Shape {
+    fn of(database: &Database) -> Result<Self, EngineError> {
+        let ask = |pragma| {
+            let value = database.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+            value.map(i64::unsigned_abs).map_err(|error| database.library("read", &error))
+        };
+        Ok(Self { page_size: ask("page_size")?, page_count: ask("page_count")? })
+    }
+
+    const fn bytes(&self) -> u64 {
+        self.page_size * self.page_count
+    }
+
+    fn guard(&self, request: &CaptureRequest<'_>, database: &Database) -> Result<(), EngineError> {
+        if let Some(least) = &request.expect.min_size
+            && self.bytes() < least.bytes()
+        {
+            return Err(EngineError::Unexpected {
+                guard: "min_size",
+                actual: Size::from_bytes(self.bytes()).to_string(),
+                expected: format!("at least {}", least.value),
+            });
+        }
+        if let Some(least) = &request.expect.min_tables {
+            let tables =
+                database.user_tables().map_err(|error| database.library("list the tables of", &error))?;
+            if (tables.len() as u64) < least.value {
+                return Err(EngineError::Unexpected {
+                    guard: "min_tables",
+                    actual: format!("{} tables", tables.len()),
+                    expected: format!("at least {}", least.value),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn facts(&self, wal: bool) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("journal_mode".to_owned(), if wal { "wal" } else { "rollback" }.to_owned()),
+            ("page_count".to_owned(), self.page_count.to_string()),
+            ("page_size".to_owned(), self.page_size.to_string()),
+            ("sqlite_version".to_owned(), rusqlite::version().to_owned()),
+        ])
+    }
+}
+
+/// Examines a file of our own.
+pub(super) fn examine_file(
+    path: &Path,
+    asked: &Examination<'_>,
+    watch: &Watch<'_>,
+) -> Result<crate::evidence::Evidence, EngineError> {
+    match Database::still(path) {
+        Ok(mut database) => database.examine(asked, watch),
+        Err(error) if open::is_damage(&error) => {
+            let integrity = Integrity::Damaged(vec![error.to_string()]);
+            Ok(crate::evidence::Evidence { integrity, ..Default::default() })
+        }
+        Err(error) => Err(open::library("open", path, &error)),
+    }
+}
+
+/// Rolls a hot journal back, which takes a writer.
+fn roll_back(path: &Path, watch: &Watch<'_>) -> Result<(), EngineError> {
+    let rolled = patiently(LONGEST_WAIT, watch, || {
+        let database = Database::writing(path)?;
+        database.begin()?;
+        database.connection.execute_batch("ROLLBACK")
+    })?;
+    rolled.map_err(|error| open::library("roll back the hot journal of", path, &error))
+}
+
+/// Whether the error says that the shared memory of write-ahead mode cannot be had.
+fn cannot_share(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_READONLY_CANTINIT, SQLITE_READONLY_CANTLOCK, SQLITE_READONLY_DIRECTORY};
+    let read_only = [SQLITE_READONLY_CANTINIT, SQLITE_READONLY_CANTLOCK, SQLITE_READONLY_DIRECTORY];
+    open::code(error) == Some(ErrorCode::CannotOpen)
+        || error.sqlite_extended_error_code().is_some_and(|code| read_only.contains(&code))
+}
+
+/// Reads a database in write-ahead mode whose folder cannot be written: possible without a log alone, and only when
+/// nothing changes meanwhile, which [`Source::finish`] makes sure of.
+fn unshared(path: &Path, error: &rusqlite::Error, mut warnings: Vec<String>) -> Result<Source, EngineError> {
+    let stamp = Stamp::of(path)?;
+    if stamp.log > 0 {
+        return Err(EngineError::Refused(format!(
+            "{} is in write-ahead mode, and its log cannot be read without writing `-shm` beside it ({error}): run as a \
+             user who may write to that folder",
+            path.display()
+        )));
+    }
+    let database = Database::still_live(path).map_err(|error| open::library("open", path, &error))?;
+    database.begin().map_err(|error| database.library("read", &error))?;
+    warnings
+        .push("read without locks, as its folder cannot be written; nothing changed meanwhile".to_owned());
+    Ok(Source { database, wal: true, warnings, unlocked: Some(stamp) })
+}

@@ -1,0 +1,419 @@
+//! What is shown of one content: soundness, the declared checks, and what every level implies.
+
+use super::{
+    super::{
+        EngineError, Previous,
+        expectation::{self, Against, Answer, Value},
+    },
+    open::{self, Database},
+    tables::{Classes, Facts, counts_as_irreplaceable, quoted},
+};
+use crate::{
+    evidence::{CheckResult, Evidence, Integrity},
+    policy::{
+        model::{Check, Expect, Expectation, OnFail, Query, TableClass, Tables},
+        values::{Level, Size},
+    },
+    watch::Watch,
+};
+use chrono::{DateTime, Utc};
+use rusqlite::{
+    ErrorCode,
+    hooks::{AuthAction, AuthContext, Authorization},
+    types::ValueRef,
+};
+use std::collections::BTreeMap;
+
+/// Most lines of findings that are recorded.
+const MOST_FINDINGS: usize = 20;
+
+/// What is to be shown, and against what.
+pub(super) struct Examination<'a> {
+    pub(super) level: Level,
+    pub(super) checks: &'a [Check],
+    pub(super) tables: Option<&'a Tables>,
+    /// The source's answers and rows at the moment of capture; `None`: the content examined is the source itself.
+    pub(super) source: Option<&'a Previous>,
+    pub(super) previous: Option<&'a Previous>,
+    pub(super) captured_at: DateTime<Utc>,
+}
+
+impl Database {
+    /// Examines what the connection sees. The caller holds a transaction, or the file does not change.
+    pub(super) fn examine(
+        &mut self,
+        asked: &Examination<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Evidence, EngineError> {
+        self.stop_with(watch).map_err(|error| self.library("watch", &error))?;
+        let mut evidence = Evidence::default();
+        if asked.level >= Level::Integrity {
+            evidence.integrity = self.integrity(watch)?;
+        }
+        if asked.level >= Level::Checks {
+            for check in asked.checks {
+                watch.check()?;
+                evidence.checks.push(self.check(check, asked, watch)?);
+            }
+        }
+        if asked.level < Level::Integrity && asked.tables.is_none() {
+            return Ok(evidence);
+        }
+        match self.facts(asked.tables) {
+            Ok(facts) => judge_tables(&facts, asked, &mut evidence)?,
+            // A schema that cannot be read is damage, which integrity has reported; there is nothing to count then.
+            Err(EngineError::Library { message, .. }) => {
+                watch.check()?;
+                let why = format!("the tables cannot be listed: {message}");
+                if evidence.integrity == Integrity::Sound {
+                    evidence.integrity = Integrity::Unverifiable(vec![why]);
+                } else {
+                    evidence.warnings.push(why);
+                }
+            }
+            Err(other) => return Err(other),
+        }
+        Ok(evidence)
+    }
+
+    /// Asks SQLite whether the structure is sound and every foreign key finds its row.
+    pub(super) fn integrity(&self, watch: &Watch<'_>) -> Result<Integrity, EngineError> {
+        // One more than is recorded, so that the last line can say that there are more.
+        match self.findings("PRAGMA integrity_check(21)", watch)? {
+            Ok(lines) if is_ok(&lines) => {}
+            Ok(lines) => return Ok(damaged(lines)),
+            Err(Unable::Damaged(why)) => return Ok(damaged(vec![why])),
+            Err(Unable::Unverifiable(why)) => {
+                // What stops the full check, as a missing collation, may not stop the shorter one; what that one finds
+                // is damage all the same.
+                return Ok(match self.findings("PRAGMA quick_check(21)", watch)? {
+                    Ok(lines) if !is_ok(&lines) => damaged(lines),
+                    Err(Unable::Damaged(damage)) => damaged(vec![damage]),
+                    Ok(_) | Err(Unable::Unverifiable(_)) => Integrity::Unverifiable(vec![why]),
+                });
+            }
+        }
+        Ok(match self.findings(FOREIGN_KEYS, watch)? {
+            Ok(lines) if lines.is_empty() => Integrity::Sound,
+            Ok(lines) => damaged(lines),
+            Err(Unable::Damaged(why)) => damaged(vec![why]),
+            Err(Unable::Unverifiable(why)) => Integrity::Unverifiable(vec![format!("foreign keys: {why}")]),
+        })
+    }
+
+    /// The short structure check, for what is about to be written or was just written.
+    pub(super) fn is_structurally_sound(&self, watch: &Watch<'_>) -> Result<bool, EngineError> {
+        Ok(match self.findings("PRAGMA quick_check(1)", watch)? {
+            Ok(lines) => is_ok(&lines),
+            // What cannot be judged, as with a missing collation, is not known to be damaged.
+            Err(Unable::Unverifiable(_)) => true,
+            Err(Unable::Damaged(_)) => false,
+        })
+    }
+
+    fn findings(&self, sql: &str, watch: &Watch<'_>) -> Result<Result<Vec<String>, Unable>, EngineError> {
+        let lines = self.connection.prepare(sql).and_then(|mut statement| {
+            let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+            lines.take(MOST_FINDINGS + 1).collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let error = match lines {
+            Ok(lines) => return Ok(Ok(lines)),
+            Err(error) => error,
+        };
+        watch.check()?;
+        match open::code(&error) {
+            _ if open::is_damage(&error) => Ok(Err(Unable::Damaged(error.to_string()))),
+            // SQLITE_ERROR is what an unknown collation, function or a broken reference gives; the rest is the host's.
+            Some(ErrorCode::Unknown) => Ok(Err(Unable::Unverifiable(error.to_string()))),
+            _ => Err(self.library("check", &error)),
+        }
+    }
+
+    /// What the source answers where the copy is to answer the same, and the rows of its tables.
+    pub(super) fn source_answers(
+        &mut self,
+        asked: &Examination<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Previous, EngineError> {
+        let mut source = Previous::default();
+        if asked.level < Level::Checks {
+            return Ok(source);
+        }
+        self.stop_with(watch).map_err(|error| self.library("watch", &error))?;
+        for check in asked.checks.iter().filter(|check| check.expect == Expectation::SameAsSource) {
+            watch.check()?;
+            if let Ok(answer) = self.answer(&check.query)
+                && let Some(whole) = answer.whole()
+            {
+                source.answers.insert(check.name.clone(), whole);
+            }
+        }
+        watch.check()?;
+        if let Some(tables) = asked.tables {
+            let classes = Classes::new(tables)?;
+            for table in self.user_tables().unwrap_or_default() {
+                let class = classes.class(&table);
+                if let (true, Ok(rows)) = (counts_as_irreplaceable(class), self.count(&table)) {
+                    source.tables.insert(table, crate::evidence::TableFact { class, rows });
+                }
+            }
+        }
+        watch.check()?;
+        Ok(source)
+    }
+
+    fn check(
+        &mut self,
+        check: &Check,
+        asked: &Examination<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<CheckResult, EngineError> {
+        let result = |passed, expected, actual| CheckResult {
+            name: check.name.clone(),
+            passed,
+            expected,
+            actual,
+            on_fail: check.on_fail,
+        };
+        let answer = match self.answer(&check.query) {
+            Ok(answer) => answer,
+            Err(error) => {
+                watch.check()?;
+                let actual = expectation::shortened(&error.to_string());
+                return Ok(result(false, expectation::wording(&check.expect), Some(actual)));
+            }
+        };
+        let own = answer.whole();
+        let against = Against {
+            captured_at: asked.captured_at,
+            source: match asked.source {
+                None => own.as_deref(),
+                Some(source) => source.answers.get(&check.name).map(String::as_str),
+            },
+            previous: asked
+                .previous
+                .and_then(|previous| previous.answers.get(&check.name))
+                .map(String::as_str),
+        };
+        let judged = expectation::judge(&check.expect, &answer, &against);
+        Ok(result(judged.passed, judged.expected, judged.actual))
+    }
+
+    /// Runs a declared query, which can read and nothing else.
+    fn answer(&mut self, query: &Query) -> rusqlite::Result<Answer> {
+        let sql = match query {
+            Query::Rows(table) => format!("SELECT count(*) FROM main.{}", quoted(table)),
+            Query::Sql(sql) => sql.clone(),
+        };
+        self.connection.authorizer(Some(reading_only))?;
+        let answer = first_row(&self.connection, &sql);
+        self.connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+        answer
+    }
+}
+
+/// One line for each row of a table that refers to a row that is not there.
+const FOREIGN_KEYS: &str = "SELECT 'row ' || coalesce(rowid, '?') || ' of ' || \"table\" || ' refers to a row of ' \
+     || parent || ' that is not there' FROM pragma_foreign_key_check LIMIT 21";
+
+/// Why a check of soundness did not end.
+enum Unable {
+    Damaged(String),
+    Unverifiable(String),
+}
+
+fn is_ok(lines: &[String]) -> bool {
+    matches!(lines, [line] if line == "ok")
+}
+
+fn damaged(mut lines: Vec<String>) -> Integrity {
+    if lines.len() > MOST_FINDINGS {
+        lines.truncate(MOST_FINDINGS - 1);
+        lines.push("and more".to_owned());
+    }
+    Integrity::Damaged(lines)
+}
+
+/// Lets a statement read, and nothing else: no write, no pragma that sets, no other file.
+fn reading_only(context: AuthContext<'_>) -> Authorization {
+    const PRAGMAS: [&str; 15] = [
+        "application_id",
+        "encoding",
+        "foreign_key_list",
+        "freelist_count",
+        "index_info",
+        "index_list",
+        "index_xinfo",
+        "integrity_check",
+        "page_count",
+        "page_size",
+        "quick_check",
+        "table_info",
+        "table_list",
+        "table_xinfo",
+        "user_version",
+    ];
+    const WITH_ARGUMENT: [&str; 8] = [
+        "foreign_key_list",
+        "index_info",
+        "index_list",
+        "index_xinfo",
+        "integrity_check",
+        "quick_check",
+        "table_info",
+        "table_xinfo",
+    ];
+    match context.action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
+        AuthAction::Function { function_name } if !function_name.eq_ignore_ascii_case("load_extension") => {
+            Authorization::Allow
+        }
+        AuthAction::Pragma { pragma_name, pragma_value } => {
+            let name = pragma_name.to_ascii_lowercase();
+            let argument = pragma_value.is_none() || WITH_ARGUMENT.contains(&name.as_str());
+            if argument && PRAGMAS.contains(&name.as_str()) {
+                Authorization::Allow
+            } else {
+                Authorization::Deny
+            }
+        }
+        _ => Authorization::Deny,
+    }
+}
+
+fn first_row(connection: &rusqlite::Connection, sql: &str) -> rusqlite::Result<Answer> {
+    let mut statement = connection.prepare(sql)?;
+    let columns = statement.column_count();
+    // The authorizer and `query_only` refuse the same; three fences, as a check runs on a live database.
+    if !statement.readonly() || columns == 0 {
+        return Err(rusqlite::Error::InvalidQuery);
+    }
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(Answer::default()) };
+    let values =
+        (0..columns).map(|index| row.get_ref(index).map(value)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let more = rows.next()?.is_some();
+    Ok(Answer { row: Some(values), more })
+}
+
+fn value(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) => Value::Integer(value),
+        ValueRef::Real(value) => Value::Real(value),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::blob(bytes),
+    }
+}
+
+/// Judges what the tables are, and adds what every level implies.
+fn judge_tables(facts: &Facts, asked: &Examination<'_>, evidence: &mut Evidence) -> Result<(), EngineError> {
+    evidence.tables.clone_from(&facts.counted);
+    evidence.warnings.extend(
+        facts
+            .uncounted
+            .iter()
+            .map(|(table, (_, why))| format!("the rows of `{table}` cannot be counted: {why}")),
+    );
+    let Some(tables) = asked.tables else { return Ok(()) };
+    let classes = Classes::new(tables)?;
+    for table in facts.classes().keys().filter(|table| classes.all(table).count() > 1) {
+        evidence.warnings.push(format!("table `{table}` falls in more than one class"));
+    }
+    if asked.level >= Level::Checks {
+        evidence.checks.extend(row_checks(facts, asked));
+        if asked.source.is_some_and(|source| source.tables.is_empty()) && !facts.counted.is_empty() {
+            evidence.warnings.push("the source's rows were not recorded".to_owned());
+        }
+    }
+    evidence.checks.extend(vanished(facts, &classes, asked));
+    let present = facts.classes();
+    let unclassed: Vec<_> =
+        present.iter().filter(|(_, class)| **class == TableClass::Unclassed).map(|(name, _)| *name).collect();
+    if !unclassed.is_empty() {
+        let names = unclassed.join(", ");
+        match tables.unclassed {
+            OnFail::Warn => evidence.warnings.push(format!("in no class: {names}")),
+            OnFail::Fail => evidence.checks.push(CheckResult {
+                name: "unclassed tables".to_owned(),
+                passed: false,
+                expected: "every table in a class".to_owned(),
+                actual: Some(expectation::shortened(&names)),
+                on_fail: OnFail::Fail,
+            }),
+        }
+    }
+    Ok(())
+}
+
+/// The rows of the tables that cannot be made again, against the source's.
+fn row_checks(facts: &Facts, asked: &Examination<'_>) -> Vec<CheckResult> {
+    let mut expected: BTreeMap<&str, Option<u64>> = facts
+        .classes()
+        .into_iter()
+        .filter(|(_, class)| counts_as_irreplaceable(*class))
+        .map(|(name, _)| (name, facts.counted.get(name).map(|fact| fact.rows)))
+        .collect();
+    if let Some(source) = asked.source {
+        if source.tables.is_empty() {
+            return Vec::new();
+        }
+        let recorded = source.tables.iter().filter(|(_, fact)| counts_as_irreplaceable(fact.class));
+        for (name, wanted) in &mut expected {
+            *wanted = source.tables.get(*name).map(|fact| fact.rows);
+        }
+        expected.extend(recorded.map(|(name, fact)| (name.as_str(), Some(fact.rows))));
+    }
+    let check = |(name, wanted): (&str, Option<u64>)| {
+        let actual = facts.counted.get(name).map(|fact| fact.rows);
+        CheckResult {
+            name: format!("rows of {name}"),
+            passed: actual.is_some() && actual == wanted,
+            expected: wanted
+                .map_or_else(|| "the source's rows, unknown".to_owned(), |rows| format!("= {rows}")),
+            actual: actual.map(|rows| rows.to_string()),
+            on_fail: OnFail::Fail,
+        }
+    };
+    expected.into_iter().map(check).collect()
+}
+
+/// Tables that cannot be made again, which the newest proven backup had and this content lacks. One that the policy has
+/// since declared to be reproducible may go: that is the way out for a table that was dropped on purpose.
+fn vanished(facts: &Facts, classes: &Classes, asked: &Examination<'_>) -> Vec<CheckResult> {
+    let present = facts.classes();
+    let before = asked.previous.into_iter().flat_map(|previous| &previous.tables);
+    before
+        .filter(|(name, fact)| {
+            counts_as_irreplaceable(fact.class) && counts_as_irreplaceable(classes.class(name))
+        })
+        .filter(|(name, _)| !present.contains_key(name.as_str()))
+        .map(|(name, _)| CheckResult {
+            name: format!("table {name}"),
+            passed: false,
+            expected: "present".to_owned(),
+            actual: Some("absent".to_owned()),
+            on_fail: OnFail::Fail,
+        })
+        .collect()
+}
+
+/// The guards on the source's size against the newest proven backup. `min_size` and `min_tables` refuse a capture; these
+/// two let it be published, unproven: what shrank may be the last there is. Only those that fail are recorded, as a
+/// guard that holds proves nothing about the content.
+pub(super) fn size_guards(bytes: u64, expect: &Expect, previous: Option<&Previous>) -> Vec<CheckResult> {
+    let Some(previous) = previous else { return Vec::new() };
+    let failed = |name: &str, share: String| CheckResult {
+        name: name.to_owned(),
+        passed: false,
+        expected: format!("{name}: {share} (before: {})", Size::from_bytes(previous.bytes)),
+        actual: Some(Size::from_bytes(bytes).to_string()),
+        on_fail: OnFail::Fail,
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a share of a size needs no more than 53 bits")]
+    let (before, now) = (previous.bytes as f64, bytes as f64);
+    let drop = expect.max_drop.as_ref().filter(|share| share.dropped(before, now));
+    let growth = expect.max_growth.as_ref().filter(|share| share.grew(before, now));
+    let drop = drop.map(|share| failed("max_drop", share.value.to_string()));
+    drop.into_iter().chain(growth.map(|share| failed("max_growth", share.value.to_string()))).collect()
+}

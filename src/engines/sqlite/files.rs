@@ -1,0 +1,115 @@
+//! Files of our own: created new and private, made durable, removed when they were temporary.
+
+#![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
+
+use super::{
+    super::EngineError,
+    open::{SIDE_FILES, beside, length},
+};
+use crate::{
+    fault::{Fault, OnPath},
+    watch::Watch,
+};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+/// A temporary database, removed with its side files when it is dropped.
+pub(super) struct Temporary(PathBuf);
+
+impl Temporary {
+    /// Names a file below a private folder; it does not create it.
+    pub(super) fn new(folder: &Path, name: &str) -> Self {
+        Self(folder.join(name))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What stays after an error here lies in the run's private folder, which the run removes.
+        for path in SIDE_FILES.iter().map(|suffix| beside(&self.0, suffix)).chain([self.0.clone()]) {
+            drop(fs::remove_file(path));
+        }
+    }
+}
+
+/// Creates a file that did not exist, readable by its owner alone.
+pub(super) fn create_private(path: &Path) -> Result<File, Fault> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).on("create", path)
+}
+
+/// Makes the entries of the folder that `path` lies in durable.
+pub(super) fn sync_folder_of(path: &Path) -> Result<(), Fault> {
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    // Windows makes names durable by itself and opens no folders.
+    if cfg!(unix) {
+        File::open(folder).and_then(|folder| folder.sync_all()).on("sync the folder", folder)
+    } else {
+        Ok(())
+    }
+}
+
+/// Makes a file durable. The caller has no connection to it (see the lock trap in `open`).
+pub(super) fn sync(path: &Path) -> Result<(), Fault> {
+    OpenOptions::new().read(true).write(true).open(path).and_then(|file| file.sync_all()).on("sync", path)
+}
+
+/// Hands everything from `input` on in pieces of at most 1 MiB, and returns its length.
+pub(super) fn stream(
+    input: &mut dyn Read,
+    mut hand_on: impl FnMut(&[u8]) -> Result<(), EngineError>,
+    total: Option<u64>,
+    watch: &Watch<'_>,
+) -> Result<u64, EngineError> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut done = 0_u64;
+    loop {
+        watch.check()?;
+        let read = match input.read(&mut buffer) {
+            Ok(0) => return Ok(done),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(EngineError::In(error)),
+        };
+        hand_on(buffer.get(..read).unwrap_or_default())?;
+        done += read as u64;
+        watch.tell(done, total);
+    }
+}
+
+/// Refuses a place where SQLite would replay a left-over log or journal into what is put there: the restored database
+/// would silently show other data, and `integrity_check` would find nothing wrong.
+pub(super) fn refuse_left_overs(place: &Path) -> Result<(), EngineError> {
+    for suffix in SIDE_FILES {
+        let side = beside(place, suffix);
+        if length(&side)?.is_some_and(|length| length > 0) {
+            return Err(EngineError::Refused(format!(
+                "{} belongs to another database and would be replayed into {}: move it away",
+                side.display(),
+                place.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The file itself behind links: SQLite keeps its side files beside that one.
+pub(super) fn resolved(path: &Path) -> Result<PathBuf, Fault> {
+    fs::canonicalize(path).on("resolve", path)
+}
+
+/// Whether something is there, a dangling link included.
+pub(super) fn is_there(path: &Path) -> Result<bool, Fault> {
+    Ok(length(path)?.is_some())
+}

@@ -1,0 +1,146 @@
+//! SQLite databases.
+//!
+//! A capture is one read transaction: its pages stream from `sqlite_dbpage` into the pipe without a temporary file, and
+//! what is asked about the content is shown in the same transaction, so that `same_as_source` is exact. The library
+//! may lack `sqlite_dbpage` (a compile-time option), and a database in rollback-journal mode keeps its writers waiting
+//! while it is read: then a copy is made first. Restores go into the live place in one of two ways, see [`swap`].
+
+mod capture;
+mod checks;
+mod files;
+mod holders;
+mod open;
+mod pages;
+mod restore;
+mod swap;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use super::{
+    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, SourceFacts, StoredContent, Swapped,
+};
+use crate::{
+    evidence::{Evidence, TableFact},
+    policy::model::Tables,
+    watch::{Cancel, Watch},
+};
+use open::{Database, Header, beside, length};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// One SQLite database file.
+///
+/// Beyond the contract of [`Engine`]: a table that cannot be made again, which the newest proven backup had and this
+/// content lacks, is a failing check `table NAME`; `max_drop` and `max_growth` of `expect` are failing checks of that
+/// name, so that what shrank is published, unproven; `min_size` and `min_tables` refuse the capture.
+#[derive(Debug, Clone)]
+pub struct Sqlite {
+    path: PathBuf,
+    /// As if the library lacked `sqlite_dbpage`.
+    without_dbpage: bool,
+}
+
+impl Sqlite {
+    /// Binds the engine to a database file.
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path, without_dbpage: false }
+    }
+
+    /// Binds it as if the library lacked `sqlite_dbpage`.
+    #[cfg(test)]
+    const fn without_dbpage(path: PathBuf) -> Self {
+        Self { path, without_dbpage: true }
+    }
+}
+
+impl Engine for Sqlite {
+    fn extension(&self) -> &'static str {
+        "db"
+    }
+
+    fn observe(&self) -> Result<SourceFacts, EngineError> {
+        let header = Header::read(&self.path)?;
+        let of = |path: &Path| Ok::<_, EngineError>(length(path)?.unwrap_or(0));
+        let real = files::resolved(&self.path)?;
+        let bytes = of(&real)? + of(&beside(&real, "-wal"))?;
+        let facts = header.map_or_else(BTreeMap::new, |header| {
+            BTreeMap::from([
+                ("journal_mode".to_owned(), if header.wal { "wal" } else { "rollback" }.to_owned()),
+                ("page_size".to_owned(), header.page_size.to_string()),
+            ])
+        });
+        Ok(SourceFacts { bytes, facts })
+    }
+
+    fn capture(
+        &self,
+        request: &CaptureRequest<'_>,
+        out: &mut dyn Write,
+        watch: &Watch<'_>,
+    ) -> Result<Capture, EngineError> {
+        self.take(request, out, watch)
+    }
+
+    fn examine(
+        &self,
+        stored: &mut StoredContent<'_>,
+        request: &ExamineRequest<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Evidence, EngineError> {
+        restore::examine(stored, request, watch)
+    }
+
+    fn materialize(
+        &self,
+        stored: &mut StoredContent<'_>,
+        place: &Path,
+        watch: &Watch<'_>,
+    ) -> Result<(), EngineError> {
+        restore::materialize(stored, place, watch)
+    }
+
+    fn holders(&self, live: &Path) -> Vec<Holder> {
+        holders::holders(live)
+    }
+
+    fn swap(
+        &self,
+        candidate: &Path,
+        live: &Path,
+        aside: &Path,
+        watch: &Watch<'_>,
+    ) -> Result<Swapped, EngineError> {
+        swap::swap(self, candidate, live, aside, watch)
+    }
+
+    fn survey(
+        &self,
+        place: &Path,
+        tables: Option<&Tables>,
+    ) -> Result<BTreeMap<String, TableFact>, EngineError> {
+        const LONGEST: Duration = Duration::from_secs(10);
+        Header::read(place)?;
+        let cancel = Cancel::default();
+        let watch = Watch::new(&cancel, None, &|_| ());
+        let opened = open::patiently(LONGEST, &watch, || {
+            let database = Database::live(place)?;
+            database.begin()?;
+            Ok(database)
+        })?;
+        match opened {
+            Ok(database) => Ok(database.facts(tables)?.counted),
+            Err(error) if open::is_busy(&error) => Err(busy(place)),
+            Err(error) => Err(open::library("open", place, &error)),
+        }
+    }
+}
+
+/// Another process is in the way, with those that the host tells.
+fn busy(path: &Path) -> EngineError {
+    EngineError::Busy { path: path.to_owned(), holders: holders::holders(path) }
+}

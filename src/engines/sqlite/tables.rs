@@ -1,0 +1,118 @@
+//! User tables, their classes, and their rows.
+
+use super::{super::EngineError, open::Database};
+use crate::{
+    evidence::TableFact,
+    policy::model::{TableClass, Tables},
+};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use std::collections::BTreeMap;
+
+/// The declared classes, ready to be asked.
+pub(super) struct Classes {
+    sets: [(TableClass, GlobSet); 3],
+}
+
+impl Classes {
+    /// Compiles the globs; table names are compared without regard to case, as SQLite does.
+    pub(super) fn new(tables: &Tables) -> Result<Self, EngineError> {
+        let set = |globs: &[crate::policy::Spanned<String>]| -> Result<GlobSet, globset::Error> {
+            let mut set = GlobSetBuilder::new();
+            for glob in globs {
+                set.add(GlobBuilder::new(glob).case_insensitive(true).build()?);
+            }
+            set.build()
+        };
+        let refused =
+            |error: globset::Error| EngineError::Refused(format!("a table class is no glob: {error}"));
+        // The class that protects most comes first: a table in two of them falls in that one.
+        Ok(Self {
+            sets: [
+                (TableClass::Irreplaceable, set(&tables.irreplaceable).map_err(refused)?),
+                (TableClass::Partial, set(&tables.partial).map_err(refused)?),
+                (TableClass::Recoverable, set(&tables.recoverable).map_err(refused)?),
+            ],
+        })
+    }
+
+    /// The class of a table.
+    pub(super) fn class(&self, table: &str) -> TableClass {
+        self.all(table).next().unwrap_or(TableClass::Unclassed)
+    }
+
+    /// Every class that a table is declared in.
+    pub(super) fn all<'a>(&'a self, table: &'a str) -> impl Iterator<Item = TableClass> + 'a {
+        self.sets.iter().filter(move |(_, set)| set.is_match(table)).map(|(class, _)| *class)
+    }
+}
+
+/// Whether losing a table of this class loses data for good.
+pub(super) fn counts_as_irreplaceable(class: TableClass) -> bool {
+    matches!(class, TableClass::Irreplaceable | TableClass::Unclassed)
+}
+
+/// Quotes an identifier.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+impl Database {
+    /// The user's tables by name: virtual ones too, but neither SQLite's own nor the shadows of virtual ones.
+    pub(super) fn user_tables(&self) -> rusqlite::Result<Vec<String>> {
+        let mut statement = self.connection.prepare(
+            "SELECT name FROM pragma_table_list \
+             WHERE schema = 'main' AND type IN ('table', 'virtual') AND lower(substr(name, 1, 7)) <> 'sqlite_' \
+             ORDER BY name",
+        )?;
+        let names = statement.query_map([], |row| row.get(0))?;
+        names.collect()
+    }
+
+    /// The rows of a table.
+    pub(super) fn count(&self, table: &str) -> rusqlite::Result<u64> {
+        let query = format!("SELECT count(*) FROM main.{}", quoted(table));
+        self.connection.query_row(&query, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+    }
+
+    /// Counts the rows of every user table; what cannot be counted, as a virtual table whose module is not here, comes
+    /// with the reason instead.
+    pub(super) fn facts(&self, tables: Option<&Tables>) -> Result<Facts, EngineError> {
+        let classes = tables.map(Classes::new).transpose()?;
+        let mut facts = Facts::default();
+        for table in self.user_tables().map_err(|error| self.library("list the tables of", &error))? {
+            let class = classes.as_ref().map_or(TableClass::Unclassed, |classes| classes.class(&table));
+            match self.count(&table) {
+                Ok(rows) => {
+                    facts.counted.insert(table, TableFact { class, rows });
+                }
+                Err(error)
+                    if super::open::code(&error) == Some(rusqlite::ErrorCode::OperationInterrupted) =>
+                {
+                    return Err(self.library("count the rows of", &error));
+                }
+                Err(error) => {
+                    facts.uncounted.insert(table, (class, error.to_string()));
+                }
+            }
+        }
+        Ok(facts)
+    }
+}
+
+/// What is known of the user's tables.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// Those that could be counted.
+    pub(super) counted: BTreeMap<String, TableFact>,
+    /// Those that could not, with their class and why.
+    pub(super) uncounted: BTreeMap<String, (TableClass, String)>,
+}
+
+impl Facts {
+    /// Every table's class.
+    pub(super) fn classes(&self) -> BTreeMap<&str, TableClass> {
+        let counted = self.counted.iter().map(|(name, fact)| (name.as_str(), fact.class));
+        let uncounted = self.uncounted.iter().map(|(name, (class, _))| (name.as_str(), *class));
+        counted.chain(uncounted).collect()
+    }
+}
