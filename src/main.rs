@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The program: parse, run, exit code.
 #![expect(clippy::disallowed_methods, reason = "the one place that ends the process")]
 
@@ -6,6 +5,3 @@ fn main() {
     let exit = policy::cli::main(std::env::args_os());
     std::process::exit(i32::from(exit));
 }
-=======
-fn main() {}
->>>>>>> folder

@@ -227,6 +227,6 @@ fn store_view(
     store: &Store,
 ) -> Result<StoreView, Unknown> {
     let resolved = resolve(host, policy, variables, &store.path).map_err(Unknown::Unresolved)?;
-    let opened = LocalStore::new(&store.name, resolved.path.clone(), store.require_mount);
+    let opened = LocalStore::new(store.name.as_str(), resolved.path.clone(), store.require_mount);
     Ok(StoreView { store: opened, path: resolved.path, shown: resolved.shown })
 }

@@ -115,9 +115,9 @@ fn report(loaded: &[Loaded]) -> Report {
             let span = problem.span().unwrap_or_default();
             let (line, column) = one.source.position(span.start);
             let (end_line, end_column) = one.source.position(span.end);
-            let related = problem.labels.iter().skip(1).map(|(span, message)| {
-                let (line, column) = one.source.position(span.start);
-                Related { message: message.clone(), line, column }
+            let related = problem.labels.iter().skip(1).map(|label| {
+                let (line, column) = one.source.position(label.span.start);
+                Related { message: label.text.clone(), line, column }
             });
             problems.push(Found {
                 code: problem.code.as_str().to_owned(),

@@ -43,7 +43,7 @@ pub(super) struct Captured {
     pub(super) scratch: Scratch,
 }
 
-impl JobRun<'_> {
+impl<'a> JobRun<'a> {
     /// Takes the lock of a pair: the store must be the one last used, is made when it was never used, and is swept.
     pub(super) fn lock(&mut self, step: &Step) -> StepResult {
         let index = self.pair(step)?;
@@ -175,7 +175,7 @@ impl JobRun<'_> {
         let scratch = Scratch::new(&base).map_err(|fault| storage_error(&fault))?;
         let open = self.stage(step)?;
         let compression = job.compress;
-        let name = stored_name(&target.name, source.engine.extension(), compression);
+        let name = stored_name(target.name.as_str(), source.engine.extension(), compression);
 
         let (outs, lost) = self.create_everywhere(step, &open, &name);
         let mut tee = Tee::new(outs);
@@ -338,7 +338,7 @@ impl JobRun<'_> {
         Some(previous_of(newest))
     }
 
-    pub(super) fn source(&self, step: &Step) -> Result<&'_ SourceView, StepError> {
+    pub(super) fn source(&self, step: &Step) -> Result<&'a SourceView, StepError> {
         let name = step.target.as_deref().unwrap_or_default();
         match self.order.world.sources.get(name) {
             Some(Ok(view)) => Ok(view),
@@ -347,11 +347,11 @@ impl JobRun<'_> {
         }
     }
 
-    pub(super) fn store(&self, step: &Step) -> Result<&'_ StoreView, StepError> {
+    pub(super) fn store(&self, step: &Step) -> Result<&'a StoreView, StepError> {
         self.store_of(step.store.as_deref().unwrap_or_default())
     }
 
-    pub(super) fn store_of(&self, name: &str) -> Result<&'_ StoreView, StepError> {
+    pub(super) fn store_of(&self, name: &str) -> Result<&'a StoreView, StepError> {
         match self.order.world.stores.get(name) {
             Some(Ok(view)) => Ok(view),
             Some(Err(why)) => Err(StepError::new(FailureCode::Store, why.to_string())),

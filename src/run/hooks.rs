@@ -13,7 +13,10 @@ use crate::{
     plan::{Moment, Step},
     policy::{
         model::Command,
-        values::placeholder::{Placeholder, fill},
+        values::{
+            placeholder::{Placeholder, fill},
+            template::Unset,
+        },
     },
     watch::{Cancel, Watch},
 };
@@ -185,9 +188,9 @@ impl JobRun<'_> {
         let argv = command
             .argv
             .iter()
-            .map(|word| word.expand_with(&world.variables, |literal| fill(literal, value)))
+            .map(|word| Ok(word.expand_with(&world.variables, |literal| fill(literal, value))?.text))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|unset| HookError::Unset(unset.into_iter().map(|unset| unset.name).collect()))?;
+            .map_err(|unset: Vec<Unset>| HookError::Unset(unset.into_iter().map(|unset| unset.name).collect()))?;
         let mut environment: BTreeMap<String, String> = world
             .variables
             .of_files()

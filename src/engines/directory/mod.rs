@@ -21,7 +21,7 @@ mod walk;
 mod tests;
 
 use super::{
-    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, Previous, SourceFacts,
+    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Previous, SourceFacts,
     StoredContent, Swapped,
 };
 use crate::{

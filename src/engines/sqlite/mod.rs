@@ -18,7 +18,7 @@ mod tables;
 mod tests;
 
 use super::{
-    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, SourceFacts, StoredContent, Swapped,
+    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, SourceFacts, StoredContent, Swapped,
 };
 use crate::{
     evidence::{Evidence, TableFact},
@@ -102,6 +102,16 @@ impl Engine for Sqlite {
         watch: &Watch<'_>,
     ) -> Result<(), EngineError> {
         restore::materialize(stored, place, watch)
+    }
+
+    fn inspect(
+        &self,
+        place: &Path,
+        _side: &OpenSide<'_>,
+        request: &ExamineRequest<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Evidence, EngineError> {
+        restore::inspect(place, request, watch)
     }
 
     fn holders(&self, live: &Path) -> Vec<Holder> {

@@ -26,6 +26,15 @@ pub(super) fn examine(
     let file = create_private(copy.path())?;
     fill(&file, copy.path(), stored, watch)?;
     drop(file);
+    inspect(copy.path(), request, watch)
+}
+
+/// Examines a file made of stored content, which nobody else has open.
+pub(super) fn inspect(
+    place: &Path,
+    request: &ExamineRequest<'_>,
+    watch: &Watch<'_>,
+) -> Result<Evidence, EngineError> {
     let asked = Examination {
         level: request.level,
         checks: request.checks,
@@ -34,7 +43,7 @@ pub(super) fn examine(
         previous: request.previous,
         captured_at: request.captured_at,
     };
-    examine_file(copy.path(), &asked, watch)
+    examine_file(place, &asked, watch)
 }
 
 /// Writes stored content to a new file and makes it durable. Whatever fails, nothing is left at the place.
