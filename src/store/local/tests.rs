@@ -5,7 +5,9 @@ use crate::{
     policy::values::Level,
     store::{Stored, layout::*, lock::Mode, manifest::StoredFile, record::RecordKind},
 };
-use std::{collections::BTreeSet, io::Write, process::Command};
+#[cfg(unix)]
+use std::process::Command;
+use std::{collections::BTreeSet, io::Write};
 
 const ALL: &[u8] = b"the content of a backup";
 
