@@ -19,7 +19,7 @@ pub use period::{Period, Unit};
 
 use crate::{
     policy::{model::Retention, values::Duration},
-    store::Stamp,
+    store::{Stamp, Stored},
 };
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -36,6 +36,13 @@ pub struct Candidate {
     pub partial: bool,
     /// Whether it was made of this origin, or of one that was adopted.
     pub own: bool,
+}
+
+impl Candidate {
+    /// Looks at a stored backup; `own` says whether its origin is this one or was adopted.
+    pub fn of(stored: &Stored, own: bool) -> Self {
+        Self { stamp: stored.id.stamp, proven: stored.proven(), partial: stored.manifest.partial, own }
+    }
 }
 
 /// Whether one backup stays, and why.

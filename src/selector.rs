@@ -11,8 +11,9 @@
 
 use crate::{
     policy::values::{Name, name::Alphabet},
-    store::{BackupId, Stamp},
+    store::{BackupId, Stamp, Stored},
 };
+use chrono::{DateTime, Utc};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -60,6 +61,13 @@ pub struct Known {
     pub proven: bool,
     /// Whether it is dated in the future.
     pub future: bool,
+}
+
+impl Known {
+    /// Looks at a stored copy; `now` is the calendar's time.
+    pub fn of(stored: &Stored, now: DateTime<Utc>) -> Self {
+        Self { id: stored.id.clone(), proven: stored.proven(), future: stored.id.stamp.time() > now }
+    }
 }
 
 /// A text that names no backup.

@@ -36,15 +36,19 @@ pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
 /// directory containing the file has also reached disk").
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
-    return match File::open(path)?.sync_all() {
-        // Some network and FUSE filesystems know no fsync of a folder and say so; there, names are as durable as that
-        // filesystem makes them. Every other error is one.
-        Err(e) if unsupported(&e) => Ok(()),
-        result => result,
-    };
+    {
+        match File::open(path)?.sync_all() {
+            // Some network and FUSE filesystems know no fsync of a folder and say so; there, names are as durable as
+            // that filesystem makes them. Every other error is one.
+            Err(e) if unsupported(&e) => Ok(()),
+            result => result,
+        }
+    }
     // Windows opens no folder for flushing; NTFS journals names itself.
     #[cfg(not(unix))]
-    return fs::symlink_metadata(path).map(drop);
+    {
+        fs::symlink_metadata(path).map(drop)
+    }
 }
 
 /// Whether an error says that this filesystem does not know the operation at all.
@@ -147,14 +151,43 @@ pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
 /// The host's name, for the note in a lock.
 pub(super) fn host_name() -> String {
     #[cfg(unix)]
-    return rustix::system::uname().nodename().to_string_lossy().into_owned();
+    {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
     #[cfg(not(unix))]
-    return std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown host".to_owned());
+    {
+        std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown host".to_owned())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_durable_is_read_back_from_the_disk() {
+        use std::io::Write;
+        // Not below /tmp, which may be memory and then is its own cache.
+        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let path = folder.path().join("x");
+        let mut file = new_private_file().open(&path).unwrap();
+        file.write_all(&vec![7; 8 << 20]).unwrap();
+        let cached = || {
+            let shown =
+                std::process::Command::new("fincore").args(["-b", "-n", "-o", "RES"]).arg(&path).output();
+            shown.ok().and_then(|shown| String::from_utf8_lossy(&shown.stdout).trim().parse::<u64>().ok())
+        };
+        let Some(before) = cached() else {
+            assert!(std::env::var("CI").is_err(), "no fincore(1)");
+            writeln!(io::stderr(), "SKIPPED: what is in the page cache (no fincore)").unwrap();
+            return;
+        };
+        file.sync_all().unwrap();
+        drop_cache(&file);
+        let after = cached().unwrap();
+        assert!(before >= 8 << 20 && after < 1 << 20, "{before} bytes cached before, {after} after");
+    }
 
     #[test]
     fn renaming_never_replaces_a_file_or_a_folder() {

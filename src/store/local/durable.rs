@@ -61,6 +61,10 @@ pub(super) fn claim(path: &Path) -> io::Result<Option<File>> {
 /// is not there, or (when only the folder could not be made durable) whole.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let folder = path.parent().unwrap_or(Path::new("."));
+    // The usual case for what is kept once; the rename below decides where two come at once.
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(io::Error::from(io::ErrorKind::AlreadyExists)).on("create", path);
+    }
     loop {
         let name = layout::temporary_name(std::process::id(), random().on("name a file in", folder)?);
         let temporary = folder.join(name);
