@@ -8,18 +8,20 @@ mod expectation;
 mod hints;
 mod leaf;
 mod read;
+mod shapes;
 
 pub(super) use compound::{CatchUpDocument, Commands, JobStoreDocument};
 pub(super) use expectation::ExpectationDocument;
 pub(super) use leaf::Cron;
-pub(super) use read::{Map, Read, Reader, Short, Shorthand};
+pub(super) use read::{Read, Reader};
+pub(super) use shapes::{Map, Short, Shorthand};
 
 use super::{
     Span, Spanned,
     model::{OnFail, PathTemplate},
     values::{Compression, Duration, Level, Percent, Size, Zone},
 };
-use read::document;
+use shapes::document;
 
 document! {
     /// A policy: what to protect, where the backups go, when, for how long they are kept, and how each is proven.

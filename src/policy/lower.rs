@@ -67,7 +67,7 @@ impl Lower<'_> {
             });
             self.unused("target", targets.keys(), |name| jobs.values().any(|job| job.targets.contains(name)));
         }
-        Some(Policy {
+        let policy = Policy {
             source: self.source.clone(),
             digest: String::new(),
             name: name?,
@@ -82,8 +82,8 @@ impl Lower<'_> {
                 .map(|(name, target)| Some((name.value, target?)))
                 .collect::<Option<_>>()?,
             jobs,
-        })
-        .map(Policy::with_digest)
+        };
+        Some(policy.with_digest())
     }
 
     /// Reads a name, or says how it could be spelt.

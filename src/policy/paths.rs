@@ -132,7 +132,8 @@ fn unset_problem(source: &Source, span: Span, template: &Template, unset: &Unset
         .label(source.within(span, template.as_written(), unset.at.clone()), "not set")
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use crate::policy::variables::EnvFile;

@@ -131,11 +131,9 @@ fn last_open_bracket(text: &str, at: usize) -> Option<usize> {
     for (n, c) in text[..at.min(text.len())].char_indices() {
         match (quote, c) {
             (_, '\n') => quote = None,
-            (Some('#'), _) => {}
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), _) => {}
+            (Some(until), c) => quote = Some(until).filter(|_| until == '#' || c != until),
             (None, '"' | '\'') if !before.is_alphanumeric() => quote = Some(c),
-            (None, '#') if before.is_whitespace() => quote = Some('#'),
+            (None, '#') if before.is_whitespace() => quote = Some(c),
             (None, '[' | '{') => open.push(n),
             (None, ']' | '}') => {
                 open.pop();
