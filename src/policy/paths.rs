@@ -94,13 +94,8 @@ pub fn normalized(path: &Path) -> PathBuf {
 pub fn variable_notes(policy: &Policy, variables: &Variables) -> Vec<Problem> {
     let mut notes: Vec<Problem> = templates(policy)
         .into_iter()
-        .flat_map(|(template, span)| {
-            let unset = template.expand(variables).err().unwrap_or_default();
-            unset.into_iter().map(move |unset| (template, span, unset))
-        })
-        .map(|(template, span, unset)| {
-            unset_problem(policy.source(), span, template, &unset).with_severity(Severity::Note)
-        })
+        .flat_map(|(template, span)| unset_in(policy.source(), span, template, variables))
+        .map(|problem| problem.with_severity(Severity::Note))
         .collect();
     notes.sort_by(Problem::order);
     notes.dedup();
@@ -122,6 +117,16 @@ pub fn templates(policy: &Policy) -> Vec<(&Template, Span)> {
         .chain(policy.jobs().values().flat_map(|job| job.before.iter().chain(&job.after)));
     let words = commands.flat_map(|Command { argv, .. }| argv.iter().map(|word| (&word.value, word.span)));
     paths.chain(words).collect()
+}
+
+/// The variables in a word that have no value here, as errors at their places.
+pub fn unset(source: &Source, word: &Spanned<Template>, variables: &Variables) -> Vec<Problem> {
+    unset_in(source, word.span, &word.value, variables)
+}
+
+fn unset_in(source: &Source, span: Span, template: &Template, variables: &Variables) -> Vec<Problem> {
+    let unset = template.expand(variables).err().unwrap_or_default();
+    unset.iter().map(|unset| unset_problem(source, span, template, unset)).collect()
 }
 
 fn unset_problem(source: &Source, span: Span, template: &Template, unset: &Unset) -> Problem {

@@ -1,7 +1,10 @@
 //! Everything that can be wrong with a policy: stable codes, their severity, and one problem with its places.
 
 pub mod draw;
+mod mask;
 pub mod pages;
+
+pub(super) use mask::masked;
 
 use super::{Source, Span};
 use std::{cmp::Ordering, fmt};
@@ -171,21 +174,17 @@ impl Code {
     pub fn parse(path: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == path)
     }
+
+    /// Its page for `explain`, without the heading; a test holds that every code has one.
+    pub fn page(self) -> &'static str {
+        pages::page(self.as_str()).unwrap_or_default()
+    }
 }
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
-}
-
-/// A place and what is to be said about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Label {
-    /// The place.
-    pub span: Span,
-    /// A few words; may be empty.
-    pub text: String,
 }
 
 /// One problem of one policy.
@@ -200,8 +199,8 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub help: String,
-    /// The places involved; the first is where it is.
-    pub labels: Vec<Label>,
+    /// The places involved, each with a few words about it or none; the first is where the problem is.
+    pub labels: Vec<(Span, String)>,
 }
 
 impl Problem {
@@ -219,7 +218,7 @@ impl Problem {
     /// Adds a place.
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into() });
+        self.labels.push((span, text.into()));
         self
     }
 
@@ -236,7 +235,7 @@ impl Problem {
 
     /// Where it is.
     pub fn span(&self) -> Option<Span> {
-        self.labels.first().map(|label| label.span)
+        self.labels.first().map(|(span, _)| *span)
     }
 
     /// The order in which problems are shown: by place, then the worse first, then by code and wording.
@@ -264,7 +263,7 @@ fn tame(text: String) -> String {
 
 impl Source {
     /// Line and column of a byte offset, both counted from 1, the column in Unicode scalar values.
-    pub fn position(&self, offset: usize) -> (usize, usize) {
+    pub fn line_column(&self, offset: usize) -> (usize, usize) {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
@@ -272,6 +271,12 @@ impl Source {
         let before = &self.text[..offset];
         let line_start = before.rfind('\n').map_or(0, |n| n + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    /// A place in words, `policies/prod.yaml:12:5`.
+    pub fn place(&self, span: Span) -> String {
+        let (line, column) = self.line_column(span.start);
+        format!("{}:{line}:{column}", self.name)
     }
 
     /// The place of a part of a scalar, given the scalar's place and its value: exact when the text stands there
@@ -319,10 +324,10 @@ mod tests {
     #[test]
     fn lines_and_columns_count_from_one_in_characters() {
         let source = Source { name: String::new(), folder: "/".into(), text: "aé\nbü x".into() };
-        assert_eq!(source.position(0), (1, 1));
-        assert_eq!(source.position(3), (1, 3));
-        assert_eq!(source.position("aé\nbü ".len()), (2, 4));
-        assert_eq!(source.position(999), (2, 5));
+        assert_eq!(source.line_column(0), (1, 1));
+        assert_eq!(source.line_column(3), (1, 3));
+        assert_eq!(source.line_column("aé\nbü ".len()), (2, 4));
+        assert_eq!(source.line_column(999), (2, 5));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Deepest nesting of lists and mappings.
 pub const MAX_DEPTH: usize = 32;
 /// Most nodes of one text, those that aliases repeat included.
-pub const MAX_NODES: usize = 100_000;
+pub const MAX_NODES: usize = 50_000;
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]

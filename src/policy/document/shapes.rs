@@ -6,7 +6,7 @@
 use super::read::{Read, Reader};
 use crate::policy::{
     Span, Spanned,
-    problem::{Code, Problem},
+    problem::{Code, Problem, masked},
     yaml::{Kind, Node},
 };
 
@@ -30,11 +30,11 @@ impl<T: Read> Read for Vec<T> {
         match &node.kind {
             Kind::List(items) => Some(items.iter().filter_map(|item| reader.item(item)).collect()),
             Kind::Scalar(scalar) if !scalar.is_null() => {
-                let written = reader.slice(node.span);
+                let written = masked(reader.slice(node.span));
                 let message = format!("{} must be a list, not a single value", reader.subject());
                 let help = format!(
                     "write it in brackets: `[{}]`",
-                    if written.contains('\n') { T::EXAMPLE } else { written }
+                    if written.contains('\n') { T::EXAMPLE } else { &written }
                 );
                 reader.note(
                     Problem::error(Code::WrongType, message, help)

@@ -224,3 +224,74 @@ fn key_of(node: Node, seen: &mut BTreeMap<String, Span>) -> (Key, Option<Problem
         _ => (Key::Bad, Some(syntax::key_not_text(node.span))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each scalar, key and collection as the text at its place.
+    fn places(text: &str) -> Vec<&str> {
+        fn walk<'a>(node: &Node, text: &'a str, into: &mut Vec<&'a str>) {
+            into.push(&text[node.span.start..node.span.end]);
+            match &node.kind {
+                Kind::Scalar(_) => {}
+                Kind::List(items) => items.iter().for_each(|item| walk(item, text, into)),
+                Kind::Map(entries) => entries.iter().for_each(|entry| {
+                    into.push(&text[entry.key.span.start..entry.key.span.end]);
+                    walk(&entry.value, text, into);
+                }),
+            }
+        }
+        let (root, problems) = read(text);
+        assert_eq!(problems, [], "{text}");
+        let mut into = Vec::new();
+        walk(&root.unwrap(), text, &mut into);
+        into
+    }
+
+    #[test]
+    fn places_are_those_of_the_bytes_written() {
+        assert_eq!(places("é: [ä, 'ö' ]  # x\n"), ["é: [ä, 'ö' ]", "é", "[ä, 'ö' ]", "ä", "'ö'"]);
+        assert_eq!(
+            places("a:\r\n  b: \"c\"\r\nd: e\r\n"),
+            ["a:\r\n  b: \"c\"\r\nd: e", "a", "b: \"c\"", "b", "\"c\"", "d", "e"]
+        );
+        assert_eq!(places("a: |\n  x\n  y\nb: {}\n"), ["a: |\n  x\n  y\nb: {}", "a", "x\n  y", "b", "{}"]);
+    }
+
+    #[test]
+    fn an_alias_stands_at_its_own_place() {
+        assert_eq!(places("a: &x [b]\nc: *x\n"), ["a: &x [b]\nc: *x", "a", "[b]", "b", "c", "*x", "b"]);
+    }
+
+    #[test]
+    fn what_can_be_stepped_over_does_not_hide_the_rest() {
+        let (root, problems) = read("a: 1\na: 2\n<<: {b: 1}\n[c]: d\ne: !!str f\n");
+        let codes: Vec<_> = problems.iter().map(|problem| problem.code.as_str()).collect();
+        assert_eq!(
+            codes,
+            [
+                "policy::yaml::duplicate_key",
+                "policy::yaml::merge_key",
+                "policy::yaml::key_not_text",
+                "policy::yaml::quotes_needed"
+            ]
+        );
+        let Kind::Map(entries) = root.unwrap().kind else { panic!("no mapping") };
+        let keys: Vec<_> = entries.iter().map(|entry| entry.key.value.as_str()).collect();
+        assert_eq!(keys, ["a", "e"]);
+    }
+
+    #[test]
+    fn line_ends_of_block_texts_are_the_same() {
+        let text = |written: &str| match read(written).0.unwrap().kind {
+            Kind::Map(mut entries) => match entries.remove(0).value.kind {
+                Kind::Scalar(scalar) => scalar.text,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(text("a: |\n  x\n  y\n"), "x\ny\n");
+        assert_eq!(text("a: |\r\n  x\r\n  y\r\n"), "x\ny\n");
+    }
+}
