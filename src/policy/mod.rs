@@ -84,11 +84,10 @@ pub fn load(name: &str, folder: &Path, bytes: &[u8]) -> Loaded {
 /// Policies that are loaded together must differ in name, because backups are filed under it.
 ///
 /// Gives each policy whose name an earlier one has, by its place in the list, with the problem.
-pub fn repeated_names(loaded: &[Loaded]) -> Vec<(usize, Problem)> {
+pub fn repeated_names(policies: &[&Policy]) -> Vec<(usize, Problem)> {
     let mut first: BTreeMap<&values::Name, &Source> = BTreeMap::new();
     let mut repeated = Vec::new();
-    for (n, policy) in loaded.iter().enumerate().filter_map(|(n, loaded)| Some((n, loaded.policy.as_ref()?)))
-    {
+    for (n, policy) in policies.iter().enumerate() {
         if let Some(other) = first.get(policy.name()) {
             let message = format!("the policy `{}` is also declared in {}", policy.name(), other.name);
             let help = "give one of them another name; backups are filed under it";

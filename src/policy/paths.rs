@@ -119,11 +119,6 @@ pub fn templates(policy: &Policy) -> Vec<(&Template, Span)> {
     paths.chain(words).collect()
 }
 
-/// The variables in a word that have no value here, as errors at their places.
-pub fn unset(source: &Source, word: &Spanned<Template>, variables: &Variables) -> Vec<Problem> {
-    unset_in(source, word.span, &word.value, variables)
-}
-
 fn unset_in(source: &Source, span: Span, template: &Template, variables: &Variables) -> Vec<Problem> {
     let unset = template.expand(variables).err().unwrap_or_default();
     unset.iter().map(|unset| unset_problem(source, span, template, unset)).collect()

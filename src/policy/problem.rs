@@ -174,11 +174,6 @@ impl Code {
     pub fn parse(path: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == path)
     }
-
-    /// Its page for `explain`, without the heading; a test holds that every code has one.
-    pub fn page(self) -> &'static str {
-        pages::page(self.as_str()).unwrap_or_default()
-    }
 }
 
 impl fmt::Display for Code {
@@ -263,7 +258,7 @@ fn tame(text: String) -> String {
 
 impl Source {
     /// Line and column of a byte offset, both counted from 1, the column in Unicode scalar values.
-    pub fn line_column(&self, offset: usize) -> (usize, usize) {
+    pub fn position(&self, offset: usize) -> (usize, usize) {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
@@ -275,7 +270,7 @@ impl Source {
 
     /// A place in words, `policies/prod.yaml:12:5`.
     pub fn place(&self, span: Span) -> String {
-        let (line, column) = self.line_column(span.start);
+        let (line, column) = self.position(span.start);
         format!("{}:{line}:{column}", self.name)
     }
 
@@ -324,10 +319,10 @@ mod tests {
     #[test]
     fn lines_and_columns_count_from_one_in_characters() {
         let source = Source { name: String::new(), folder: "/".into(), text: "aé\nbü x".into() };
-        assert_eq!(source.line_column(0), (1, 1));
-        assert_eq!(source.line_column(3), (1, 3));
-        assert_eq!(source.line_column("aé\nbü ".len()), (2, 4));
-        assert_eq!(source.line_column(999), (2, 5));
+        assert_eq!(source.position(0), (1, 1));
+        assert_eq!(source.position(3), (1, 3));
+        assert_eq!(source.position("aé\nbü ".len()), (2, 4));
+        assert_eq!(source.position(999), (2, 5));
     }
 
     #[test]
