@@ -182,6 +182,15 @@ impl fmt::Display for Code {
     }
 }
 
+/// A place and what is to be said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// A few words; may be empty.
+    pub text: String,
+}
+
 /// One problem of one policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -194,8 +203,8 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub help: String,
-    /// The places involved, each with a few words about it or none; the first is where the problem is.
-    pub labels: Vec<(Span, String)>,
+    /// The places involved; the first is where it is.
+    pub labels: Vec<Label>,
 }
 
 impl Problem {
@@ -213,7 +222,7 @@ impl Problem {
     /// Adds a place.
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push((span, text.into()));
+        self.labels.push(Label { span, text: text.into() });
         self
     }
 
@@ -230,7 +239,7 @@ impl Problem {
 
     /// Where it is.
     pub fn span(&self) -> Option<Span> {
-        self.labels.first().map(|(span, _)| *span)
+        self.labels.first().map(|label| label.span)
     }
 
     /// The order in which problems are shown: by place, then the worse first, then by code and wording.

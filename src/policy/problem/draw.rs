@@ -1,6 +1,6 @@
 //! Draws a problem with the lines of the policy it is about.
 
-use super::{Problem, Severity, mask::masked};
+use super::{Label, Problem, Severity, mask::masked};
 use crate::policy::Source;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use std::fmt;
@@ -52,7 +52,7 @@ const LONGEST_LINE: usize = 400;
 
 /// Whether every line that would be drawn is short enough to be looked at.
 fn is_drawable(problem: &Problem, text: &str) -> bool {
-    problem.labels.iter().all(|(span, _)| {
+    problem.labels.iter().all(|Label { span, .. }| {
         let (before, after) = (text.get(..span.start), text.get(span.end..));
         // The line before the label's first and the one after its last are drawn too.
         let lines_before = before.unwrap_or_default().rsplitn(3, '\n').take(2).map(str::len);
@@ -101,7 +101,7 @@ impl Diagnostic for Drawn<'_> {
     }
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let labels = &self.problem.labels;
-        let drawn = labels.iter().enumerate().map(|(n, (span, text))| {
+        let drawn = labels.iter().enumerate().map(|(n, Label { span, text })| {
             let text = Some(text.clone()).filter(|text| !text.is_empty());
             let (offset, length) = (span.start, span.end.saturating_sub(span.start));
             // The first is where the problem is, so the line in the header is its line even if another stands above.

@@ -120,20 +120,12 @@ impl Template {
 
     /// Fills the variables in, or names all that are unset without a default.
     pub fn expand(&self, variables: &Variables) -> Result<Expanded, Vec<Unset>> {
-        self.filled(variables, str::to_owned)
+        self.expand_with(variables, str::to_owned)
     }
 
     /// As [`Self::expand`], with `literal` applied to the parts between the variables: placeholders are filled in
     /// there, and never in a variable's value.
     pub fn expand_with(
-        &self,
-        variables: &Variables,
-        literal: impl Fn(&str) -> String,
-    ) -> Result<String, Vec<Unset>> {
-        self.filled(variables, literal).map(|expanded| expanded.text)
-    }
-
-    fn filled(
         &self,
         variables: &Variables,
         literal: impl Fn(&str) -> String,
