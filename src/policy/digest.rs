@@ -48,6 +48,7 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// A schedule: the expression with single spaces, and what differs from the default.
+#[expect(clippy::ref_option, reason = "serde's signature")]
 pub(super) fn schedule<S: Serializer>(
     schedule: &Option<Spanned<Schedule>>,
     to: S,

@@ -8,24 +8,26 @@ mod expectation;
 mod hints;
 mod leaf;
 mod read;
+mod shapes;
 
 pub(super) use compound::{CatchUpDocument, Commands, JobStoreDocument};
 pub(super) use expectation::ExpectationDocument;
 pub(super) use leaf::Cron;
-pub(super) use read::{Map, Read, Reader, Short, Shorthand};
+pub(super) use read::{Read, Reader};
+pub(super) use shapes::{Map, Short, Shorthand};
 
 use super::{
     Span, Spanned,
     model::{OnFail, PathTemplate},
     values::{Compression, Duration, Level, Percent, Size, Zone},
 };
-use read::document;
+use shapes::document;
 
 document! {
     /// A policy: what to protect, where the backups go, when, for how long they are kept, and how each is proven.
     PolicyDocument = "{version: 1, name: app, stores: {…}, targets: {…}, jobs: {…}}" {
         /// The version of the language. This is version 1.
-        #[schemars(extend("enum" = [1], "default" = 1))]
+        #[schemars(extend("enum" = [1]))]
         version [required = "version: 1"]: Spanned<u64>,
         /// The policy's name: lower-case letters, digits and `-`. Backups are filed under it, so it should not change.
         #[schemars(regex(pattern = "^[a-z0-9][a-z0-9-]{0,62}$"), extend("examples" = ["app", "prod"]))]
@@ -36,10 +38,12 @@ document! {
         /// Files of `NAME=value` lines, read before each run. Their values win over the environment.
         env_files: Vec<Spanned<PathTemplate>>,
         /// Where backups go, by name: a folder, or a mapping with `path`.
+        #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }))]
         stores [required = "stores: {local: ~/Backups/app}"]: Map<Short<StoreDocument>>,
         /// What is protected, by name: a SQLite database or a folder each.
         targets [required = "targets: {app: {sqlite: ../app.db}}"]: Map<TargetDocument>,
         /// When backups are made, to where, kept for how long and proven how, by name.
+        #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }))]
         jobs [required = "jobs: {nightly: {schedule: \"0 2 * * *\"}}"]: Map<JobDocument>,
         /// Settings for every job that does not set them itself.
         defaults: DefaultsDocument,

@@ -67,7 +67,7 @@ impl Lower<'_> {
             });
             self.unused("target", targets.keys(), |name| jobs.values().any(|job| job.targets.contains(name)));
         }
-        Some(Policy {
+        let policy = Policy {
             source: self.source.clone(),
             digest: String::new(),
             name: name?,
@@ -82,8 +82,8 @@ impl Lower<'_> {
                 .map(|(name, target)| Some((name.value, target?)))
                 .collect::<Option<_>>()?,
             jobs,
-        })
-        .map(Policy::with_digest)
+        };
+        Some(policy.with_digest())
     }
 
     /// Reads a name, or says how it could be spelt.
@@ -182,12 +182,15 @@ impl Lower<'_> {
     }
 
     /// Finds a declared name, or says which is the nearest.
+    ///
+    /// Where the declarations themselves could not be read, nothing is said about names.
     fn reference(
         &mut self,
         kind: &str,
         written: &Spanned<String>,
-        known: &[&Spanned<String>],
+        known: Option<&[&Spanned<String>]>,
     ) -> Option<Name> {
+        let known = known?;
         if known.iter().any(|name| name.value == written.value) {
             return Name::parse(&written.value, Alphabet::Target);
         }
@@ -295,24 +298,4 @@ fn names_an_hour(expression: &str) -> bool {
         written if written.starts_with('@') => true,
         written => written.split_whitespace().nth(1).is_some_and(|hour| hour != "*"),
     }
-}
-
-/// Two policies that are loaded together must differ in name, because backups are filed under it.
-///
-/// Gives each policy whose name an earlier one has, by its place in the list, with the problem.
-pub fn repeated_names(policies: &[&Policy]) -> Vec<(usize, Problem)> {
-    let mut first: BTreeMap<&Name, &Policy> = BTreeMap::new();
-    let mut repeated = Vec::new();
-    for (n, policy) in policies.iter().enumerate() {
-        if let Some(other) = first.get(policy.name()) {
-            let message =
-                format!("the policy `{}` is also declared in {}", policy.name(), other.source().name);
-            let help = "give one of them another name; backups are filed under it";
-            repeated
-                .push((n, Problem::error(Code::RepeatedPolicy, message, help).label(policy.name.span, "")));
-        } else {
-            first.insert(policy.name(), policy);
-        }
-    }
-    repeated
 }

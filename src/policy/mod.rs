@@ -18,12 +18,12 @@ pub mod problem;
 pub mod schema;
 pub mod variables;
 
-pub use lower::repeated_names;
 pub use model::Policy;
 pub use problem::{Code, Problem, Severity};
 pub use span::{Span, Spanned};
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -79,4 +79,23 @@ pub fn load(name: &str, folder: &Path, bytes: &[u8]) -> Loaded {
         None => (None, problems),
     };
     Loaded { source, policy, problems }
+}
+
+/// Policies that are loaded together must differ in name, because backups are filed under it.
+///
+/// Gives each policy whose name an earlier one has, by its place in the list, with the problem.
+pub fn repeated_names(policies: &[&Policy]) -> Vec<(usize, Problem)> {
+    let mut first: BTreeMap<&values::Name, &Source> = BTreeMap::new();
+    let mut repeated = Vec::new();
+    for (n, policy) in policies.iter().enumerate() {
+        if let Some(other) = first.get(policy.name()) {
+            let message = format!("the policy `{}` is also declared in {}", policy.name(), other.name);
+            let help = "give one of them another name; backups are filed under it";
+            repeated
+                .push((n, Problem::error(Code::RepeatedPolicy, message, help).label(policy.name.span, "")));
+        } else {
+            first.insert(policy.name(), policy.source());
+        }
+    }
+    repeated
 }

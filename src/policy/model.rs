@@ -3,13 +3,17 @@
 //! Only [`lower`](super::lower) makes a [`Policy`], and a `Policy` only ever lends its parts; holding one is the proof
 //! that the text was checked.
 
+mod check;
+
+pub use check::{Check, Expectation, OnFail, Query, Scalar, TableClass, Tables};
+
 use super::{
     Source, Span, Spanned, digest,
     values::{Compression, Duration, Level, Name, Percent, Size, Template},
 };
 use crate::schedule::Schedule;
 use chrono_tz::Tz;
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 /// One checked policy. Its serialized form is what its digest is taken of.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -178,144 +182,6 @@ pub struct Expect {
     pub max_drop: Option<Spanned<Percent>>,
     /// How much larger it may be than the newest proven backup.
     pub max_growth: Option<Spanned<Percent>>,
-}
-
-/// Data classes: globs over table names.
-#[derive(Debug, Clone, Default, serde::Serialize)]
-pub struct Tables {
-    /// Data that cannot be made again.
-    pub irreplaceable: Vec<Spanned<String>>,
-    /// Data that a script can make again.
-    pub recoverable: Vec<Spanned<String>>,
-    /// Data that can be made again in part.
-    pub partial: Vec<Spanned<String>>,
-    /// What to do about a table in no class; it counts as irreplaceable either way.
-    pub unclassed: OnFail,
-}
-
-/// The class of a table.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum TableClass {
-    /// Cannot be made again.
-    Irreplaceable,
-    /// Can be made again by a script.
-    Recoverable,
-    /// Can be made again in part.
-    Partial,
-    /// In no declared class; counts as irreplaceable.
-    Unclassed,
-}
-
-impl Tables {
-    /// The class of a table; one that globs of several classes match is of the most valuable of them.
-    pub fn class_of(&self, table: &str) -> TableClass {
-        let classes = [
-            (TableClass::Irreplaceable, &self.irreplaceable),
-            (TableClass::Partial, &self.partial),
-            (TableClass::Recoverable, &self.recoverable),
-        ];
-        let matches = |glob: &Spanned<String>| {
-            glob.value == table
-                || globset::Glob::new(glob).is_ok_and(|glob| glob.compile_matcher().is_match(table))
-        };
-        let found = classes.into_iter().find(|(_, globs)| globs.iter().any(matches));
-        found.map_or(TableClass::Unclassed, |(class, _)| class)
-    }
-}
-
-impl fmt::Display for TableClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Irreplaceable => "irreplaceable",
-            Self::Recoverable => "recoverable",
-            Self::Partial => "partial",
-            Self::Unclassed => "unclassed",
-        })
-    }
-}
-
-/// What the failure of a check means.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum OnFail {
-    /// The backup is not proven.
-    #[default]
-    Fail,
-    /// It is recorded and told, and lowers nothing.
-    Warn,
-}
-
-/// A verification query.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Check {
-    /// Its name: as written, else made from the query.
-    pub name: String,
-    /// What is asked.
-    pub query: Query,
-    /// What the answer must be.
-    pub expect: Expectation,
-    /// What failing means.
-    pub on_fail: OnFail,
-    /// Where it stands.
-    #[serde(skip)]
-    pub span: Span,
-}
-
-/// What a check asks.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Query {
-    /// The number of rows of a table.
-    Rows(String),
-    /// A read-only SQL query; the first row counts, its first column unless the whole row is compared with the source.
-    Sql(String),
-}
-
-/// What a check's answer must be. NULL or no row fails unless `Empty`.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Expectation {
-    /// Equal to.
-    Equal(Scalar),
-    /// Not equal to.
-    NotEqual(Scalar),
-    /// At least.
-    AtLeast(f64),
-    /// More than.
-    MoreThan(f64),
-    /// At most.
-    AtMost(f64),
-    /// Less than.
-    LessThan(f64),
-    /// Between two numbers, both included.
-    Between(f64, f64),
-    /// A time no older than this at the moment of capture; without offset it is UTC.
-    MaxAge(Duration),
-    /// No more than this share below the newest proven backup's answer.
-    MaxDrop(Percent),
-    /// No more than this share above the newest proven backup's answer.
-    MaxGrowth(Percent),
-    /// The copy's answer equals the source's at the moment of capture.
-    SameAsSource,
-    /// No row, or one row of NULL.
-    Empty,
-    /// At least one row.
-    NotEmpty,
-}
-
-/// A bare value that an answer is compared with.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-#[serde(untagged)]
-pub enum Scalar {
-    /// Compared as a number when the answer is one.
-    Number(f64),
-    /// Compared as text.
-    Text(String),
 }
 
 /// A command: a list of words run without a shell.

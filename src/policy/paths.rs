@@ -94,13 +94,8 @@ pub fn normalized(path: &Path) -> PathBuf {
 pub fn variable_notes(policy: &Policy, variables: &Variables) -> Vec<Problem> {
     let mut notes: Vec<Problem> = templates(policy)
         .into_iter()
-        .flat_map(|(template, span)| {
-            let unset = template.expand(variables).err().unwrap_or_default();
-            unset.into_iter().map(move |unset| (template, span, unset))
-        })
-        .map(|(template, span, unset)| {
-            unset_problem(policy.source(), span, template, &unset).with_severity(Severity::Note)
-        })
+        .flat_map(|(template, span)| unset_in(policy.source(), span, template, variables))
+        .map(|problem| problem.with_severity(Severity::Note))
         .collect();
     notes.sort_by(Problem::order);
     notes.dedup();
@@ -130,6 +125,11 @@ pub fn templates(policy: &Policy) -> Vec<(&Template, Span)> {
     paths.chain(words).collect()
 }
 
+fn unset_in(source: &Source, span: Span, template: &Template, variables: &Variables) -> Vec<Problem> {
+    let unset = template.expand(variables).err().unwrap_or_default();
+    unset.iter().map(|unset| unset_problem(source, span, template, unset)).collect()
+}
+
 fn unset_problem(source: &Source, span: Span, template: &Template, unset: &Unset) -> Problem {
     let name = &unset.name;
     let message = format!("the variable `{name}` is not set here");
@@ -138,7 +138,8 @@ fn unset_problem(source: &Source, span: Span, template: &Template, unset: &Unset
         .label(source.within(span, template.as_written(), unset.at.clone()), "not set")
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use crate::policy::variables::EnvFile;

@@ -1,7 +1,10 @@
 //! Everything that can be wrong with a policy: stable codes, their severity, and one problem with its places.
 
 pub mod draw;
+mod mask;
 pub mod pages;
+
+pub(super) use mask::masked;
 
 use super::{Source, Span};
 use std::{cmp::Ordering, fmt};
@@ -272,6 +275,12 @@ impl Source {
         let before = &self.text[..offset];
         let line_start = before.rfind('\n').map_or(0, |n| n + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    /// A place in words, `policies/prod.yaml:12:5`.
+    pub fn place(&self, span: Span) -> String {
+        let (line, column) = self.position(span.start);
+        format!("{}:{line}:{column}", self.name)
     }
 
     /// The place of a part of a scalar, given the scalar's place and its value: exact when the text stands there

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     policy::{
-        Span, Spanned,
+        Spanned,
         model::Command,
         problem::{Code, Problem},
         values::Duration,
@@ -32,10 +32,7 @@ impl Read for Commands {
                 Kind::Scalar(scalar) => shell(&scalar.text, true),
                 _ => format!("write it as `{}`", Self::EXAMPLE),
             };
-            let place = Span::new(
-                node.span.start,
-                node.span.start + reader.slice(node.span).lines().next().map_or(0, str::len),
-            );
+            let place = reader.first_line(node.span);
             reader.note(
                 Problem::error(
                     Code::BadCommand,
@@ -53,17 +50,12 @@ impl Read for Commands {
             let help = format!("put the command in a list of its own: `[[{}]]`", words.join(", "));
             reader.note(
                 Problem::error(Code::BadCommand, message, help)
-                    .label(first_line_of(reader, node.span), "one command, or several?"),
+                    .label(reader.first_line(node.span), "one command, or several?"),
             );
             return None;
         }
         Some(Self(items.iter().filter_map(|item| reader.item(item)).collect()))
     }
-}
-
-fn first_line_of(reader: &Reader<'_>, span: Span) -> Span {
-    let length = reader.slice(span).lines().next().map_or(0, str::len);
-    Span::new(span.start, span.start + length)
 }
 
 /// How to say a line of shell as a command.
@@ -111,7 +103,7 @@ impl Read for Command {
                     "a command is a list of words; no shell runs it",
                     shell(&scalar.text, false),
                 );
-                reader.note(problem.label(first_line_of(reader, node.span), "one text"));
+                reader.note(problem.label(reader.first_line(node.span), "one text"));
                 None
             }
             Kind::Map(_) => reader.wrong(node, Self::WHAT, Self::EXAMPLE),
@@ -150,21 +142,17 @@ impl Read for JobStoreDocument {
             let store = reader.text(node, Self::WHAT, Self::EXAMPLE)?.map(str::to_owned);
             return Some(Self { store, options: JobStoreOptions::default() });
         };
-        match entries.as_slice() {
-            [entry] => {
-                let options = reader.value(entry).unwrap_or_default();
-                Some(Self { store: entry.key.clone(), options })
-            }
-            _ => {
-                let problem = Problem::error(
-                    Code::ExactlyOne,
-                    format!("an item of `stores` names one store, and this one names {}", entries.len()),
-                    "write one item for each store: `[local, {offsite: {retention: {weekly: 12}}}]`",
-                );
-                reader.note(problem.label(first_line_of(reader, node.span), ""));
-                None
-            }
+        if let [entry] = entries.as_slice() {
+            let options = reader.value(entry).unwrap_or_default();
+            return Some(Self { store: entry.key.clone(), options });
         }
+        let problem = Problem::error(
+            Code::ExactlyOne,
+            format!("an item of `stores` names one store, and this one names {}", entries.len()),
+            "write one item for each store: `[local, {offsite: {retention: {weekly: 12}}}]`",
+        );
+        reader.note(problem.label(reader.first_line(node.span), ""));
+        None
     }
 }
 

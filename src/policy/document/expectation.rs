@@ -1,6 +1,9 @@
 //! What a check's answer must be, in all its spellings.
 
-use super::read::{Read, Reader, document};
+use super::{
+    read::{Read, Reader},
+    shapes::document,
+};
 use crate::policy::{
     Span, Spanned,
     model::{Expectation, Scalar},

@@ -3,7 +3,7 @@
 /// A key's help in a mapping, by the name of the mapping's document type.
 pub(super) fn of_key(mapping: &str, key: &str) -> Option<&'static str> {
     let hint = match (mapping, key) {
-        ("PolicyDocument", "drills" | "notify" | "install" | "tests") => {
+        ("PolicyDocument", "drills" | "notify" | "install" | "tests") | ("TargetDocument", "rebuild") => {
             "remove it: this version of the program does not have it yet"
         }
         (
@@ -22,7 +22,6 @@ pub(super) fn of_key(mapping: &str, key: &str) -> Option<&'static str> {
         ("TargetDocument", "duckdb" | "postgres" | "command") => {
             "this version of the program has the engines `sqlite` and `directory`"
         }
-        ("TargetDocument", "rebuild") => "remove it: this version of the program does not have it yet",
         ("TargetDocument", "path") => {
             "the path belongs to an engine: write `sqlite: PATH` or `directory: PATH`"
         }

@@ -275,16 +275,14 @@ impl Read for Spanned<u32> {
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let number = <Spanned<u64> as Read>::read(node, reader)?;
-        match u32::try_from(number.value) {
-            Ok(number) => Some(Spanned::new(number, node.span)),
-            Err(_) => {
-                let message = format!("`{}` is more than is possible here", number.value);
-                reader.note(
-                    Problem::error(Code::BadNumber, message, "write a smaller number").label(node.span, ""),
-                );
-                None
-            }
+        let small = u32::try_from(number.value).ok();
+        if small.is_none() {
+            let message = format!("`{}` is more than is possible here", number.value);
+            reader.note(
+                Problem::error(Code::BadNumber, message, "write a smaller number").label(node.span, ""),
+            );
         }
+        small.map(|number| Spanned::new(number, node.span))
     }
 }
 

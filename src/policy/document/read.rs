@@ -1,7 +1,6 @@
 //! The reader: takes a tree of nodes apart into document types and notes every problem on the way.
 //!
-//! A value that cannot be read is `None` in its document and never hides the next one. The macro [`document!`] makes a
-//! struct, its schema, its list of keys and its reader from one declaration, so that they cannot drift.
+//! A value that cannot be read is `None` in its document and never hides the next one.
 
 use super::hints;
 use crate::policy::{
@@ -21,18 +20,6 @@ pub(in crate::policy) trait Read: Sized {
 
     /// Reads it, or notes why not.
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
-}
-
-/// A mapping that can also be written as its most important value alone.
-pub(in crate::policy) trait Shorthand: Read {
-    /// The value that stands for the whole.
-    type Alone: Read;
-
-    /// How that value is written, for the help.
-    const ALONE: &'static str;
-
-    /// What it stands for.
-    fn alone(value: Self::Alone, span: Span) -> Self;
 }
 
 /// Reads one text, and collects what is wrong with it.
@@ -59,13 +46,18 @@ impl<'a> Reader<'a> {
         self.text.get(span.start..span.end).unwrap_or_default()
     }
 
+    /// The part of a span that is on its first line: a drawing that underlines a whole mapping shows nothing.
+    pub(super) fn first_line(&self, span: Span) -> Span {
+        Span::new(span.start, span.start + self.slice(span).lines().next().map_or(0, str::len))
+    }
+
     /// The place of a part of a scalar.
     pub(super) fn within(&self, scalar: Span, value: &str, part: Range<usize>) -> Span {
         within(self.text, scalar, value, part)
     }
 
     /// The key whose value is being read, in backticks; items of lists are "an item of" it.
-    fn subject(&self) -> String {
+    pub(super) fn subject(&self) -> String {
         match self.path.last() {
             None => "a policy".to_owned(),
             Some(key) if key.value.is_empty() => {
@@ -74,6 +66,11 @@ impl<'a> Reader<'a> {
             }
             Some(key) => format!("`{}`", key.value),
         }
+    }
+
+    /// The key whose value is being read.
+    pub(super) fn key(&self) -> Option<&Spanned<String>> {
+        self.path.last()
     }
 
     /// Reads the value of a key.
@@ -131,9 +128,7 @@ impl<'a> Reader<'a> {
         };
         let message = format!("{} must be {what}, not {found}", self.subject());
         let help = format!("write it as `{example}`");
-        self.note(
-            Problem::error(Code::WrongType, message, help).label(first_line(self.text, node.span), found),
-        );
+        self.note(Problem::error(Code::WrongType, message, help).label(self.first_line(node.span), found));
         None
     }
 
@@ -167,7 +162,7 @@ impl<'a> Reader<'a> {
             Some(parent) if !self.path.last().is_some_and(|last| last.value.is_empty()) => {
                 (format!("`{}`", parent.value), parent.span)
             }
-            _ => (self.subject(), first_line(self.text, node.span)),
+            _ => (self.subject(), self.first_line(node.span)),
         };
         self.note(
             Problem::error(
@@ -213,7 +208,7 @@ impl<'a> Reader<'a> {
     /// A number or boolean where text is expected: right as soon as it stands in quotes, unless another shape is meant.
     fn unquoted<T>(&mut self, node: &Node, scalar: &Scalar, what: &str, example: &str) -> Option<T> {
         let units = match what {
-            "a size" => Some(format!("add the unit, as in `{0}B` or `{0}MiB`", scalar.text)),
+            "a size" => Some(format!("add the unit: `{0}B` for bytes, or as in `10MiB`", scalar.text)),
             "a duration" => Some(format!("add the unit: `{0}s`, `{0}m` or `{0}h`", scalar.text)),
             "a percentage" => Some(format!("add the sign: `{}%`", scalar.text)),
             TEXT => None,
@@ -248,178 +243,3 @@ fn no_value_help(key: &str, what: &str, example: &str) -> String {
         format!("give it {what}, as in `{key}: {example}`, or remove the key")
     }
 }
-
-/// The part of a span that is on its first line: a drawing of a whole mapping shows nothing.
-pub(super) fn first_line(text: &str, span: Span) -> Span {
-    let written = text.get(span.start..span.end).unwrap_or_default();
-    let length = written.find(['\n', '\r']).unwrap_or(written.len());
-    Span::new(span.start, span.start + length)
-}
-
-impl<T: Read> Read for Vec<T> {
-    const WHAT: &'static str = "a list";
-    const EXAMPLE: &'static str = T::EXAMPLE;
-
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        match &node.kind {
-            Kind::List(items) => Some(items.iter().filter_map(|item| reader.item(item)).collect()),
-            Kind::Scalar(scalar) if !scalar.is_null() => {
-                let written = reader.slice(node.span);
-                let message = format!("{} must be a list, not a single value", reader.subject());
-                let help = format!(
-                    "write it in brackets: `[{}]`",
-                    if written.contains('\n') { T::EXAMPLE } else { written }
-                );
-                reader.note(
-                    Problem::error(Code::WrongType, message, help)
-                        .label(first_line(reader.text, node.span), "no list"),
-                );
-                None
-            }
-            _ => reader.wrong(node, Self::WHAT, &format!("[{}]", T::EXAMPLE)),
-        }
-    }
-}
-
-/// A mapping from names of the author's choice; a value that could not be read is `None`, and its name is still known.
-#[derive(Debug, Clone, Default)]
-pub(in crate::policy) struct Map<T> {
-    /// The entries in the order written.
-    pub(in crate::policy) entries: Vec<(Spanned<String>, Option<T>)>,
-}
-
-impl<T: Read> Read for Map<T> {
-    const WHAT: &'static str = "a mapping";
-    const EXAMPLE: &'static str = "{name: …}";
-
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        let entries = reader.mapping(node, "a mapping of names", &format!("{{name: {}}}", T::EXAMPLE))?;
-        if entries.is_empty() {
-            let (key, span) = match reader.path.last() {
-                Some(key) => (key.value.clone(), key.span),
-                None => (String::new(), node.span),
-            };
-            let help = format!("declare at least one, as in `{key}: {{name: {}}}`", T::EXAMPLE);
-            reader.note(
-                Problem::error(Code::Empty, format!("`{key}` declares nothing"), help).label(span, "empty"),
-            );
-        }
-        let entries = entries.iter().map(|entry| (entry.key.clone(), reader.value(entry))).collect();
-        Some(Self { entries })
-    }
-}
-
-impl<T: schemars::JsonSchema> schemars::JsonSchema for Map<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        format!("Map_of_{}", T::schema_name()).into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "object",
-            "propertyNames": { "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$" },
-            "minProperties": 1,
-            "additionalProperties": generator.subschema_for::<T>(),
-        })
-    }
-}
-
-/// A mapping in full, or in short.
-#[derive(Debug, Clone)]
-pub(in crate::policy) struct Short<T>(pub(in crate::policy) T);
-
-impl<T: Shorthand> Read for Short<T> {
-    const WHAT: &'static str = <T::Alone as Read>::WHAT;
-    const EXAMPLE: &'static str = T::ALONE;
-
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        match node.kind {
-            Kind::Map(_) => T::read(node, reader).map(Self),
-            Kind::Scalar(_) => T::Alone::read(node, reader).map(|value| Self(T::alone(value, node.span))),
-            Kind::List(_) => {
-                let what = format!("{} or a mapping", Self::WHAT);
-                reader.wrong(node, &what, Self::EXAMPLE)
-            }
-        }
-    }
-}
-
-impl<T: Shorthand + schemars::JsonSchema> schemars::JsonSchema for Short<T>
-where
-    T::Alone: schemars::JsonSchema,
-{
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        format!("Short_{}", T::schema_name()).into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let alone = generator.subschema_for::<T::Alone>();
-        let full = generator.subschema_for::<T>();
-        schemars::json_schema!({ "anyOf": [alone, full] })
-    }
-}
-
-/// Declares a mapping of the language: the struct, its schema, its keys and its reader.
-///
-/// Every field is optional in the struct, because it may be missing or unreadable; `[required]` makes the reader and
-/// the schema ask for it.
-macro_rules! document {
-    (
-        $(#[$meta:meta])*
-        $name:ident = $example:literal {
-            $($(#[$field_meta:meta])* $field:ident $([$required:ident = $write:literal])? : $type:ty,)*
-        }
-    ) => {
-        #[derive(Debug, Clone, Default, schemars::JsonSchema)]
-        #[schemars(deny_unknown_fields)]
-        $(#[$meta])*
-        pub(in crate::policy) struct $name {
-            $($(#[$field_meta])* $(#[schemars($required)])? pub(in crate::policy) $field: Option<$type>,)*
-            /// Where each key stands that is written.
-            #[schemars(skip)]
-            #[allow(dead_code, reason = "not every mapping is asked for the places of its keys")]
-            pub(in crate::policy) keys: std::collections::BTreeMap<&'static str, crate::policy::Span>,
-            /// Where it stands.
-            #[schemars(skip)]
-            #[allow(dead_code, reason = "not every mapping is asked for its place")]
-            pub(in crate::policy) span: crate::policy::Span,
-        }
-
-        impl $name {
-            /// The keys, in the order of the declaration.
-            pub(in crate::policy) const KEYS: &'static [&'static str] = &[$(stringify!($field),)*];
-        }
-
-        impl $crate::policy::document::read::Read for $name {
-            const WHAT: &'static str = "a mapping";
-            const EXAMPLE: &'static str = $example;
-
-            fn read(
-                node: &$crate::policy::yaml::Node,
-                reader: &mut $crate::policy::document::read::Reader<'_>,
-            ) -> Option<Self> {
-                let entries = reader.mapping(node, Self::WHAT, Self::EXAMPLE)?;
-                let mut document = Self { span: node.span, ..Self::default() };
-                for entry in entries {
-                    match entry.key.value.as_str() {
-                        $(stringify!($field) => {
-                            document.keys.insert(stringify!($field), entry.key.span);
-                            document.$field = reader.value(entry);
-                        })*
-                        _ => reader.unknown_key(stringify!($name), entry, Self::KEYS),
-                    }
-                }
-                $($(
-                    const _: &str = stringify!($required);
-                    reader.require(entries, node, stringify!($field), $write);
-                )?)*
-                Some(document)
-            }
-        }
-    };
-}
-pub(super) use document;

@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 
 /// What a job can name.
 struct Known<'d> {
-    stores: Vec<&'d Spanned<String>>,
-    targets: Vec<&'d Spanned<String>>,
+    stores: Option<Vec<&'d Spanned<String>>>,
+    targets: Option<Vec<&'d Spanned<String>>>,
 }
 
 impl Lower<'_> {
@@ -29,8 +29,8 @@ impl Lower<'_> {
         targets: &BTreeMap<Spanned<Name>, Option<Target>>,
     ) -> BTreeMap<Name, Job> {
         let known = Known {
-            stores: document.stores.iter().flat_map(|map| &map.entries).map(|(name, _)| name).collect(),
-            targets: document.targets.iter().flat_map(|map| &map.entries).map(|(name, _)| name).collect(),
+            stores: document.stores.as_ref().map(|map| map.entries.iter().map(|(name, _)| name).collect()),
+            targets: document.targets.as_ref().map(|map| map.entries.iter().map(|(name, _)| name).collect()),
         };
         let none = DefaultsDocument::default();
         let defaults = document.defaults.as_ref().unwrap_or(&none);
@@ -74,7 +74,9 @@ impl Lower<'_> {
                 let key = document.keys.get("stores").or(defaults.keys.get("stores"));
                 self.job_stores(stores, key, retention, known)
             }
-            None => names_in_order(&known.stores).map(|store| JobStore { store, retention }).collect(),
+            None => {
+                names_in_order(known.stores.as_deref()).map(|store| JobStore { store, retention }).collect()
+            }
         };
         let schedule = document.schedule.as_ref().and_then(|schedule| schedule_of(&schedule.0));
         let verify = document.verify.clone().or_else(|| defaults.verify.clone());
@@ -122,12 +124,14 @@ impl Lower<'_> {
     }
 
     fn job_targets(&mut self, document: &JobDocument, known: &Known<'_>) -> Vec<Name> {
-        let Some(written) = &document.targets else { return names_in_order(&known.targets).collect() };
+        let Some(written) = &document.targets else {
+            return names_in_order(known.targets.as_deref()).collect();
+        };
         let mut names = Vec::new();
         let mut seen = BTreeMap::new();
         for target in written {
             if self.first_time(&mut seen, target, "target") {
-                names.extend(self.reference("target", target, &known.targets));
+                names.extend(self.reference("target", target, known.targets.as_deref()));
             }
         }
         if let Some(key) = document.keys.get("targets").filter(|_| seen.is_empty() && self.clean()) {
@@ -148,7 +152,7 @@ impl Lower<'_> {
         for item in written {
             let own = self.retention(item.options.retention.as_ref());
             if self.first_time(&mut seen, &item.store, "store")
-                && let Some(store) = self.reference("store", &item.store, &known.stores)
+                && let Some(store) = self.reference("store", &item.store, known.stores.as_deref())
             {
                 stores.push(JobStore { store, retention: own.or(retention) });
             }
@@ -281,9 +285,9 @@ impl Lower<'_> {
     }
 }
 
-fn names_in_order(names: &[&Spanned<String>]) -> impl Iterator<Item = Name> + use<> {
+fn names_in_order(names: Option<&[&Spanned<String>]>) -> impl Iterator<Item = Name> + use<> {
     let mut names: Vec<Name> =
-        names.iter().filter_map(|name| Name::parse(&name.value, Alphabet::Target)).collect();
+        names.into_iter().flatten().filter_map(|name| Name::parse(&name.value, Alphabet::Target)).collect();
     names.sort();
     names.into_iter()
 }

@@ -235,9 +235,7 @@ impl Lower<'_> {
         }
         let name = match &document.name {
             Some(name) => name.value.clone(),
-            None => {
-                named(&query, self.source.text.get(expect.span.start..expect.span.end).unwrap_or_default())
-            }
+            None => named(&query, &expect.value),
         };
         Some(Check {
             name,
@@ -297,12 +295,9 @@ fn keyword(document: &TargetDocument) -> Option<&'static str> {
 }
 
 /// A name for a check that has none: what it asks and what it expects, on one line.
-fn named(query: &Query, expect: &str) -> String {
-    let asked = match query {
-        Query::Rows(table) => format!("rows of {table}"),
-        Query::Sql(sql) => sql.split_whitespace().collect::<Vec<_>>().join(" "),
-    };
-    let expect = expect.trim_matches(['"', '\'']);
-    let expect = expect.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{asked}: {expect}")
+fn named(query: &Query, expect: &Expectation) -> String {
+    match query {
+        Query::Rows(table) => format!("rows of {table}: {expect}"),
+        Query::Sql(sql) => format!("{}: {expect}", sql.split_whitespace().collect::<Vec<_>>().join(" ")),
+    }
 }

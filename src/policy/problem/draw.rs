@@ -1,6 +1,6 @@
 //! Draws a problem with the lines of the policy it is about.
 
-use super::{Problem, Severity};
+use super::{Label, Problem, Severity, mask::masked};
 use crate::policy::Source;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use std::fmt;
@@ -27,10 +27,7 @@ pub fn draw(problem: &Problem, source: Option<&Source>, look: Look) -> String {
     let snippet = source.filter(|source| !problem.labels.is_empty() && is_drawable(problem, &source.text));
     let place = match source {
         Some(source) if snippet.is_none() => Some(match problem.span() {
-            Some(span) => {
-                let (line, column) = source.position(span.start);
-                format!("{}:{line}:{column}", source.name)
-            }
+            Some(span) => source.place(span),
             None => source.name.clone(),
         }),
         _ => None,
@@ -55,12 +52,12 @@ const LONGEST_LINE: usize = 400;
 
 /// Whether every line that would be drawn is short enough to be looked at.
 fn is_drawable(problem: &Problem, text: &str) -> bool {
-    problem.labels.iter().all(|label| {
-        let (before, after) = (text.get(..label.span.start), text.get(label.span.end..));
+    problem.labels.iter().all(|Label { span, .. }| {
+        let (before, after) = (text.get(..span.start), text.get(span.end..));
         // The line before the label's first and the one after its last are drawn too.
         let lines_before = before.unwrap_or_default().rsplitn(3, '\n').take(2).map(str::len);
         let lines_after = after.unwrap_or_default().splitn(3, '\n').take(2).map(str::len);
-        let within = text.get(label.span.start..label.span.end).unwrap_or_default().split('\n').map(str::len);
+        let within = text.get(span.start..span.end).unwrap_or_default().split('\n').map(str::len);
         lines_before.chain(lines_after).chain(within).all(|length| length <= LONGEST_LINE)
     })
 }
@@ -104,9 +101,9 @@ impl Diagnostic for Drawn<'_> {
     }
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let labels = &self.problem.labels;
-        let drawn = labels.iter().enumerate().map(|(n, label)| {
-            let text = Some(label.text.clone()).filter(|text| !text.is_empty());
-            let (offset, length) = (label.span.start, label.span.end.saturating_sub(label.span.start));
+        let drawn = labels.iter().enumerate().map(|(n, Label { span, text })| {
+            let text = Some(text.clone()).filter(|text| !text.is_empty());
+            let (offset, length) = (span.start, span.end.saturating_sub(span.start));
             // The first is where the problem is, so the line in the header is its line even if another stands above.
             if n == 0 {
                 LabeledSpan::new_primary_with_span(text, (offset, length))
@@ -115,97 +112,5 @@ impl Diagnostic for Drawn<'_> {
             }
         });
         self.source.is_some().then(|| Box::new(drawn) as _)
-    }
-}
-
-/// Keys whose value is taken for a secret wherever it stands.
-const SECRET_KEYS: [&str; 7] =
-    ["password", "passphrase", "secret", "token", "credential", "private", "access_key"];
-
-/// The text with every literal secret replaced by `*`, byte for byte, so that places stay true.
-///
-/// It looks at the raw text and not at the tree: a policy that cannot be read is drawn too. What is masked: the user
-/// part of a URL, and what follows a key that sounds secret, unless a variable stands there.
-fn masked(text: &str) -> String {
-    let mut shown: String = text.split_inclusive('\n').map(masked_line).collect();
-    if shown.contains(is_harmful) {
-        let harmless = |c: char| if is_harmful(c) { "?".repeat(c.len_utf8()) } else { c.to_string() };
-        shown = shown.chars().map(harmless).collect();
-    }
-    shown
-}
-
-/// A character that a terminal would obey.
-fn is_harmful(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\r' | '\t')
-}
-
-fn masked_line(line: &str) -> String {
-    let mut shown = line.to_owned();
-    let mut from = 0;
-    while let Some(at) = shown[from..].find("://").map(|n| from + n + 3) {
-        let authority = shown[at..]
-            .find(['/', '"', '\'', ' ', ',', ']', '}', '\r', '\n'])
-            .map_or(shown.len(), |n| at + n);
-        if let Some(end) = shown[at..authority].rfind('@').map(|n| at + n) {
-            mask(&mut shown, at, end);
-        }
-        from = at;
-    }
-    let key = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    let inline = |word: &&&str| {
-        let lower = line.to_ascii_lowercase();
-        lower.find(**word).is_some_and(|n| lower[n..].contains(':'))
-    };
-    let secret = !key.trim_start().starts_with('#') && SECRET_KEYS.iter().any(|word| inline(&word));
-    if secret {
-        let lower = line.to_ascii_lowercase();
-        let first = SECRET_KEYS.iter().filter_map(|word| lower.find(word)).min().unwrap_or(0);
-        if let Some(colon) = shown[first..].find(':').map(|n| first + n + 1) {
-            let end = shown.trim_end().len();
-            if colon < end
-                && !shown[colon..end].trim_start().starts_with(['$', '{'])
-                && !is_variable(&shown[colon..end])
-            {
-                let start = colon + (shown[colon..end].len() - shown[colon..end].trim_start().len());
-                mask(&mut shown, start, end);
-            }
-        }
-    }
-    shown
-}
-
-fn is_variable(value: &str) -> bool {
-    let value = value.trim().trim_matches(['"', '\'']);
-    value.starts_with("${") && value.ends_with('}')
-}
-
-/// Replaces the bytes of a range by `*`, but leaves `${…}` readable.
-fn mask(text: &mut String, start: usize, end: usize) {
-    if is_variable(&text[start..end]) {
-        return;
-    }
-    text.replace_range(start..end, &"*".repeat(end - start));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn literal_secrets_are_masked_and_places_stay() {
-        for (text, shown) in [
-            ("a: s3://key:pässword@host/x\n", "a: s3://*************@host/x\n"),
-            ("a: s3://${KEY}@host/x", "a: s3://${KEY}@host/x"),
-            ("  password: hunter2\r\n", "  password: *******\r\n"),
-            ("  password: ${PG}\n", "  password: ${PG}\n"),
-            ("  password: {file: /run/pg}\n", "  password: {file: /run/pg}\n"),
-            ("{secret_access_key: abc}", "{secret_access_key: ****"),
-            ("path: /srv\n", "path: /srv\n"),
-            ("path: \u{1b}[2J\0\n", "path: ?[2J?\n"),
-        ] {
-            assert_eq!(masked(text), shown);
-            assert_eq!(masked(text).len(), text.len());
-        }
     }
 }

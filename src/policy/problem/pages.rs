@@ -3,14 +3,17 @@
 /// All pages, one after the other; each begins with `## ` and its code.
 const PAGES: &str = include_str!("pages.md");
 
-/// The page of a code, by its path: title line first.
+/// The page of a code, by its path, without the heading.
 pub fn page(code: &str) -> Option<&'static str> {
     pages().find(|(path, _)| *path == code).map(|(_, text)| text)
 }
 
 /// Every page with its code, in the order of the file.
 pub fn pages() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PAGES.split("\n## ").skip(1).map(|page| (page.lines().next().unwrap_or_default().trim(), page.trim_end()))
+    PAGES.split("\n## ").skip(1).filter_map(|page| {
+        let (code, text) = page.split_once('\n')?;
+        Some((code.trim(), text.trim()))
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::policy::{
     Span,
-    problem::{Code, Problem},
+    problem::{Code, Problem, masked},
 };
 use granit_parser::ErrorKind;
 
@@ -131,11 +131,9 @@ fn last_open_bracket(text: &str, at: usize) -> Option<usize> {
     for (n, c) in text[..at.min(text.len())].char_indices() {
         match (quote, c) {
             (_, '\n') => quote = None,
-            (Some('#'), _) => {}
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), _) => {}
+            (Some(until), c) => quote = Some(until).filter(|_| until == '#' || c != until),
             (None, '"' | '\'') if !before.is_alphanumeric() => quote = Some(c),
-            (None, '#') if before.is_whitespace() => quote = Some('#'),
+            (None, '#') if before.is_whitespace() => quote = Some(c),
             (None, '[' | '{') => open.push(n),
             (None, ']' | '}') => {
                 open.pop();
@@ -161,7 +159,9 @@ fn quote(text: &str, at: usize, message: &str) -> Problem {
     let rest = text[from..].lines().next().unwrap_or_default();
     let rest =
         rest.split_once(" #").map_or(rest, |(before, _)| before).trim_end().trim_end_matches([']', '}', ',']);
-    let help = if rest.contains(['"', '\\']) || rest.is_empty() {
+    let line = text[..from].rfind('\n').map_or(0, |n| n + 1);
+    let line = text[line..].lines().next().unwrap_or_default();
+    let help = if rest.contains(['"', '\\']) || rest.is_empty() || masked(line) != line {
         "put the text in quotes".to_owned()
     } else {
         format!("put it in quotes: \"{rest}\"")
@@ -229,7 +229,7 @@ pub(super) fn alias_in_itself(span: Span) -> Problem {
 pub(super) fn too_many_nodes(span: Span) -> Problem {
     Problem::error(
         Code::YamlTooMany,
-        "this policy has more than 100,000 values, those that aliases repeat included",
+        "this policy has more than 50,000 values, those that aliases repeat included",
         "write the values out, and check that the file is a policy",
     )
     .label(span, "reading stopped here")
