@@ -142,14 +142,18 @@ fn begin(path: &Path, header: Option<Header>, watch: &Watch<'_>) -> Result<Sourc
         let opened = patiently(LONGEST_WAIT, watch, || {
             let database = Database::live(path)?;
             database.begin()?;
-            let mode: String =
-                database.connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-            Ok((database, mode))
+            let mode =
+                database.connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+            let wal = match mode {
+                Ok(mode) => mode == "wal",
+                // Asking needs the schema; where that is damaged the header says it too.
+                Err(error) if open::is_damage(&error) => header.is_some_and(|header| header.wal),
+                Err(error) => return Err(error),
+            };
+            Ok((database, wal))
         })?;
         let error = match opened {
-            Ok((database, mode)) => {
-                return Ok(Source { database, wal: mode == "wal", warnings, unlocked: None });
-            }
+            Ok((database, wal)) => return Ok(Source { database, wal, warnings, unlocked: None }),
             Err(error) => error,
         };
         match error.sqlite_extended_error_code() {
@@ -199,11 +203,16 @@ struct Shape {
 
 impl Shape {
     fn of(database: &Database) -> Result<Self, EngineError> {
-        let ask = |pragma| {
-            let value = database.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-            value.map(i64::unsigned_abs).map_err(|error| database.library("read", &error))
+        let ask = |pragma| database.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        let failed = |error: &rusqlite::Error| database.library("read", error);
+        let page_size = ask("page_size").map_err(|error| failed(&error))?.unsigned_abs();
+        let page_count = match ask("page_count") {
+            Ok(count) => count.unsigned_abs(),
+            // Asking needs the schema; where that is damaged the file's length is near enough for the guards.
+            Err(error) if open::is_damage(&error) => length(&database.path)?.unwrap_or(0) / page_size.max(1),
+            Err(error) => return Err(failed(&error)),
         };
-        Ok(Self { page_size: ask("page_size")?, page_count: ask("page_count")? })
+        Ok(Self { page_size, page_count })
     }
 
     const fn bytes(&self) -> u64 {

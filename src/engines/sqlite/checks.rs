@@ -236,8 +236,10 @@ fn damaged(mut lines: Vec<String>) -> Integrity {
 
 /// Lets a statement read, and nothing else: no write, no pragma that sets, no other file.
 fn reading_only(context: AuthContext<'_>) -> Authorization {
-    const PRAGMAS: [&str; 15] = [
+    // `data_version` is what FTS5 itself asks when it is searched.
+    const PRAGMAS: [&str; 16] = [
         "application_id",
+        "data_version",
         "encoding",
         "foreign_key_list",
         "freelist_count",
