@@ -9,8 +9,9 @@
 use super::{
     super::{Capture, CaptureRequest, EngineError, Previous},
     Sqlite,
-    checks::{Examination, size_guards},
+    checks::Examination,
     files::{Temporary, resolved, stream},
+    implied::size_guards,
     open::{self, Database, Header, LONGEST_WAIT, beside, length, patiently},
     pages::{self, Pages},
 };
@@ -26,8 +27,11 @@ use std::{
     fs::{self, File},
     io::Write,
     path::Path,
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+/// How long writers are kept waiting without a word; five seconds is what many give up after.
+const LONG_LOCK: Duration = Duration::from_secs(3);
 
 /// A live database with a read transaction that stands on one moment.
 struct Source {
@@ -82,7 +86,8 @@ impl Sqlite {
             previous: request.previous,
             captured_at: request.now,
         };
-        let mut facts = shape.facts(source.wal);
+        let wal = source.wal;
+        let mut facts = shape.facts(wal);
         let mut warnings = std::mem::take(&mut source.warnings);
         let (mut evidence, first_page, checked_on) = if source.wal && pages == Pages::Dbpage {
             let first_page = pages::stream(&source.database, out, watch)?;
@@ -94,7 +99,15 @@ impl Sqlite {
             let first_page = pages::copy(&source.database, &pages, copy.path(), watch)?;
             let recorded: Previous = source.database.source_answers(&asked, watch)?;
             source.finish(&path)?;
-            facts.insert("locked_ms".to_owned(), began.elapsed().as_millis().to_string());
+            let locked = began.elapsed();
+            facts.insert("locked_ms".to_owned(), locked.as_millis().to_string());
+            if !wal && locked > LONG_LOCK {
+                warnings.push(format!(
+                    "writers of the source had to wait for {:.1} s: in write-ahead mode (PRAGMA journal_mode = WAL) they \
+                     would not",
+                    locked.as_secs_f64()
+                ));
+            }
             let mut file = File::open(copy.path()).on("open", copy.path())?;
             let total = file.metadata().on("look at", copy.path())?.len();
             stream(&mut file, |bytes| out.write_all(bytes).map_err(EngineError::Out), Some(total), watch)?;
