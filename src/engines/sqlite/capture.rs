@@ -9,8 +9,9 @@
 use super::{
     super::{Capture, CaptureRequest, EngineError, Previous},
     Sqlite,
-    checks::{Examination, size_guards},
+    checks::Examination,
     files::{Temporary, resolved, stream},
+    implied::size_guards,
     open::{self, Database, Header, LONGEST_WAIT, beside, length, patiently},
     pages::{self, Pages},
 };
@@ -26,8 +27,11 @@ use std::{
     fs::{self, File},
     io::Write,
     path::Path,
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+/// How long writers are kept waiting without a word; five seconds is what many give up after.
+const LONG_LOCK: Duration = Duration::from_secs(3);
 
 /// A live database with a read transaction that stands on one moment.
 struct Source {
@@ -82,7 +86,8 @@ impl Sqlite {
             previous: request.previous,
             captured_at: request.now,
         };
-        let mut facts = shape.facts(source.wal);
+        let wal = source.wal;
+        let mut facts = shape.facts(wal);
         let mut warnings = std::mem::take(&mut source.warnings);
         let (mut evidence, first_page, checked_on) = if source.wal && pages == Pages::Dbpage {
             let first_page = pages::stream(&source.database, out, watch)?;
@@ -94,7 +99,15 @@ impl Sqlite {
             let first_page = pages::copy(&source.database, &pages, copy.path(), watch)?;
             let recorded: Previous = source.database.source_answers(&asked, watch)?;
             source.finish(&path)?;
-            facts.insert("locked_ms".to_owned(), began.elapsed().as_millis().to_string());
+            let locked = began.elapsed();
+            facts.insert("locked_ms".to_owned(), locked.as_millis().to_string());
+            if !wal && locked > LONG_LOCK {
+                warnings.push(format!(
+                    "writers of the source had to wait for {:.1} s: in write-ahead mode (PRAGMA journal_mode = WAL) they \
+                     would not",
+                    locked.as_secs_f64()
+                ));
+            }
             let mut file = File::open(copy.path()).on("open", copy.path())?;
             let total = file.metadata().on("look at", copy.path())?.len();
             stream(&mut file, |bytes| out.write_all(bytes).map_err(EngineError::Out), Some(total), watch)?;
@@ -142,14 +155,18 @@ fn begin(path: &Path, header: Option<Header>, watch: &Watch<'_>) -> Result<Sourc
         let opened = patiently(LONGEST_WAIT, watch, || {
             let database = Database::live(path)?;
             database.begin()?;
-            let mode: String =
-                database.connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-            Ok((database, mode))
+            let mode =
+                database.connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+            let wal = match mode {
+                Ok(mode) => mode == "wal",
+                // Asking needs the schema; where that is damaged the header says it too.
+                Err(error) if open::is_damage(&error) => header.is_some_and(|header| header.wal),
+                Err(error) => return Err(error),
+            };
+            Ok((database, wal))
         })?;
         let error = match opened {
-            Ok((database, mode)) => {
-                return Ok(Source { database, wal: mode == "wal", warnings, unlocked: None });
-            }
+            Ok((database, wal)) => return Ok(Source { database, wal, warnings, unlocked: None }),
             Err(error) => error,
         };
         match error.sqlite_extended_error_code() {
@@ -199,11 +216,16 @@ struct Shape {
 
 impl Shape {
     fn of(database: &Database) -> Result<Self, EngineError> {
-        let ask = |pragma| {
-            let value = database.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-            value.map(i64::unsigned_abs).map_err(|error| database.library("read", &error))
+        let ask = |pragma| database.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        let failed = |error: &rusqlite::Error| database.library("read", error);
+        let page_size = ask("page_size").map_err(|error| failed(&error))?.unsigned_abs();
+        let page_count = match ask("page_count") {
+            Ok(count) => count.unsigned_abs(),
+            // Asking needs the schema; where that is damaged the file's length is near enough for the guards.
+            Err(error) if open::is_damage(&error) => length(&database.path)?.unwrap_or(0) / page_size.max(1),
+            Err(error) => return Err(failed(&error)),
         };
-        Ok(Self { page_size: ask("page_size")?, page_count: ask("page_count")? })
+        Ok(Self { page_size, page_count })
     }
 
     const fn bytes(&self) -> u64 {

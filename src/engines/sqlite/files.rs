@@ -113,3 +113,60 @@ pub(super) fn resolved(path: &Path) -> Result<PathBuf, Fault> {
 pub(super) fn is_there(path: &Path) -> Result<bool, Fault> {
     Ok(length(path)?.is_some())
 }
+
+/// Gives a file the mode of another, and its owner where this user may: a service must be able to open what replaces
+/// its database.
+pub(super) fn keep_owner(of: &Path, to: &Path) -> Result<(), EngineError> {
+    let metadata = fs::metadata(of).on("look at", of)?;
+    fs::set_permissions(to, metadata.permissions()).on("set the mode of", to)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let now = fs::metadata(to).on("look at", to)?;
+        if (now.uid(), now.gid()) != (metadata.uid(), metadata.gid()) {
+            match std::os::unix::fs::chown(to, Some(metadata.uid()), Some(metadata.gid())) {
+                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                    Err(error).on("set the owner of", to)?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives a file a second name, or where that is impossible a durable copy.
+pub(super) fn link_or_copy(from: &Path, to: &Path) -> Result<(), EngineError> {
+    match fs::hard_link(from, to) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error).on("link to", to)?,
+        Err(_) => {
+            fs::copy(from, to).on("copy to", to)?;
+            Ok(sync(to)?)
+        }
+    }
+}
+
+/// Renames to a name that must be free.
+pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), EngineError> {
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    {
+        use rustix::{
+            fs::{CWD, RenameFlags, renameat_with},
+            io::Errno,
+        };
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // A filesystem that does not know the flag.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            result => return Ok(result.on("rename to", to)?),
+        }
+    }
+    match fs::hard_link(from, to) {
+        // The link made the name, and only if it was free.
+        Ok(()) => Ok(fs::remove_file(from).on("remove", from)?),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error).on("rename to", to)?,
+        // A filesystem without links: the look before is all there is.
+        Err(_) if is_there(to)? => Err(io::Error::from(io::ErrorKind::AlreadyExists)).on("rename to", to)?,
+        Err(_) => Ok(fs::rename(from, to).on("rename to", to)?),
+    }
+}

@@ -9,6 +9,7 @@ mod capture;
 mod checks;
 mod files;
 mod holders;
+mod implied;
 mod open;
 mod pages;
 mod restore;

@@ -201,7 +201,11 @@ impl Database {
 
     fn reading(&self, cache_mib: i64) -> rusqlite::Result<()> {
         self.connection.pragma_update(None, "query_only", true)?;
-        self.connection.pragma_update(None, "cache_size", -cache_mib * 1024)
+        match self.connection.pragma_update(None, "cache_size", -cache_mib * 1024) {
+            // This one reads the schema, and a database whose schema is damaged is to be captured all the same.
+            Err(error) if is_damage(&error) => Ok(()),
+            result => result,
+        }
     }
 
     /// Begins a transaction and makes it read, so that it stands on one moment until it ends.

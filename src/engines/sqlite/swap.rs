@@ -15,7 +15,9 @@
 use super::{
     super::{EngineError, Holder, Swapped},
     Sqlite,
-    files::{is_there, refuse_left_overs, resolved, sync, sync_folder_of},
+    files::{
+        is_there, keep_owner, link_or_copy, refuse_left_overs, rename_new, resolved, sync, sync_folder_of,
+    },
     holders::{holders, named},
     open::{self, Database, Header, SIDE_FILES, beside, length, patiently},
     pages,
@@ -173,8 +175,7 @@ fn replace(
         drop(fs::remove_file(aside));
         return Err(error);
     }
-    sync_folder_of(live)?;
-    sync_folder_of(candidate)?;
+    settle(candidate, live, aside)?;
     drop(released);
     Ok(Swapped { aside: Some(aside.to_owned()), method: "rename" })
 }
@@ -251,9 +252,18 @@ fn replace_unopenable(candidate: &Path, live: &Path, aside: &Path) -> Result<Swa
         }
         return Err(error);
     }
-    sync_folder_of(live)?;
-    sync_folder_of(candidate)?;
+    settle(candidate, live, aside)?;
     Ok(Swapped { aside: Some(aside.to_owned()), method: "rename" })
+}
+
+/// Makes the rename durable. Where the system cannot promise that, the old database goes back to its place by one more
+/// rename, unless someone already uses the new one: its log must not meet the old file.
+fn settle(candidate: &Path, live: &Path, aside: &Path) -> Result<(), EngineError> {
+    let synced = sync_folder_of(live).and_then(|()| sync_folder_of(candidate));
+    if synced.is_err() && refuse_left_overs(live).is_ok() && !is_there(&beside(aside, "-wal"))? {
+        fs::rename(aside, live).on("put the old database back at", live)?;
+    }
+    Ok(synced?)
 }
 
 /// Writes into a database that others have open.
@@ -349,61 +359,4 @@ fn safety_copy(
 fn part_name(aside: &Path) -> String {
     let name = aside.file_name().unwrap_or_default().to_string_lossy();
     format!(".{name}.{}.part", std::process::id())
-}
-
-/// Gives a file the mode of another, and its owner where this user may: a service must be able to open what replaces
-/// its database.
-fn keep_owner(of: &Path, to: &Path) -> Result<(), EngineError> {
-    let metadata = fs::metadata(of).on("look at", of)?;
-    fs::set_permissions(to, metadata.permissions()).on("set the mode of", to)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let now = fs::metadata(to).on("look at", to)?;
-        if (now.uid(), now.gid()) != (metadata.uid(), metadata.gid()) {
-            match std::os::unix::fs::chown(to, Some(metadata.uid()), Some(metadata.gid())) {
-                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
-                    Err(error).on("set the owner of", to)?;
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Gives a file a second name, or where that is impossible a durable copy.
-fn link_or_copy(from: &Path, to: &Path) -> Result<(), EngineError> {
-    match fs::hard_link(from, to) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error).on("link to", to)?,
-        Err(_) => {
-            fs::copy(from, to).on("copy to", to)?;
-            Ok(sync(to)?)
-        }
-    }
-}
-
-/// Renames to a name that must be free.
-fn rename_new(from: &Path, to: &Path) -> Result<(), EngineError> {
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    {
-        use rustix::{
-            fs::{CWD, RenameFlags, renameat_with},
-            io::Errno,
-        };
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // A filesystem that does not know the flag.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            result => return Ok(result.on("rename to", to)?),
-        }
-    }
-    match fs::hard_link(from, to) {
-        // The link made the name, and only if it was free.
-        Ok(()) => Ok(fs::remove_file(from).on("remove", from)?),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error).on("rename to", to)?,
-        // A filesystem without links: the look before is all there is.
-        Err(_) if is_there(to)? => Err(io::Error::from(io::ErrorKind::AlreadyExists)).on("rename to", to)?,
-        Err(_) => Ok(fs::rename(from, to).on("rename to", to)?),
-    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Locks of one process do not stop itself, so a second process is this test program again, asked to play a part.
 
+#![expect(clippy::disallowed_methods, reason = "tests use real files, processes and clocks")]
+
 mod capturing;
 mod checking;
 mod parts;
