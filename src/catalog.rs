@@ -199,8 +199,7 @@ impl Catalog {
 
     /// What a store held when it was last seen, newest first: manifest and whether it was proven.
     pub fn backups(&self, policy: &str, store: &str) -> Result<Vec<(Manifest, bool)>, CatalogError> {
-        let sql =
-            "SELECT manifest, proven FROM backups WHERE policy = ?1 AND store = ?2 ORDER BY time DESC, id DESC";
+        let sql = "SELECT manifest, proven FROM backups WHERE policy = ?1 AND store = ?2 ORDER BY time DESC, id DESC";
         let read = || -> rusqlite::Result<Vec<(String, bool)>> {
             let mut statement = self.connection.prepare(sql)?;
             statement.query_map([policy, store], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()

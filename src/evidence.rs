@@ -71,7 +71,12 @@ pub struct Evidence {
 
 impl Default for Evidence {
     fn default() -> Self {
-        Self { integrity: Integrity::Skipped, checks: Vec::new(), tables: BTreeMap::new(), warnings: Vec::new() }
+        Self {
+            integrity: Integrity::Skipped,
+            checks: Vec::new(),
+            tables: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -104,10 +109,11 @@ impl Evidence {
             }
             Integrity::Skipped | Integrity::Sound => Vec::new(),
         };
-        let checks = self.checks.iter().filter(|check| !check.passed && check.on_fail == OnFail::Fail).map(|check| {
-            let actual = check.actual.as_deref().unwrap_or("no answer");
-            format!("check `{}`: expected {}, got {actual}", check.name, check.expected)
-        });
+        let checks =
+            self.checks.iter().filter(|check| !check.passed && check.on_fail == OnFail::Fail).map(|check| {
+                let actual = check.actual.as_deref().unwrap_or("no answer");
+                format!("check `{}`: expected {}, got {actual}", check.name, check.expected)
+            });
         integrity.into_iter().chain(checks).collect()
     }
 }

@@ -1,9 +1,7 @@
 //! What is read of this host once, before anything else: environment, home, state folder, machine, clock.
 #![expect(clippy::disallowed_methods, reason = "reading the host is what this module is for")]
 
-use crate::{
-    fault::{Fault, OnPath},
-};
+use crate::fault::{Fault, OnPath};
 use chrono::{DateTime, SubsecRound, Utc};
 use etcetera::BaseStrategy;
 use sha2::{Digest, Sha256};
@@ -147,9 +145,9 @@ pub fn create_private_folder(folder: &Path) -> Result<(), Fault> {
 fn platform_state_folder() -> Option<PathBuf> {
     let strategy = etcetera::base_strategy::choose_native_strategy().ok()?;
     // `etcetera` has no state folder for macOS and Windows: there data and cache folders are the platform's custom.
-    let folder = strategy.state_dir().unwrap_or_else(|| {
-        if cfg!(windows) { strategy.cache_dir() } else { strategy.data_dir() }
-    });
+    let folder = strategy
+        .state_dir()
+        .unwrap_or_else(|| if cfg!(windows) { strategy.cache_dir() } else { strategy.data_dir() });
     Some(folder.join("policy"))
 }
 

@@ -108,7 +108,8 @@ pub fn variables(host: &Host, policy: &Policy) -> Result<Variables, Vec<Problem>
             Err(error) => {
                 let message = format!("{name} cannot be read: {error}");
                 let help = "make it readable for the user who runs this, or take it out of `env_files`";
-                problems.push(Problem::error(Code::BadEnvFile, message, help).label(written.span, "read here"));
+                problems
+                    .push(Problem::error(Code::BadEnvFile, message, help).label(written.span, "read here"));
             }
         }
     }
@@ -148,10 +149,20 @@ impl<'a> World<'a> {
     /// and stores that a plan uses, and the words of the commands it calls.
     pub fn problems(&self, plan: &crate::plan::Plan) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let uses_target = |name: &Name| plan.steps.iter().any(|step| step.target.as_deref() == Some(name.as_str()));
-        let uses_store = |name: &Name| plan.steps.iter().any(|step| step.store.as_deref() == Some(name.as_str()));
-        let targets = self.sources.iter().filter(|(name, _)| uses_target(name)).filter_map(|(_, view)| view.as_ref().err());
-        let stores = self.stores.iter().filter(|(name, _)| uses_store(name)).filter_map(|(_, view)| view.as_ref().err());
+        let uses_target =
+            |name: &Name| plan.steps.iter().any(|step| step.target.as_deref() == Some(name.as_str()));
+        let uses_store =
+            |name: &Name| plan.steps.iter().any(|step| step.store.as_deref() == Some(name.as_str()));
+        let targets = self
+            .sources
+            .iter()
+            .filter(|(name, _)| uses_target(name))
+            .filter_map(|(_, view)| view.as_ref().err());
+        let stores = self
+            .stores
+            .iter()
+            .filter(|(name, _)| uses_store(name))
+            .filter_map(|(_, view)| view.as_ref().err());
         for unknown in targets.chain(stores) {
             if let Unknown::Unresolved(found) = unknown {
                 problems.extend(found.iter().cloned());
@@ -190,9 +201,7 @@ fn source_view(
 ) -> Result<SourceView, Unknown> {
     let resolved = resolve(host, policy, variables, target.engine.path()).map_err(Unknown::Unresolved)?;
     let scratch = match &target.scratch {
-        Some(written) => {
-            Some(resolve(host, policy, variables, written).map_err(Unknown::Unresolved)?.path)
-        }
+        Some(written) => Some(resolve(host, policy, variables, written).map_err(Unknown::Unresolved)?.path),
         None => None,
     };
     let path = resolved.path;
@@ -209,7 +218,8 @@ pub fn engine(spec: &EngineSpec, path: PathBuf) -> Result<Box<dyn Engine>, Engin
     Ok(match spec {
         EngineSpec::Sqlite { .. } => Box::new(Sqlite::new(path)),
         EngineSpec::Directory { include, exclude, .. } => {
-            let globs = |list: &'_ [Spanned<String>]| list.iter().map(|glob| glob.value.clone()).collect::<Vec<_>>();
+            let globs =
+                |list: &'_ [Spanned<String>]| list.iter().map(|glob| glob.value.clone()).collect::<Vec<_>>();
             let (include, exclude) = (globs(include), globs(exclude));
             Box::new(Directory::new(
                 path,

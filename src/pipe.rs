@@ -184,7 +184,8 @@ impl<W: Write> Tee<W> {
         }
         // All are gone: the capture need not go on. The errors themselves are told by `into_outs`.
         let first = self.outs.iter().find_map(|out| out.as_ref().err());
-        Err(first.map_or_else(|| io::ErrorKind::BrokenPipe.into(), |e| io::Error::new(e.kind(), e.to_string())))
+        Err(first
+            .map_or_else(|| io::ErrorKind::BrokenPipe.into(), |e| io::Error::new(e.kind(), e.to_string())))
     }
 }
 

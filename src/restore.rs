@@ -57,7 +57,11 @@ pub fn steps(orders: &[Order<'_>]) -> Vec<Step> {
         steps.push(Step { n: steps.len() + 1, target: order.target.name.to_string(), kind, summary });
     };
     for order in orders {
-        add(order, "lock", format!("{} in the store, shared, and {} on this host", order.stored.id, order.to.display()));
+        add(
+            order,
+            "lock",
+            format!("{} in the store, shared, and {} on this host", order.stored.id, order.to.display()),
+        );
     }
     for order in orders {
         let files: Vec<_> = order.stored.manifest.files.iter().map(|file| file.name.as_str()).collect();
@@ -67,7 +71,11 @@ pub fn steps(orders: &[Order<'_>]) -> Vec<Step> {
     }
     for order in orders {
         let what = if fs::symlink_metadata(order.to).is_ok() {
-            format!("{} to {}, then the restored content to its place", order.to.display(), order.aside.display())
+            format!(
+                "{} to {}, then the restored content to its place",
+                order.to.display(),
+                order.aside.display()
+            )
         } else {
             format!("the restored content to {}", order.to.display())
         };
@@ -160,7 +168,9 @@ pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, Restore
     let name = order.to.file_name().unwrap_or_else(|| "restored".as_ref());
     let candidate = holder.path().join(name);
     let stored_error = |error: VerifyError| match error {
-        VerifyError::Engine(error @ (EngineError::Stopped(_) | EngineError::Fault(_))) => RestoreError::Engine(error),
+        VerifyError::Engine(error @ (EngineError::Stopped(_) | EngineError::Fault(_))) => {
+            RestoreError::Engine(error)
+        }
         VerifyError::Mismatch(crate::pipe::Mismatch::Stopped(stopped)) => {
             RestoreError::Engine(EngineError::Stopped(stopped))
         }
@@ -293,7 +303,9 @@ pub fn verify(
         VerifyError::Mismatch(mismatch) => VerifyFailure::Damaged(mismatch.to_string()),
         VerifyError::Engine(EngineError::Damaged(what)) => VerifyFailure::Damaged(what),
         VerifyError::Store(StoreError::NoBackup(id)) => VerifyFailure::Damaged(format!("`{id}` is gone")),
-        VerifyError::Store(StoreError::Fault(fault)) if fault.source.kind() == std::io::ErrorKind::NotFound => {
+        VerifyError::Store(StoreError::Fault(fault))
+            if fault.source.kind() == std::io::ErrorKind::NotFound =>
+        {
             VerifyFailure::Damaged(format!("{} is missing", fault.path.display()))
         }
         other => VerifyFailure::Failed(other.to_string()),

@@ -77,7 +77,9 @@ pub(crate) fn collect<'a>(
 
 fn collect_place<'a>(session: &Session, place: &str, shelf: &mut Shelf<'a>) -> Result<(), CliError> {
     if place.contains("://") && !place.starts_with("file://") {
-        return Err(CliError::invalid(format!("`{place}` is no folder")).help("this version reads stores in folders"));
+        return Err(
+            CliError::invalid(format!("`{place}` is no folder")).help("this version reads stores in folders")
+        );
     }
     let bare = place.strip_prefix("file://").unwrap_or(place);
     let path = match (bare.strip_prefix("~/"), &session.host.home) {
@@ -146,7 +148,8 @@ fn collect_policies<'a>(
         return Ok(());
     }
     let wanted = name.unwrap_or_default();
-    let known: BTreeSet<_> = policies.iter().flat_map(|policy| policy.stores().keys()).map(ToString::to_string).collect();
+    let known: BTreeSet<_> =
+        policies.iter().flat_map(|policy| policy.stores().keys()).map(ToString::to_string).collect();
     let known: Vec<_> = known.into_iter().collect();
     Err(CliError::unknown(format!("there is no store `{wanted}`"))
         .help(format!("the stores are {}; a folder needs a `/` in its name", known.join(", "))))
@@ -169,7 +172,9 @@ fn remember(
     if known.is_empty() && matches!(error, StoreError::Absent(_)) {
         return Ok(());
     }
-    output::tell(&format!("store `{store}` cannot be reached ({error}): what follows of it is what the catalog remembers"));
+    output::tell(&format!(
+        "store `{store}` cannot be reached ({error}): what follows of it is what the catalog remembers"
+    ));
     for (manifest, proven) in known {
         let Some(id) = BackupId::parse(&manifest.id) else { continue };
         let mut stored = Stored { id, manifest, records: Vec::new() };
@@ -239,7 +244,11 @@ impl Shelf<'_> {
             return Ok(ids.into_iter().rev().collect());
         };
         let found = parse(text)?.all(&self.known());
-        if found.is_empty() { Err(unresolved(&NotOne::None { selector: text.to_owned() })) } else { Ok(found) }
+        if found.is_empty() {
+            Err(unresolved(&NotOne::None { selector: text.to_owned() }))
+        } else {
+            Ok(found)
+        }
     }
 
     /// The one id that a selector means.
@@ -283,10 +292,11 @@ fn unresolved(why: &NotOne) -> CliError {
 /// Falls back on the policy at hand where the store has no text that this program reads.
 pub(crate) fn target_of(rack: &Rack<'_>, stored: &Stored) -> Option<Target> {
     let manifest = &stored.manifest;
-    let then = rack.store.policy_text(&manifest.policy, &manifest.policy_digest).ok().flatten().and_then(|text| {
-        let loaded = policy::load(&manifest.policy_digest, rack.store.root(), text.as_bytes());
-        loaded.policy?.targets().get(manifest.target.as_str()).cloned()
-    });
+    let then =
+        rack.store.policy_text(&manifest.policy, &manifest.policy_digest).ok().flatten().and_then(|text| {
+            let loaded = policy::load(&manifest.policy_digest, rack.store.root(), text.as_bytes());
+            loaded.policy?.targets().get(manifest.target.as_str()).cloned()
+        });
     then.or_else(|| rack.policy?.targets().get(manifest.target.as_str()).cloned())
 }
 

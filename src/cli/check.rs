@@ -50,7 +50,8 @@ pub(crate) fn check(session: &Session, args: &Check) -> Result<u8, CliError> {
     for one in &mut loaded {
         add_notes(session, one);
     }
-    let count = |severity| loaded.iter().flat_map(|one| &one.problems).filter(|p| p.severity == severity).count();
+    let count =
+        |severity| loaded.iter().flat_map(|one| &one.problems).filter(|p| p.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if session.global.json || args.format == Format::Json {
         output::print_json(&report(&loaded))?;
@@ -92,7 +93,11 @@ fn add_notes(session: &Session, one: &mut Loaded) {
 
 fn summary(loaded: &[Loaded], errors: usize, warnings: usize) -> String {
     let files = plural(loaded.len(), "policy");
-    let warned = if warnings > 0 { format!(", {}", paint(WARNING, plural(warnings, "warning"))) } else { String::new() };
+    let warned = if warnings > 0 {
+        format!(", {}", paint(WARNING, plural(warnings, "warning")))
+    } else {
+        String::new()
+    };
     if errors > 0 {
         format!("{files}: {}{warned}\n", paint(ERROR, plural(errors, "error")))
     } else {
@@ -145,17 +150,25 @@ pub(crate) fn explain(session: &Session, args: &Explain) -> Result<u8, CliError>
                 .collect();
             return output::print_json(&codes);
         }
-        let rows: Vec<_> = Code::ALL.iter().map(|code| vec![code.as_str().to_owned(), code.summary().to_owned()]).collect();
+        let rows: Vec<_> =
+            Code::ALL.iter().map(|code| vec![code.as_str().to_owned(), code.summary().to_owned()]).collect();
         return output::print(&output::table(&rows));
     };
-    let Some(code) = Code::ALL.iter().find(|code| code.as_str() == wanted || code.as_str().ends_with(&format!("::{wanted}")))
+    let Some(code) = Code::ALL
+        .iter()
+        .find(|code| code.as_str() == wanted || code.as_str().ends_with(&format!("::{wanted}")))
     else {
         let near = nearest::nearest(wanted, Code::ALL.iter().map(|code| code.as_str()));
-        let help = near.map_or_else(|| "`policy explain` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+        let help = near.map_or_else(
+            || "`policy explain` lists them".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
         return Err(CliError::unknown(format!("there is no code `{wanted}`")).help(help));
     };
     if session.global.json {
-        return output::print_json(&serde_json::json!({"code": code.as_str(), "page": pages::page(code.as_str()).unwrap_or_default()}));
+        return output::print_json(
+            &serde_json::json!({"code": code.as_str(), "page": pages::page(code.as_str()).unwrap_or_default()}),
+        );
     }
     output::print(&format!("{}\n", pages::page(code.as_str()).unwrap_or_default()))
 }

@@ -28,13 +28,18 @@ pub(crate) fn delete(session: &Session, args: &Delete) -> Result<u8, CliError> {
         let newest_proven = shelf
             .copies
             .iter()
-            .filter(|other| other.rack == copy.rack && other.stored.id.series == *series && other.stored.proven())
+            .filter(|other| {
+                other.rack == copy.rack && other.stored.id.series == *series && other.stored.proven()
+            })
             .map(|other| &other.stored.id)
             .max();
         if newest_proven == Some(&copy.stored.id) {
             let name = &shelf.stores[copy.rack].name;
-            return Err(CliError::refused(format!("`{}` is the newest proven backup of {series} in {name}", copy.stored.id))
-                .help("make a newer one first: `policy run`"));
+            return Err(CliError::refused(format!(
+                "`{}` is the newest proven backup of {series} in {name}",
+                copy.stored.id
+            ))
+            .help("make a newer one first: `policy run`"));
         }
     }
     if session.host.is_ahead() {

@@ -101,7 +101,9 @@ impl From<CatalogError> for CliError {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Locked { .. } => Self::locked(error.to_string()).help("locks end with their process: wait for it"),
+            StoreError::Locked { .. } => {
+                Self::locked(error.to_string()).help("locks end with their process: wait for it")
+            }
             StoreError::NoBackup(_) | StoreError::Absent(_) => Self::unknown(error.to_string()),
             _ => Self::failed(error.to_string()),
         }

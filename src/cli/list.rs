@@ -27,8 +27,12 @@ pub(crate) fn list(session: &Session, args: &List) -> Result<u8, CliError> {
     let policies = policies_for(session, store)?;
     let shelf = backups::collect(session, &policies, store)?;
     let ids = shelf.every(args.selector.as_deref())?;
-    let elements: Vec<Element> =
-        shelf.copies.iter().filter(|copy| ids.contains(&copy.stored.id)).map(|copy| shelf.element(copy)).collect();
+    let elements: Vec<Element> = shelf
+        .copies
+        .iter()
+        .filter(|copy| ids.contains(&copy.stored.id))
+        .map(|copy| shelf.element(copy))
+        .collect();
     if session.global.json {
         return output::print_json(&elements);
     }
@@ -161,12 +165,23 @@ pub(crate) fn show(session: &Session, args: &Show) -> Result<u8, CliError> {
     output::print(&describe(&shelf, &element, &first.stored, &stats, &names))
 }
 
-fn describe(_shelf: &Shelf<'_>, element: &Element, stored: &Stored, stats: &Stats, copies: &[String]) -> String {
+fn describe(
+    _shelf: &Shelf<'_>,
+    element: &Element,
+    stored: &Stored,
+    stats: &Stats,
+    copies: &[String],
+) -> String {
     let manifest = &stored.manifest;
-    let on = manifest.checked_on.map(|on| format!(", content checked on the {}", match on {
-        crate::evidence::CheckedOn::Snapshot => "snapshot",
-        crate::evidence::CheckedOn::Copy => "copy",
-    }));
+    let on = manifest.checked_on.map(|on| {
+        format!(
+            ", content checked on the {}",
+            match on {
+                crate::evidence::CheckedOn::Snapshot => "snapshot",
+                crate::evidence::CheckedOn::Copy => "copy",
+            }
+        )
+    });
     let mut rows = vec![
         row("id", &element.id),
         row("stores", &copies.join(", ")),
@@ -215,7 +230,12 @@ fn describe(_shelf: &Shelf<'_>, element: &Element, stored: &Stored, stats: &Stat
     for record in &stored.records {
         let passed = if record.passed { "passed" } else { "failed" };
         let kind = format!("{:?}", record.kind).to_lowercase();
-        let line = format!("{kind} {} to level {}: {passed} {}", record.at.to_rfc3339(), record.level, record.message);
+        let line = format!(
+            "{kind} {} to level {}: {passed} {}",
+            record.at.to_rfc3339(),
+            record.level,
+            record.message
+        );
         rows.push(row("record", &output::printable(&line)));
     }
     output::table(&rows)

@@ -40,7 +40,8 @@ pub(crate) fn print(text: &str) -> Result<u8, CliError> {
 
 /// Writes one JSON value to standard output.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<u8, CliError> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|error| CliError::failed(error.to_string()))?;
+    let mut text =
+        serde_json::to_string_pretty(value).map_err(|error| CliError::failed(error.to_string()))?;
     text.push('\n');
     print(&text)
 }
@@ -74,8 +75,10 @@ pub(crate) fn is_terminal() -> bool {
 /// Lays rows out in columns, left-aligned, two blanks apart; the last column is not padded.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    // Styles take no room.
+    let length = |cell: &str| anstream::adapter::strip_str(cell).to_string().chars().count();
     let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| length(cell)).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
@@ -84,7 +87,7 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
         for (column, cell) in row.iter().enumerate() {
             line.push_str(cell);
             if column + 1 < row.len() {
-                let padding = widths[column].saturating_sub(cell.chars().count()) + 2;
+                let padding = widths[column].saturating_sub(length(cell)) + 2;
                 line.extend(std::iter::repeat_n(' ', padding));
             }
         }

@@ -15,11 +15,14 @@ pub(crate) fn plan(session: &Session, args: &PlanArgs) -> Result<u8, CliError> {
     let policies = session.policies()?;
     let selected = session.select(&policies, &args.jobs)?;
     let stores_all = (args.write.is_some() || args.check.is_some()) && args.platform.is_none();
-    let platforms = if stores_all { Platform::ALL.to_vec() } else { vec![args.platform.unwrap_or(Platform::current())] };
+    let platforms =
+        if stores_all { Platform::ALL.to_vec() } else { vec![args.platform.unwrap_or(Platform::current())] };
     let at = session.host.given_now();
     let plans: Vec<Plan> = selected
         .iter()
-        .flat_map(|(policy, selection)| platforms.iter().map(move |platform| plan::build(policy, selection, *platform, at)))
+        .flat_map(|(policy, selection)| {
+            platforms.iter().map(move |platform| plan::build(policy, selection, *platform, at))
+        })
         .collect();
     if let Some(folder) = &args.write {
         return write(session, &session.host.working_folder.join(folder), &plans);
@@ -71,7 +74,9 @@ fn check(session: &Session, folder: &Path, plans: &[Plan]) -> Result<u8, CliErro
         let files: Vec<_> = drift
             .iter()
             .map(|drift| match drift {
-                Drift::Changed { file, diff } => serde_json::json!({"file": file, "drift": "changed", "diff": diff}),
+                Drift::Changed { file, diff } => {
+                    serde_json::json!({"file": file, "drift": "changed", "diff": diff})
+                }
                 Drift::Missing(file) => serde_json::json!({"file": file, "drift": "missing"}),
                 Drift::Surplus(file) => serde_json::json!({"file": file, "drift": "surplus"}),
             })

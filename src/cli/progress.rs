@@ -1,5 +1,8 @@
 //! Folds a run's events into what people see: bars on a terminal, plain lines elsewhere, and the run's log.
-#![expect(clippy::disallowed_methods, reason = "logs are files of the state folder, and bars are drawn in real time")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "logs are files of the state folder, and bars are drawn in real time"
+)]
 
 use super::output::{self, BOLD, DIM, ERROR, GOOD, WARNING, paint};
 use crate::{
@@ -80,13 +83,15 @@ impl Teller {
         match event {
             Event::RunBegan { run } => Some(paint(BOLD, format!("run {run}"))),
             Event::JobBegan { job } => self.verbose.then(|| format!("job {job}")),
-            Event::Began(step) => {
-                (self.verbose && self.bar.is_none()).then(|| paint(DIM, format!("  {}", render::line(step).trim_start())))
-            }
+            Event::Began(step) => (self.verbose && self.bar.is_none())
+                .then(|| paint(DIM, format!("  {}", render::line(step).trim_start()))),
             Event::Progress { .. } => None,
             Event::Done { step, note } => {
                 let worth = self.verbose
-                    || matches!(step.kind(), "hook" | "capture" | "compress" | "verify" | "publish" | "prune")
+                    || matches!(
+                        step.kind(),
+                        "hook" | "capture" | "compress" | "verify" | "publish" | "prune"
+                    )
                     || !note.is_empty() && step.kind() == "lock";
                 worth.then(|| {
                     let dash = if note.is_empty() { "" } else { ": " };
@@ -164,7 +169,8 @@ fn subject(step: &Step) -> String {
 }
 
 fn known_length() -> ProgressStyle {
-    let template = "  {msg:<28} {bar:24} {binary_bytes:>10}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left";
+    let template =
+        "  {msg:<28} {bar:24} {binary_bytes:>10}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 

@@ -12,8 +12,8 @@ use crate::{
     catalog::Catalog,
     plan::Selection,
     policy::{Policy, values::Level},
-    run::{candidate, still_stands},
     retention,
+    run::{candidate, still_stands},
     store::{BackupId, Record, RecordKind, Series, Store as _, lock::Mode},
 };
 use schemars::JsonSchema;
@@ -126,7 +126,10 @@ fn apply(
         return Ok(());
     }
     if session.host.is_ahead() {
-        output::tell(&format!("{} `--now` lies later than the clock: nothing is deleted", paint(WARNING, "warning:")));
+        output::tell(&format!(
+            "{} `--now` lies later than the clock: nothing is deleted",
+            paint(WARNING, "warning:")
+        ));
         return Ok(());
     }
     let relied_on = decided
@@ -135,7 +138,10 @@ fn apply(
         .map(|(id, _)| id)
         .max();
     let Some(relied_on) = relied_on else {
-        return Err(CliError::refused(format!("{series} in {}: no proven backup stands behind what would go", rack.name)));
+        return Err(CliError::refused(format!(
+            "{series} in {}: no proven backup stands behind what would go",
+            rack.name
+        )));
     };
     let catalog = Catalog::open(&session.host.state)?;
     for id in gone {

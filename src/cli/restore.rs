@@ -129,7 +129,9 @@ fn choose(session: &Session, args: &Restore, shelf: &Shelf<'_>) -> Result<Vec<Ba
     if let Some(job) = &args.job {
         return whole_run(session, args, shelf, job);
     }
-    if args.targets.len() == 1 || args.targets.iter().all(|text| text.contains('@') || BackupId::parse(text).is_some()) {
+    if args.targets.len() == 1
+        || args.targets.iter().all(|text| text.contains('@') || BackupId::parse(text).is_some())
+    {
         let mut ids = Vec::new();
         for text in &args.targets {
             ids.push(match args.at {
@@ -185,7 +187,12 @@ fn common_run(session: &Session, args: &Restore, shelf: &Shelf<'_>) -> Result<Ve
     Ok(series.iter().map(|series| series.backup(stamp)).collect())
 }
 
-fn whole_run(session: &Session, args: &Restore, shelf: &Shelf<'_>, job: &str) -> Result<Vec<BackupId>, CliError> {
+fn whole_run(
+    session: &Session,
+    args: &Restore,
+    shelf: &Shelf<'_>,
+    job: &str,
+) -> Result<Vec<BackupId>, CliError> {
     let (job, when) = job.split_once('@').map_or((job, None), |(job, when)| (job, Some(when)));
     let (policy, job) = job.split_once('/').map_or((None, job), |(policy, job)| (Some(policy), job));
     let latest = args.at.unwrap_or(session.host.now());
@@ -204,7 +211,10 @@ fn whole_run(session: &Session, args: &Restore, shelf: &Shelf<'_>, job: &str) ->
         return Err(CliError::ambiguous(format!("several policies have a job `{job}`"))
             .help(format!("write {}", names.join(" or "))));
     }
-    let newest = runs.into_iter().filter(|(_, found)| found.iter().all(|(_, proven)| *proven)).max_by_key(|((_, stamp), _)| *stamp);
+    let newest = runs
+        .into_iter()
+        .filter(|(_, found)| found.iter().all(|(_, proven)| *proven))
+        .max_by_key(|((_, stamp), _)| *stamp);
     let (_, found) = newest.ok_or_else(|| {
         CliError::unknown(format!("job `{job}` has no run whose backups are all proven"))
             .help("name the targets one by one: `policy list` shows what there is")
@@ -224,7 +234,8 @@ fn prepare_choice<'a>(
         // The first store in order among those with a proven copy.
         (copy.stored.proven(), std::cmp::Reverse(copy.rack))
     });
-    let copy = *best.ok_or_else(|| CliError::unknown(format!("`{id}` lies in no store that can be reached")))?;
+    let copy =
+        *best.ok_or_else(|| CliError::unknown(format!("`{id}` lies in no store that can be reached")))?;
     let rack = &shelf.stores[copy.rack];
     let target = backups::target_of(rack, &copy.stored).ok_or_else(|| {
         CliError::failed(format!("`{id}`: the policy it was made by is not in the store"))
@@ -238,16 +249,17 @@ fn prepare_choice<'a>(
     let stamp = Stamp::first(session.host.now()).to_string();
     let aside = restore::aside_name(&to, &stamp);
     // What was proven once must be shown again; what never was is restored to what it was, with a warning.
-    let level = if copy.stored.proven() { copy.stored.manifest.level.min(Level::Checks) } else { Level::Checksum };
+    let level =
+        if copy.stored.proven() { copy.stored.manifest.level.min(Level::Checks) } else { Level::Checksum };
     Ok(Choice { copy, target, engine, to, aside, is_live, level })
 }
 
 fn live_place(session: &Session, policies: &[Policy], id: &BackupId) -> Result<PathBuf, CliError> {
     let help = "name a place with `--to PLACE`";
-    let policy = policies
-        .iter()
-        .find(|policy| policy.name() == id.series.policy.as_str())
-        .ok_or_else(|| CliError::invalid(format!("no policy at hand is `{}`", id.series.policy)).help(help))?;
+    let policy =
+        policies.iter().find(|policy| policy.name() == id.series.policy.as_str()).ok_or_else(|| {
+            CliError::invalid(format!("no policy at hand is `{}`", id.series.policy)).help(help)
+        })?;
     let world = World::observe(&session.host, policy).map_err(|problems| {
         session.tell_problems(&problems, Some(policy.source()));
         CliError::told(2, "the policy cannot be used here")
@@ -268,7 +280,10 @@ fn show(session: &Session, shelf: &Shelf<'_>, choices: &[Choice<'_>]) {
     for choice in choices {
         let stored = &choice.copy.stored;
         let element = shelf.element(choice.copy);
-        output::tell(&paint(BOLD, format!("restore {} to {}", choice.target.name.value, choice.to.display())));
+        output::tell(&paint(
+            BOLD,
+            format!("restore {} to {}", choice.target.name.value, choice.to.display()),
+        ));
         let proof = if element.proven { "proven" } else { "NOT PROVEN" };
         output::tell(&format!(
             "  backup   {}, {} old, {proof} to level {}, from store {}",
@@ -280,7 +295,9 @@ fn show(session: &Session, shelf: &Shelf<'_>, choices: &[Choice<'_>]) {
         for failure in &stored.manifest.failures {
             output::tell(&format!("  {} {}", paint(WARNING, "failure"), output::printable(failure)));
         }
-        for entry in shelf.known().iter().filter(|entry| entry.id.series == stored.id.series && entry.id > stored.id) {
+        for entry in
+            shelf.known().iter().filter(|entry| entry.id.series == stored.id.series && entry.id > stored.id)
+        {
             let why = if entry.id.stamp.time() > now {
                 "dated in the future"
             } else if entry.proven {
@@ -291,7 +308,12 @@ fn show(session: &Session, shelf: &Shelf<'_>, choices: &[Choice<'_>]) {
             output::tell(&format!("  passed over  {}: {why}", entry.id));
         }
         for holder in choice.engine.holders(&choice.to) {
-            output::tell(&format!("  {} process {} ({}) has it open", paint(WARNING, "in use"), holder.pid, output::printable(&holder.name)));
+            output::tell(&format!(
+                "  {} process {} ({}) has it open",
+                paint(WARNING, "in use"),
+                holder.pid,
+                output::printable(&holder.name)
+            ));
         }
         output::tell(&format!("  size     {}", Size::from_bytes(stored.manifest.original_bytes)));
         if fs::symlink_metadata(&choice.to).is_ok() {
@@ -341,7 +363,9 @@ fn dry_run(session: &Session, orders: &[Order<'_>]) -> Result<u8, CliError> {
     }
     let rows: Vec<_> = steps
         .iter()
-        .map(|step| vec![format!("{:>4}", step.n), step.kind.to_owned(), step.target.clone(), step.summary.clone()])
+        .map(|step| {
+            vec![format!("{:>4}", step.n), step.kind.to_owned(), step.target.clone(), step.summary.clone()]
+        })
         .collect();
     output::print(&output::table(&rows))?;
     output::tell("nothing was changed");
@@ -399,14 +423,24 @@ fn execute(
         output::print_json(&restored)?;
     } else {
         for one in &restored {
-            let kept = one.set_aside.as_ref().map(|aside| format!("; what was there is {aside}")).unwrap_or_default();
-            output::print(&format!("restored {} to {} in {:.1} s, shown to level {}{kept}\n", one.backup, one.to, one.seconds, one.level))?;
+            let kept = one
+                .set_aside
+                .as_ref()
+                .map(|aside| format!("; what was there is {aside}"))
+                .unwrap_or_default();
+            output::print(&format!(
+                "restored {} to {} in {:.1} s, shown to level {}{kept}\n",
+                one.backup, one.to, one.seconds, one.level
+            ))?;
         }
     }
     for (choice, result) in choices.iter().zip(&restored) {
         if let Some(rto) = choice.target.rto.filter(|rto| result.seconds > rto.as_std().as_secs_f64()) {
             let took = result.seconds;
-            output::tell(&format!("{} it took {took:.1} s, longer than its rto of {rto}", paint(WARNING, "warning:")));
+            output::tell(&format!(
+                "{} it took {took:.1} s, longer than its rto of {rto}",
+                paint(WARNING, "warning:")
+            ));
         }
     }
     drop((locks, place_locks));
@@ -445,8 +479,10 @@ fn restore_error(order: &Order<'_>, error: RestoreError) -> CliError {
     match error {
         RestoreError::Stored(why) => CliError::unproven(format!("{}: {why}; {untouched}", order.stored.id))
             .help("choose another copy with `--store`, or an earlier backup: `policy list`"),
-        RestoreError::Unproven { .. } => CliError::unproven(format!("{}: {error}; {untouched}", order.stored.id))
-            .help("choose an earlier backup: `policy list`"),
+        RestoreError::Unproven { .. } => {
+            CliError::unproven(format!("{}: {error}; {untouched}", order.stored.id))
+                .help("choose an earlier backup: `policy list`")
+        }
         RestoreError::Engine(crate::engines::EngineError::Stopped(_)) => CliError::interrupted(),
         other => CliError::failed(format!("{other}; {untouched}")),
     }
@@ -459,10 +495,15 @@ fn swap_error(error: RestoreError) -> CliError {
     if let crate::engines::EngineError::Stopped(_) = source {
         return CliError::interrupted();
     }
-    let is_refused = matches!(source, crate::engines::EngineError::Refused(_) | crate::engines::EngineError::Busy { .. });
+    let is_refused =
+        matches!(source, crate::engines::EngineError::Refused(_) | crate::engines::EngineError::Busy { .. });
     let mut message = error.to_string();
     for (place, aside) in stuck {
-        message.push_str(&format!("; {} could not be put back: its old content is {}", place.display(), aside.display()));
+        message.push_str(&format!(
+            "; {} could not be put back: its old content is {}",
+            place.display(),
+            aside.display()
+        ));
     }
     if is_refused {
         CliError::refused(message).help("stop what has it open, then restore again")
@@ -476,7 +517,9 @@ fn lock_place(session: &Session, to: &Path) -> Result<lock::Lock, CliError> {
     let folder = session.host.state_folder("locks")?;
     let name = hex::encode(&Sha256::digest(to.as_os_str().as_encoded_bytes())[..16]);
     lock::lock(&folder.join(name), Mode::Exclusive, &lock::HolderNote::own()).map_err(|error| match error {
-        lock::LockError::Held(holder) => CliError::locked(format!("{} is being restored: {holder}", to.display())),
+        lock::LockError::Held(holder) => {
+            CliError::locked(format!("{} is being restored: {holder}", to.display()))
+        }
         lock::LockError::Fault(fault) => fault.into(),
     })
 }
@@ -488,7 +531,8 @@ fn begin_history(session: &Session, policy: &str, choices: &[Choice<'_>]) -> Opt
         .iter()
         .map(|choice| serde_json::json!({"backup": choice.copy.stored.id.to_string(), "to": choice.to.display().to_string()}))
         .collect();
-    let digest = choices.first().map(|choice| choice.copy.stored.manifest.policy_digest.clone()).unwrap_or_default();
+    let digest =
+        choices.first().map(|choice| choice.copy.stored.manifest.policy_digest.clone()).unwrap_or_default();
     let now = session.host.now();
     (1..1_000).find_map(|n| {
         let stamp = Stamp::first(now);
@@ -544,7 +588,10 @@ fn undo(session: &Session, args: &Restore, policies: &[Policy], name: &str) -> R
     let (policy, target) = match found.as_slice() {
         [one] => *one,
         [] => return Err(CliError::unknown(format!("there is no target `{name}`"))),
-        _ => return Err(CliError::ambiguous(format!("several policies have a target `{name}`")).help("write POLICY/TARGET")),
+        _ => {
+            return Err(CliError::ambiguous(format!("several policies have a target `{name}`"))
+                .help("write POLICY/TARGET"));
+        }
     };
     let world = World::observe(&session.host, policy).map_err(|problems| {
         session.tell_problems(&problems, Some(policy.source()));
@@ -564,8 +611,11 @@ fn undo(session: &Session, args: &Restore, policies: &[Policy], name: &str) -> R
         output::tell(&format!("keeps what is there as {}", aside.display()));
         if !args.yes && !args.dry_run {
             if !std::io::stdin().is_terminal() {
-                return Err(CliError::refused(format!("{} is there: nobody can be asked here", live.display()))
-                    .help("with `--yes` it is set aside and replaced"));
+                return Err(CliError::refused(format!(
+                    "{} is there: nobody can be asked here",
+                    live.display()
+                ))
+                .help("with `--yes` it is set aside and replaced"));
             }
             let mut answer = String::new();
             output::tell(&format!("Type the target's name, {}, to replace it:", target.name.value));

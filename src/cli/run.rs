@@ -1,13 +1,6 @@
 //! `run`: executes plans, or with `--dry-run` shows them against what this host holds now.
 
-use super::{
-    args::Run,
-    error::CliError,
-    output,
-    progress::Teller,
-    session::Session,
-    signals,
-};
+use super::{args::Run, error::CliError, output, progress::Teller, session::Session, signals};
 use crate::{
     listing::Element,
     observe::World,
@@ -32,14 +25,16 @@ pub(crate) fn run(session: &Session, args: &Run) -> Result<u8, CliError> {
 fn narrow(policies: &[Policy], selected: &mut Vec<(&Policy, Selection)>, args: &Run) -> Result<(), CliError> {
     for target in &args.targets {
         if !selected.iter().any(|(policy, _)| policy.targets().contains_key(target.as_str())) {
-            let known: Vec<_> = policies.iter().flat_map(|policy| policy.targets().keys()).map(ToString::to_string).collect();
+            let known: Vec<_> =
+                policies.iter().flat_map(|policy| policy.targets().keys()).map(ToString::to_string).collect();
             return Err(CliError::unknown(format!("there is no target `{target}`"))
                 .help(format!("the targets are {}", known.join(", "))));
         }
     }
     for store in args.stores.iter().chain(&args.new_stores) {
         if !selected.iter().any(|(policy, _)| policy.stores().contains_key(store.as_str())) {
-            let known: Vec<_> = policies.iter().flat_map(|policy| policy.stores().keys()).map(ToString::to_string).collect();
+            let known: Vec<_> =
+                policies.iter().flat_map(|policy| policy.stores().keys()).map(ToString::to_string).collect();
             return Err(CliError::unknown(format!("there is no store `{store}`"))
                 .help(format!("the stores are {}", known.join(", "))));
         }
@@ -102,7 +97,9 @@ fn execute(session: &Session, args: &Run, selected: &[(&Policy, Selection)]) -> 
     let mut reports = Vec::new();
     for (world, plan) in prepared.iter().filter(|(_, plan)| !plan.steps.is_empty()) {
         for name in world.variables.overridden() {
-            listener(&run::Event::Warning(format!("`{name}` of an env file wins over the environment's other value")));
+            listener(&run::Event::Warning(format!(
+                "`{name}` of an env file wins over the environment's other value"
+            )));
         }
         let order = Order { world, plan, new_stores: &new_stores, cancel: &cancel, listener: &listener };
         reports.push(run::run(&order));
@@ -121,7 +118,11 @@ fn finish(session: &Session, reports: Vec<Report>) -> Result<u8, CliError> {
             run: report.run,
             policy: report.policy,
             outcome: report.outcome,
-            backups: report.backups.iter().map(|(store, stored)| Element::new(store, stored, Vec::new())).collect(),
+            backups: report
+                .backups
+                .iter()
+                .map(|(store, stored)| Element::new(store, stored, Vec::new()))
+                .collect(),
             failures: report.failures,
         })
         .collect();
@@ -246,7 +247,11 @@ fn dry_run(session: &Session, selected: &[(&Policy, Selection)]) -> Result<u8, C
                 text.push_str(&format!("                {}\n", note.note));
                 for verdict in &note.verdicts {
                     let word = if verdict.keep { "keep " } else { "prune" };
-                    text.push_str(&format!("                {word} {}: {}\n", verdict.id, verdict.reasons.join(", ")));
+                    text.push_str(&format!(
+                        "                {word} {}: {}\n",
+                        verdict.id,
+                        verdict.reasons.join(", ")
+                    ));
                 }
             }
         }
@@ -334,7 +339,8 @@ fn observe_prune(
     let verdicts: Vec<Verdict> = verdicts
         .into_iter()
         .map(|verdict| Verdict {
-            id: series.backup(verdict.stamp).to_string() + if verdict.stamp == stamp { " (this run's)" } else { "" },
+            id: series.backup(verdict.stamp).to_string()
+                + if verdict.stamp == stamp { " (this run's)" } else { "" },
             keep: verdict.keep,
             reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
         })

@@ -1,7 +1,9 @@
 //! `schema`: the JSON Schemas of everything that is read and printed.
 #![expect(clippy::disallowed_methods, reason = "schemas are read and written where the command line says")]
 
-use super::{args::Schema, check, error::CliError, list, next, output, prune, restore, run, session::Session, verify};
+use super::{
+    args::Schema, check, error::CliError, list, next, output, prune, restore, run, session::Session, verify,
+};
 use crate::{catalog::HistoryEntry, fault::OnPath, listing::Element, plan::Plan, policy, store::Manifest};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
@@ -71,7 +73,8 @@ pub(crate) fn schema(session: &Session, args: &Schema) -> Result<u8, CliError> {
     };
     let Some(schema) = all.get(name.as_str()) else {
         let names: Vec<_> = all.keys().copied().collect();
-        return Err(CliError::unknown(format!("there is no schema `{name}`")).help(format!("there are {}", names.join(", "))));
+        return Err(CliError::unknown(format!("there is no schema `{name}`"))
+            .help(format!("there are {}", names.join(", "))));
     };
     output::print(&text(schema))
 }

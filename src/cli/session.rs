@@ -9,11 +9,11 @@ use super::{
 use crate::{
     fault::OnPath,
     host::Host,
+    plan::Selection,
     policy::{
         self, Loaded, Policy, Problem, Severity, Source,
         problem::draw::{Look, draw},
     },
-    plan::Selection,
 };
 use std::{
     fs,
@@ -58,8 +58,10 @@ impl Session {
             }
         }
         if files.is_empty() {
-            return Err(CliError::invalid("there is no policy here: neither ./policies/*.yaml nor ./policy.yaml")
-                .help("name one with `--policy FILE`, or set POLICY_FILE"));
+            return Err(CliError::invalid(
+                "there is no policy here: neither ./policies/*.yaml nor ./policy.yaml",
+            )
+            .help("name one with `--policy FILE`, or set POLICY_FILE"));
         }
         files.dedup();
         Ok(files)
@@ -179,7 +181,8 @@ impl Session {
                 [policy] => *policy,
                 [] => return Err(unknown_job(policies, name)),
                 several => {
-                    let names: Vec<_> = several.iter().map(|policy| format!("`{}/{job}`", policy.name())).collect();
+                    let names: Vec<_> =
+                        several.iter().map(|policy| format!("`{}/{job}`", policy.name())).collect();
                     return Err(CliError::ambiguous(format!("several policies have a job `{job}`"))
                         .help(format!("write {}", names.join(" or "))));
                 }
@@ -197,7 +200,8 @@ impl Session {
 }
 
 fn unknown_job(policies: &[Policy], name: &str) -> CliError {
-    let known: Vec<String> = policies.iter().flat_map(|policy| policy.jobs().keys().map(ToString::to_string)).collect();
+    let known: Vec<String> =
+        policies.iter().flat_map(|policy| policy.jobs().keys().map(ToString::to_string)).collect();
     let bare = name.rsplit('/').next().unwrap_or(name);
     let help = match policy::nearest::nearest(bare, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),

@@ -6,7 +6,8 @@ use crate::watch::Cancel;
 /// Turns the signals into a request to stop, from now to the end of the process.
 pub(crate) fn watch() -> Result<Cancel, CliError> {
     let cancel = Cancel::default();
-    let failed = |error: &dyn std::fmt::Display| CliError::failed(format!("cannot watch for signals: {error}"));
+    let failed =
+        |error: &dyn std::fmt::Display| CliError::failed(format!("cannot watch for signals: {error}"));
     #[cfg(unix)]
     {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

@@ -56,7 +56,11 @@ pub(crate) fn verify(session: &Session, args: &Verify) -> Result<u8, CliError> {
             .iter()
             .map(|copy| {
                 let level = args.level.unwrap_or(copy.stored.manifest.asked);
-                vec![copy.stored.id.to_string(), shelf.stores[copy.rack].name.clone(), format!("to level {level}")]
+                vec![
+                    copy.stored.id.to_string(),
+                    shelf.stores[copy.rack].name.clone(),
+                    format!("to level {level}"),
+                ]
             })
             .collect();
         output::print(&output::table(&rows))?;
@@ -101,7 +105,13 @@ fn tell(session: &Session, result: &Verified) {
         return;
     }
     let word = if result.passed { paint(GOOD, "ok") } else { paint(ERROR, "failed") };
-    output::tell(&format!("{word}  {} in {}: level {}  {}", result.id, result.store, result.level, output::printable(&result.message)));
+    output::tell(&format!(
+        "{word}  {} in {}: level {}  {}",
+        result.id,
+        result.store,
+        result.level,
+        output::printable(&result.message)
+    ));
     for check in result.checks.iter().filter(|check| !check.passed || session.global.verbose) {
         output::tell(&format!("    {}", list::check_line(check)));
     }
@@ -217,7 +227,9 @@ fn previous_of(shelf: &Shelf<'_>, copy: &Copy) -> Option<Previous> {
 fn level_of(evidence: Option<&Evidence>, asked: Level, failures: &[String]) -> Level {
     match evidence {
         None => Level::Checksum,
-        Some(evidence) if asked == Level::Restore && failures.is_empty() && evidence.integrity == Integrity::Sound => {
+        Some(evidence)
+            if asked == Level::Restore && failures.is_empty() && evidence.integrity == Integrity::Sound =>
+        {
             Level::Restore
         }
         Some(evidence) => evidence.level().min(asked),
@@ -246,6 +258,9 @@ fn record(
         message: message.to_owned(),
     };
     if let Err(error) = rack.store.record(&stored.id.series, &record) {
-        output::tell(&format!("{} what was found could not be recorded: {error}", paint(WARNING, "warning:")));
+        output::tell(&format!(
+            "{} what was found could not be recorded: {error}",
+            paint(WARNING, "warning:")
+        ));
     }
 }

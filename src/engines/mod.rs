@@ -78,10 +78,20 @@ pub trait Engine {
     ///
     /// # Errors
     /// On any error `live` holds the old content as before.
-    fn swap(&self, candidate: &Path, live: &Path, aside: &Path, watch: &Watch<'_>) -> Result<Swapped, EngineError>;
+    fn swap(
+        &self,
+        candidate: &Path,
+        live: &Path,
+        aside: &Path,
+        watch: &Watch<'_>,
+    ) -> Result<Swapped, EngineError>;
 
     /// What the live target holds, per classed table or in all, for the comparison a restore shows first.
-    fn survey(&self, place: &Path, tables: Option<&Tables>) -> Result<BTreeMap<String, TableFact>, EngineError>;
+    fn survey(
+        &self,
+        place: &Path,
+        tables: Option<&Tables>,
+    ) -> Result<BTreeMap<String, TableFact>, EngineError>;
 }
 
 /// What was seen of a source without changing anything.

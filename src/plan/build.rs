@@ -1,7 +1,7 @@
 //! Policy in, plan out: pure, and the only place that decides the order of a run.
 
 use super::{
-    Plan, Platform, PlannedJob, rfc3339,
+    Plan, PlannedJob, Platform, rfc3339,
     step::{Action, Moment, Step},
 };
 use crate::policy::{

@@ -186,7 +186,9 @@ impl Step {
         let store = self.store.as_deref().unwrap_or_default();
         match &self.action {
             Action::Capture { .. } => vec![format!("snapshot:{target}")],
-            Action::Compress { stores, .. } => stores.iter().map(|s| format!("staged:{target}@{s}")).collect(),
+            Action::Compress { stores, .. } => {
+                stores.iter().map(|s| format!("staged:{target}@{s}")).collect()
+            }
             Action::Verify { .. } => vec![format!("proof:{target}@{store}")],
             Action::Publish => vec![format!("backup:{target}@{store}")],
             _ => Vec::new(),

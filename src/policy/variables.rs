@@ -76,7 +76,9 @@ impl Variables {
         let files = self.of_files();
         files
             .into_iter()
-            .filter(|(name, value)| !value.is_empty() && self.process.get(*name).is_some_and(|other| other != value))
+            .filter(|(name, value)| {
+                !value.is_empty() && self.process.get(*name).is_some_and(|other| other != value)
+            })
             .map(|(name, _)| name)
             .collect()
     }

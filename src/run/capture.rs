@@ -16,12 +16,7 @@ use crate::{
         model::Retention,
         values::{Compression, Size},
     },
-    store::{
-        Store as _, StoreError, Stored,
-        layout::stored_name,
-        lock::Mode,
-        manifest::StoredFile,
-    },
+    store::{Store as _, StoreError, Stored, layout::stored_name, lock::Mode, manifest::StoredFile},
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -151,8 +146,7 @@ impl<'a> JobRun<'a> {
         let source = self.source(step)?;
         let pair = &self.pairs[index];
         let zone = self.order.world.policy.timezone();
-        let prunable =
-            now_prunable(&pair.listing.backups, retention, zone, self.tag.now, &source.origin);
+        let prunable = now_prunable(&pair.listing.backups, retention, zone, self.tag.now, &source.origin);
         self.remove_all(step, index, &prunable, None)
     }
 
@@ -305,7 +299,8 @@ impl<'a> JobRun<'a> {
     ) -> Result<(), StepError> {
         let target = step.target.clone().unwrap_or_default();
         let name = stored_name(&target, extension, compression);
-        let open: Vec<usize> = open.iter().copied().filter(|index| self.pairs[*index].staged.is_some()).collect();
+        let open: Vec<usize> =
+            open.iter().copied().filter(|index| self.pairs[*index].staged.is_some()).collect();
         let (outs, lost) = self.create_everywhere(step, &open, &name);
         let mut tee = Tee::new(outs);
         let written = std::fs::File::open(path).and_then(|mut side| {
@@ -333,7 +328,9 @@ impl<'a> JobRun<'a> {
             .iter()
             .filter(|pair| Some(&pair.target) == step.target.as_ref())
             .flat_map(|pair| &pair.listing.backups)
-            .filter(|stored| stored.proven() && stored.manifest.origin == origin && stored.manifest.time <= now)
+            .filter(|stored| {
+                stored.proven() && stored.manifest.origin == origin && stored.manifest.time <= now
+            })
             .max_by_key(|stored| stored.id.stamp)?;
         Some(previous_of(newest))
     }
@@ -381,10 +378,11 @@ impl<'a> JobRun<'a> {
 /// A backup's own record of its content.
 pub(crate) fn previous_of(stored: &Stored) -> Previous {
     let manifest = &stored.manifest;
-    let answers = manifest.checks.iter().filter_map(|check| Some((check.name.clone(), check.actual.clone()?)));
+    let answers =
+        manifest.checks.iter().filter_map(|check| Some((check.name.clone(), check.actual.clone()?)));
     Previous {
         id: manifest.id.clone(),
-        bytes: manifest.files.first().map_or(0, |file| file.plain_bytes),
+        bytes: manifest.original_bytes,
         answers: answers.collect(),
         tables: manifest.tables.clone(),
     }
@@ -426,7 +424,10 @@ pub(super) fn store_error(error: &StoreError) -> StepError {
 
 pub(super) fn storage_error(fault: &Fault) -> StepError {
     if fault.is_full() {
-        return StepError::new(FailureCode::NoRoom, format!("{fault}: free some room, or keep fewer backups"));
+        return StepError::new(
+            FailureCode::NoRoom,
+            format!("{fault}: free some room, or keep fewer backups"),
+        );
     }
     StepError::new(FailureCode::Storage, fault.to_string())
 }
@@ -436,4 +437,3 @@ fn write_error(name: &str, error: &io::Error) -> StepError {
     let code = if full { FailureCode::NoRoom } else { FailureCode::Storage };
     StepError::new(code, format!("cannot write `{name}`: {error}"))
 }
-

@@ -72,8 +72,7 @@ pub enum ExecError {
 /// When it cannot be started, ends with another status than 0, or is stopped; then its whole process group has ended.
 pub fn run(call: &Invocation, watch: &Watch<'_>, line: &dyn Fn(String)) -> Result<(), ExecError> {
     let program = call.argv.first().cloned().unwrap_or_default();
-    let mut child =
-        spawn(call).map_err(|source| ExecError::Start { program: program.clone(), source })?;
+    let mut child = spawn(call).map_err(|source| ExecError::Start { program: program.clone(), source })?;
     let (send, receive) = mpsc::channel::<(bool, String)>();
     let readers = [
         child.stdout.take().map(|out| forward(out, false, send.clone())),

@@ -78,7 +78,9 @@ impl Ledger {
         let open: BTreeSet<&String> = self.begun.union(&self.left).collect();
         if open.is_empty() {
             return match fs::remove_file(&self.path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).on("remove", &self.path),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(error).on("remove", &self.path)
+                }
                 _ => Ok(()),
             };
         }
@@ -120,7 +122,12 @@ impl JobRun<'_> {
 
     /// An `after` runs whatever stopped the job; it has its own limit.
     #[expect(clippy::disallowed_methods, reason = "a limit is measured on the monotonic clock")]
-    fn call_after(&self, step: Option<&Step>, target: Option<&str>, command: &Command) -> Result<(), HookError> {
+    fn call_after(
+        &self,
+        step: Option<&Step>,
+        target: Option<&str>,
+        command: &Command,
+    ) -> Result<(), HookError> {
         let never = Cancel::default();
         let watch = Watch::new(&never, Some(Instant::now() + AFTER_LIMIT), &|_| ());
         self.call(step, target, command, &watch)
@@ -144,7 +151,10 @@ impl JobRun<'_> {
             let (target, commands) = if name.is_empty() {
                 (None, policy.jobs().get(job_name.as_str()).map(|job| job.after.as_slice()))
             } else {
-                (Some(name.as_str()), policy.targets().get(name.as_str()).map(|target| target.after.as_slice()))
+                (
+                    Some(name.as_str()),
+                    policy.targets().get(name.as_str()).map(|target| target.after.as_slice()),
+                )
             };
             let of = target.unwrap_or(&job_name);
             self.tell(&Event::Warning(format!("an earlier run was killed: its `after` of {of} runs now")));
@@ -178,7 +188,9 @@ impl JobRun<'_> {
                 Placeholder::Policy => Some(self.order.plan.policy.as_str().into()),
                 Placeholder::Job => Some(self.planned.job.as_str().into()),
                 Placeholder::Target => target.map(Into::into),
-                Placeholder::Store => stores.first().filter(|_| stores.len() == 1).map(|store| (*store).into()),
+                Placeholder::Store => {
+                    stores.first().filter(|_| stores.len() == 1).map(|store| (*store).into())
+                }
                 Placeholder::Run => Some(self.tag.id.as_str().into()),
                 Placeholder::Error => Some(error_text.as_str().into()),
                 Placeholder::Summary => Some(summary.as_str().into()),
@@ -190,7 +202,9 @@ impl JobRun<'_> {
             .iter()
             .map(|word| Ok(word.expand_with(&world.variables, |literal| fill(literal, value))?.text))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|unset: Vec<Unset>| HookError::Unset(unset.into_iter().map(|unset| unset.name).collect()))?;
+            .map_err(|unset: Vec<Unset>| {
+                HookError::Unset(unset.into_iter().map(|unset| unset.name).collect())
+            })?;
         let mut environment: BTreeMap<String, String> = world
             .variables
             .of_files()

@@ -1,10 +1,7 @@
 //! One job of a run: the state of its target-and-store pairs, and the one exhaustive match on the steps.
 
 use super::{
-    Event, Failure, FailureCode, Order, PairEnd, Tag,
-    capture::Captured,
-    hooks::Ledger,
-    publish::Proof,
+    Event, Failure, FailureCode, Order, PairEnd, Tag, capture::Captured, hooks::Ledger, publish::Proof,
 };
 use crate::{
     catalog::Catalog,
@@ -91,7 +88,8 @@ impl<'a> JobRun<'a> {
         catalog: Option<&'a Catalog>,
         planned: &'a PlannedJob,
     ) -> Self {
-        let locks = order.plan.steps.iter().filter(|step| step.job == planned.job && step.action == Action::Lock);
+        let locks =
+            order.plan.steps.iter().filter(|step| step.job == planned.job && step.action == Action::Lock);
         let pair = |step: &Step| {
             let (target, store) = (step.target.clone()?, step.store.clone()?);
             let series =
@@ -119,9 +117,14 @@ impl<'a> JobRun<'a> {
         let plan = self.order.plan;
         self.tell(&Event::JobBegan { job: &self.planned.job });
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.job == self.planned.job).collect();
-        let is_opening = |step: &Step| matches!(&step.action, Action::Lock | Action::Hook { moment: Moment::JobBefore, .. });
+        let is_opening = |step: &Step| {
+            matches!(&step.action, Action::Lock | Action::Hook { moment: Moment::JobBefore, .. })
+        };
         let is_closing = |step: &Step| {
-            matches!(&step.action, Action::Hook { moment: Moment::JobAfter, .. } | Action::Record | Action::Unlock)
+            matches!(
+                &step.action,
+                Action::Hook { moment: Moment::JobAfter, .. } | Action::Record | Action::Unlock
+            )
         };
         self.begin_attempt();
         for step in steps.iter().filter(|step| is_opening(step)) {
@@ -237,10 +240,18 @@ impl<'a> JobRun<'a> {
         match &step.action {
             Action::Record | Action::Unlock | Action::Lock => Ok(()),
             Action::Hook { moment: Moment::JobAfter, .. } => {
-                if self.ledger.began(None) { Ok(()) } else { Err(Some("its `before` did not begin".to_owned())) }
+                if self.ledger.began(None) {
+                    Ok(())
+                } else {
+                    Err(Some("its `before` did not begin".to_owned()))
+                }
             }
             Action::Hook { moment: Moment::TargetAfter, .. } => {
-                if self.ledger.began(step.target.as_deref()) { Ok(()) } else { Err(None) }
+                if self.ledger.began(step.target.as_deref()) {
+                    Ok(())
+                } else {
+                    Err(None)
+                }
             }
             Action::Prune { .. } => match concerned().next().map(|pair| &pair.state) {
                 Some(State::Published(_, None)) => Ok(()),
@@ -259,7 +270,9 @@ impl<'a> JobRun<'a> {
     pub(super) fn fail(&mut self, step: &Step, error: StepError) {
         let is_after = matches!(
             &step.action,
-            Action::Hook { moment: Moment::JobAfter | Moment::TargetAfter, .. } | Action::Record | Action::Unlock
+            Action::Hook { moment: Moment::JobAfter | Moment::TargetAfter, .. }
+                | Action::Record
+                | Action::Unlock
         );
         for pair in self.pairs.iter_mut().filter(|pair| pair.is_of(step) && !is_after) {
             match &mut pair.state {

@@ -141,11 +141,8 @@ fn tag(order: &Order<'_>, catalog: Option<&Catalog>) -> Tag {
     let mut taken: BTreeSet<Stamp> = BTreeSet::new();
     for step in &order.plan.steps {
         let (Some(target), Some(store)) = (&step.target, &step.store) else { continue };
-        let series = Series {
-            policy: order.plan.policy.clone(),
-            job: step.job.clone(),
-            target: target.clone(),
-        };
+        let series =
+            Series { policy: order.plan.policy.clone(), job: step.job.clone(), target: target.clone() };
         if let Some(Ok(view)) = order.world.stores.get(store.as_str())
             && let Ok(listing) = view.store.list(&series)
         {

@@ -45,7 +45,8 @@ pub(super) fn now_prunable(
     origin: &str,
 ) -> Vec<BackupId> {
     let verdicts = verdicts(backups, Some(rule), zone, now, origin);
-    let gone = |stored: &&Stored| verdicts.iter().any(|verdict| !verdict.keep && verdict.stamp == stored.id.stamp);
+    let gone =
+        |stored: &&Stored| verdicts.iter().any(|verdict| !verdict.keep && verdict.stamp == stored.id.stamp);
     backups.iter().filter(gone).map(|stored| stored.id.clone()).collect()
 }
 

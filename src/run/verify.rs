@@ -110,17 +110,19 @@ impl JobRun<'_> {
         let index = self.pair(step)?;
         let name = step.target.clone().unwrap_or_default();
         let proof = {
-            let captured =
-                self.captured.get(&name).ok_or_else(|| StepError::new(FailureCode::Capture, "nothing was captured"))?;
+            let captured = self
+                .captured
+                .get(&name)
+                .ok_or_else(|| StepError::new(FailureCode::Capture, "nothing was captured"))?;
             let source = self.source(step)?;
             let target = self.target(step)?;
             let staged = self.pairs[index].staged.as_ref();
-            let staged =
-                staged.ok_or_else(|| StepError::new(FailureCode::Storage, "nothing was staged in this store"))?;
+            let staged = staged
+                .ok_or_else(|| StepError::new(FailureCode::Storage, "nothing was staged in this store"))?;
             let shown = &captured.capture.evidence;
             let recorded = Previous {
                 id: staged.staging.id().to_string(),
-                bytes: staged.files.first().map_or(0, |file| file.plain_bytes),
+                bytes: staged.files.iter().map(|file| file.plain_bytes).sum(),
                 answers: shown
                     .checks
                     .iter()
@@ -150,7 +152,8 @@ impl JobRun<'_> {
             let watch = self.watch(&tell);
             watch.check().map_err(StepError::stopped)?;
             let open = |file: &str| staged.staging.open(file);
-            let second = read_back(&staged.files, &open, examine, &watch).map_err(|error| verify_error(&error))?;
+            let second =
+                read_back(&staged.files, &open, examine, &watch).map_err(|error| verify_error(&error))?;
             judge(asked, shown, captured.capture.checked_on, second)
         };
         let unproven = proof.level < asked || !proof.failures.is_empty();
@@ -217,9 +220,10 @@ pub(super) fn verify_error(error: &VerifyError) -> StepError {
         VerifyError::Store(error) => store_error(error),
         VerifyError::Mismatch(Mismatch::Stopped(stopped))
         | VerifyError::Engine(EngineError::Stopped(stopped)) => StepError::stopped(*stopped),
-        VerifyError::Mismatch(mismatch) => {
-            StepError::new(FailureCode::Storage, format!("the stored bytes are not those written: {mismatch}"))
-        }
+        VerifyError::Mismatch(mismatch) => StepError::new(
+            FailureCode::Storage,
+            format!("the stored bytes are not those written: {mismatch}"),
+        ),
         VerifyError::Engine(EngineError::Fault(fault)) => storage_error(fault),
         VerifyError::Engine(error) => StepError::new(FailureCode::Storage, error.to_string()),
     }

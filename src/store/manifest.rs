@@ -147,7 +147,11 @@ impl Manifest {
         let digest = manifest.digest.clone();
         let (sealed, text) = manifest.seal();
         // The bytes themselves are compared too: a field this program does not know is no part of what was sealed.
-        if sealed.digest == digest && text.as_bytes() == bytes { Ok(sealed) } else { Err(Unreliable::Changed) }
+        if sealed.digest == digest && text.as_bytes() == bytes {
+            Ok(sealed)
+        } else {
+            Err(Unreliable::Changed)
+        }
     }
 
     fn render(&self) -> String {

@@ -136,7 +136,9 @@ pub(super) fn inspect(
                 against.member(&entry.path, Some(&digest))?;
                 seen.files += 1;
             }
-            Step::Vanished(path) => seen.findings.push(format!("`{}` vanished after it was restored", shown(&path))),
+            Step::Vanished(path) => {
+                seen.findings.push(format!("`{}` vanished after it was restored", shown(&path)))
+            }
             Step::Unreadable(path, error) => {
                 seen.findings.push(format!("`{}` was restored and cannot be read: {error}", shown(&path)));
             }

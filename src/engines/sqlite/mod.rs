@@ -19,7 +19,8 @@ mod tables;
 mod tests;
 
 use super::{
-    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, SourceFacts, StoredContent, Swapped,
+    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, SourceFacts,
+    StoredContent, Swapped,
 };
 use crate::{
     evidence::{Evidence, TableFact},

@@ -23,7 +23,9 @@ impl Compression {
     /// Reads a codec with an optional level.
     pub fn parse(text: &str) -> Option<Self> {
         let (codec, level) = match text.split_once(':') {
-            Some((codec, level)) if level.bytes().all(|b| b.is_ascii_digit()) => (codec, Some(level.parse::<u8>().ok()?)),
+            Some((codec, level)) if level.bytes().all(|b| b.is_ascii_digit()) => {
+                (codec, Some(level.parse::<u8>().ok()?))
+            }
             Some(_) => return None,
             None => (text, None),
         };

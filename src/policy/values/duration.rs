@@ -86,7 +86,8 @@ mod tests {
         {
             assert_eq!(Duration::parse(text).map(Duration::as_secs), Some(seconds), "{text}");
         }
-        for bad in ["", "s", "5", "1.5h", "-1h", "1 h", "1hh", "1H", "1y", "99999999999999999999s", "400000d"] {
+        for bad in ["", "s", "5", "1.5h", "-1h", "1 h", "1hh", "1H", "1y", "99999999999999999999s", "400000d"]
+        {
             assert_eq!(Duration::parse(bad), None, "{bad}");
         }
     }

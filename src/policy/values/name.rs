@@ -24,7 +24,10 @@ impl Name {
     pub fn parse(text: &str, alphabet: Alphabet) -> Option<Self> {
         let first = text.bytes().next()?;
         let in_alphabet = |b: u8| {
-            b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || (alphabet == Alphabet::Target && b == b'_')
+            b.is_ascii_lowercase()
+                || b.is_ascii_digit()
+                || b == b'-'
+                || (alphabet == Alphabet::Target && b == b'_')
         };
         let good = text.len() <= Self::MAX
             && (first.is_ascii_lowercase() || first.is_ascii_digit())

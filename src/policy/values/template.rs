@@ -175,7 +175,10 @@ mod tests {
     use super::*;
 
     fn variables() -> Variables {
-        Variables::new([("HOME".into(), "/home/u".into()), ("EMPTY".into(), String::new())].into(), Vec::new())
+        Variables::new(
+            [("HOME".into(), "/home/u".into()), ("EMPTY".into(), String::new())].into(),
+            Vec::new(),
+        )
     }
 
     fn expand(text: &str) -> Result<String, Vec<String>> {
