@@ -201,7 +201,7 @@ impl<W: Write> Write for Tee<W> {
 
 enum Plain<R: Read> {
     None(R),
-    Gzip(flate2::read::MultiGzDecoder<R>),
+    Gzip(Box<flate2::read::MultiGzDecoder<R>>),
     Zstd(zstd::Decoder<'static, io::BufReader<R>>),
 }
 
@@ -310,7 +310,7 @@ impl<R: Read> Plain<R> {
                 decoder.window_log_max(WINDOW_LOG_MAX)?;
                 Self::Zstd(decoder)
             }
-            Some("gz") => Self::Gzip(flate2::read::MultiGzDecoder::new(stored)),
+            Some("gz") => Self::Gzip(Box::new(flate2::read::MultiGzDecoder::new(stored))),
             _ => Self::None(stored),
         })
     }

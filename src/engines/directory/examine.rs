@@ -137,7 +137,7 @@ pub(super) fn inspect(
                 seen.files += 1;
             }
             Step::Vanished(path) => {
-                seen.findings.push(format!("`{}` vanished after it was restored", shown(&path)))
+                seen.findings.push(format!("`{}` vanished after it was restored", shown(&path)));
             }
             Step::Unreadable(path, error) => {
                 seen.findings.push(format!("`{}` was restored and cannot be read: {error}", shown(&path)));
