@@ -73,14 +73,15 @@ pub fn build(policy: &Policy, selection: &Selection, platform: Platform, at: Opt
     }
 }
 
-/// Where the longest gap of a schedule is looked for: a fixed date, so that a plan does not depend on the day.
-const GAPS_FROM: DateTime<Utc> =
-    DateTime::<Utc>::from_timestamp(1_767_225_600, 0).unwrap_or(DateTime::UNIX_EPOCH);
+/// Where the longest gap of a schedule is looked for, in seconds since 1970: the start of 2026, fixed so that a plan does
+/// not depend on the day it is made.
+const GAPS_FROM: i64 = 1_767_225_600;
 
 fn plan_settings(policy: &Policy, job: &Job) -> PlannedJob {
     let schedule = job.schedule.as_ref();
+    let from = DateTime::from_timestamp(GAPS_FROM, 0).unwrap_or_default();
     let gap = |schedule: &Schedule| {
-        let gap = schedule.cron.longest_gap(policy.timezone(), GAPS_FROM).num_seconds();
+        let gap = schedule.cron.longest_gap(policy.timezone(), from).num_seconds();
         u64::try_from(gap).unwrap_or(0) + job.timeout.map_or(0, Duration::as_secs)
     };
     PlannedJob {
