@@ -18,14 +18,6 @@ pub(super) fn holders(_live: &Path) -> Vec<Holder> {
     Vec::new()
 }
 
-/// Names processes for a message: `nginx (412), app (7)`.
-pub(super) fn named(holders: &[Holder]) -> String {
-    if holders.is_empty() {
-        return "another process".to_owned();
-    }
-    holders.iter().map(|holder| format!("{} ({})", holder.name, holder.pid)).collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(target_os = "linux")]
 #[expect(clippy::disallowed_methods, reason = "an engine looks at who uses its target")]
 mod linux {
