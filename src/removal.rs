@@ -37,7 +37,7 @@ pub(crate) enum RemovalError {
         /// The backup relied on.
         relied_on: BackupId,
         /// What is wrong with it.
-        why: StoreError,
+        why: Box<StoreError>,
     },
     /// The store failed.
     #[error(transparent)]
@@ -51,8 +51,10 @@ impl Removal<'_> {
     /// record that cannot be written must not keep a prune from making room.
     pub(crate) fn remove(&self, id: &BackupId) -> Result<Vec<String>, RemovalError> {
         if let Some(relied_on) = self.relied_on {
-            still_stands(self.store, relied_on)
-                .map_err(|why| RemovalError::Unfounded { relied_on: relied_on.clone(), why })?;
+            still_stands(self.store, relied_on).map_err(|why| RemovalError::Unfounded {
+                relied_on: relied_on.clone(),
+                why: Box::new(why),
+            })?;
         }
         let record = Record {
             kind: self.kind,

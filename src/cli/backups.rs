@@ -87,7 +87,7 @@ pub(crate) fn collect<'a>(
     Ok(shelf)
 }
 
-fn collect_place<'a>(session: &Session, place: &str, shelf: &mut Shelf<'a>) -> Result<(), CliError> {
+fn collect_place(session: &Session, place: &str, shelf: &mut Shelf<'_>) -> Result<(), CliError> {
     if place.contains("://") && !place.starts_with("file://") {
         return Err(
             CliError::invalid(format!("`{place}` is no folder")).help("this version reads stores in folders")
@@ -149,7 +149,7 @@ fn collect_policies<'a>(
                         add_series(shelf, rack, series)?;
                     }
                 }
-                Err(error) => remember(session, policy, store_name.as_str(), rack, &error, shelf)?,
+                Err(error) => remember(session, policy, store_name.as_str(), rack, &error, shelf),
             }
         }
     }
@@ -172,7 +172,7 @@ fn remember(
     rack: usize,
     error: &StoreError,
     shelf: &mut Shelf<'_>,
-) -> Result<(), CliError> {
+) {
     // The catalog is only an index: one that cannot be read must not keep anybody from the other stores.
     let recall = || match Catalog::open_existing(&session.host.state)? {
         Some(catalog) => catalog.backups(policy.name().as_str(), store),
@@ -183,7 +183,7 @@ fn remember(
         Vec::new()
     });
     if known.is_empty() && matches!(error, StoreError::Absent(_)) {
-        return Ok(());
+        return;
     }
     output::tell(&format!(
         "store `{store}` cannot be reached ({error}): what follows of it is what the catalog remembers"
@@ -197,7 +197,6 @@ fn remember(
         }
         shelf.copies.push(Copy { rack, stored, kept_by: Vec::new(), remembered: true });
     }
-    Ok(())
 }
 
 fn add_series(shelf: &mut Shelf<'_>, rack: usize, series: &Series) -> Result<(), CliError> {
@@ -316,7 +315,7 @@ fn unresolved(why: &NotOne) -> CliError {
         NotOne::None { .. } | NotOne::NoneProven { .. } => {
             CliError::unknown(why.to_string()).help("`policy list` shows what there is")
         }
-        _ => CliError::ambiguous(why.to_string()),
+        NotOne::Ambiguous { .. } => CliError::ambiguous(why.to_string()),
     }
 }
 

@@ -247,12 +247,8 @@ fn describe(
     for record in &stored.records {
         let passed = if record.passed { "passed" } else { "failed" };
         let kind = format!("{:?}", record.kind).to_lowercase();
-        let line = format!(
-            "{kind} {} to level {}: {passed} {}",
-            record.at.to_rfc3339(),
-            record.level,
-            record.message
-        );
+        let line =
+            format!("{kind} {} to level {}: {passed} {}", rfc3339(record.at), record.level, record.message);
         rows.push(row("record", &output::printable(&line)));
     }
     output::table(&rows)

@@ -132,7 +132,9 @@ fn tell(session: &Session, result: &Verified) -> Result<(), CliError> {
     }
     text.push('\n');
     for check in result.checks.iter().filter(|check| !check.passed || session.global.verbose) {
-        text.push_str(&format!("    {}\n", list::check_line(check)));
+        text.push_str("    ");
+        text.push_str(&list::check_line(check));
+        text.push('\n');
     }
     output::print(&text).map(drop)
 }

@@ -3,3 +3,5 @@
 #![expect(clippy::disallowed_methods, reason = "tests read their samples")]
 
 mod check;
+mod run;
+mod support;

@@ -60,11 +60,10 @@ pub(super) fn choose(
         runs.sort_by_key(|(_, stamp)| *stamp);
         let policies: BTreeSet<&str> = runs.iter().map(|(policy, _)| policy.as_str()).collect();
         if policies.len() > 1 {
-            let names: Vec<_> = policies.into_iter().collect();
             return Err(CliError::ambiguous(format!(
                 "{} may be of the policies {}",
                 args.targets.join(" and "),
-                names.join(", ")
+                policies.into_iter().collect::<Vec<_>>().join(", ")
             ))
             .help("write POLICY/JOB/TARGET"));
         }

@@ -83,7 +83,7 @@ fn prepare_and_commit(
     }
     let shown: Vec<_> =
         prepared.iter().map(|ready| (ready.level, ready.checks.clone(), ready.warnings.clone())).collect();
-    let done = restore::commit(orders, prepared, watch).map_err(swap_error)?;
+    let done = restore::commit(orders, prepared, watch).map_err(|error| swap_error(&error))?;
     let restored =
         orders.iter().zip(shown).zip(done).map(|((order, (level, checks, warnings)), done)| Restored {
             target: order.target.name.to_string(),
@@ -125,8 +125,8 @@ fn restore_error(shelf: &Shelf<'_>, order: &Order<'_>, error: RestoreError) -> C
     }
 }
 
-pub(super) fn swap_error(error: RestoreError) -> CliError {
-    let RestoreError::Swap { source, left, .. } = &error else {
+pub(super) fn swap_error(error: &RestoreError) -> CliError {
+    let RestoreError::Swap { source, left, .. } = error else {
         return CliError::failed(error.to_string());
     };
     let mut message = error.to_string();

@@ -63,7 +63,7 @@ pub(super) fn undo(
     });
     let history = execute::History::note(session, policy.name().as_str(), policy.digest(), details);
     let swapped = source.engine.swap(&old, live, &aside, &watch).map_err(|source| {
-        execute::swap_error(RestoreError::Swap { to: live.clone(), source, left: Vec::new() })
+        execute::swap_error(&RestoreError::Swap { to: live.clone(), source, left: Vec::new() })
     });
     history.end(session, swapped.as_ref().err());
     let result = Restored {
