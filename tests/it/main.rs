@@ -3,3 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read their samples")]
 
 mod check;
+mod load;
+mod memory;
+mod support;
+mod systems;
