@@ -4,16 +4,19 @@
 use super::{args::PlanArgs, error::CliError, output, session::Session};
 use crate::{
     fault::OnPath,
+    observe,
     plan::{
         self, Plan, Platform, render,
         snapshot::{self, Drift},
     },
+    policy::{Policy, paths},
 };
 use std::{collections::BTreeMap, fs, path::Path};
 
 pub(crate) fn plan(session: &Session, args: &PlanArgs) -> Result<u8, CliError> {
     let policies = session.policies()?;
     let selected = session.select(&policies, &args.jobs)?;
+    tell_notes(session, &policies);
     let stores_all = (args.write.is_some() || args.check.is_some()) && args.platform.is_none();
     let platforms =
         if stores_all { Platform::ALL.to_vec() } else { vec![args.platform.unwrap_or(Platform::current())] };
@@ -35,6 +38,18 @@ pub(crate) fn plan(session: &Session, args: &PlanArgs) -> Result<u8, CliError> {
     }
     let texts: Vec<String> = plans.iter().map(render::text).collect();
     output::print(&texts.join("\n"))
+}
+
+/// Variables that have no value here: worth knowing in review, and no part of the plan.
+fn tell_notes(session: &Session, policies: &[Policy]) {
+    if session.global.quiet {
+        return;
+    }
+    for policy in policies {
+        if let Ok(variables) = observe::variables(&session.host, policy) {
+            session.tell_problems(&paths::variable_notes(policy, &variables), Some(policy.source()));
+        }
+    }
 }
 
 /// Writes the snapshots that differ, and takes away those of these policies that no plan stands behind any more.

@@ -5,5 +5,6 @@
 mod check;
 mod load;
 mod memory;
+mod run;
 mod support;
 mod systems;
