@@ -3,3 +3,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests read their samples")]
 
 mod check;
+#[cfg(unix)]
+mod checkout;
+#[cfg(unix)]
+mod examples;
+#[cfg(unix)]
+mod plan;
+#[cfg(unix)]
+mod readme;
+#[cfg(unix)]
+mod schema;
+#[cfg(unix)]
+mod tidy;
