@@ -240,14 +240,14 @@ impl<'a> JobRun<'a> {
         match &step.action {
             Action::Record | Action::Unlock | Action::Lock => Ok(()),
             Action::Hook { moment: Moment::JobAfter, .. } => {
-                if self.ledger.began(None) {
+                if self.ledger.began(None) || self.is_after_alone(step) {
                     Ok(())
                 } else {
                     Err(Some("its `before` did not begin".to_owned()))
                 }
             }
             Action::Hook { moment: Moment::TargetAfter, .. } => {
-                if self.ledger.began(step.target.as_deref()) {
+                if self.ledger.began(step.target.as_deref()) || self.is_after_alone(step) {
                     Ok(())
                 } else {
                     Err(None)
@@ -264,6 +264,23 @@ impl<'a> JobRun<'a> {
                 Err(failed.then(|| "what it needs failed".to_owned()))
             }
         }
+    }
+
+    /// Whether an `after` has no `before` to wait for: it runs, whatever came of what it follows, unless another run
+    /// holds every lock and nothing was begun at all; that of a target, not again in a try that is for other targets.
+    fn is_after_alone(&self, step: &Step) -> bool {
+        let is_before = |other: &&Step| {
+            let moment =
+                matches!(other.action, Action::Hook { moment: Moment::JobBefore | Moment::TargetBefore, .. });
+            moment && other.job == step.job && other.target == step.target
+        };
+        let was_begun = |state: &State| match state {
+            State::Open => true,
+            State::Failed(code) => *code != FailureCode::Locked,
+            State::Published(..) => step.target.is_none(),
+        };
+        !self.order.plan.steps.iter().any(|other| is_before(&other))
+            && self.pairs.iter().any(|pair| pair.is_of(step) && was_begun(&pair.state))
     }
 
     /// Notes a failure and closes the pairs it concerns. A failed `after` closes none: it makes the run incomplete.

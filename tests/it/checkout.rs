@@ -1,12 +1,11 @@
-//! The program in a checkout: a home of its own, a cleared environment, everything it prints as one text.
+//! The program in a checkout: its files, and calls from there in a sandbox.
 
+use crate::support::Sandbox;
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
-use tempfile::TempDir;
 
 /// The checkout.
 pub(crate) fn root() -> &'static Path {
@@ -52,55 +51,40 @@ impl Called {
     }
 }
 
-/// A home folder for the program, and nothing else of this machine but the stock tools.
-pub(crate) struct Home {
-    folder: TempDir,
-    variables: BTreeMap<String, String>,
-}
+/// A sandbox whose program is called from the checkout, or from the home folder.
+pub(crate) struct Home(Sandbox);
 
 impl Home {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir_all(folder.path().join("bin")).unwrap();
-        fs::create_dir_all(folder.path().join("home")).unwrap();
-        let bin = Path::new(env!("CARGO_BIN_EXE_policy")).parent().unwrap();
-        let path = [&folder.path().join("bin"), bin, Path::new("/usr/bin"), Path::new("/bin")]
-            .map(|part| part.to_str().unwrap().to_owned());
-        let home = folder.path().join("home").to_str().unwrap().to_owned();
-        let variables = [("HOME", home), ("PATH", path.join(":")), ("TZ", "UTC".into()), ("COLUMNS", "100".into())];
-        Self { folder, variables: variables.map(|(name, value)| (name.to_owned(), value)).into() }
+        let sandbox = Sandbox::new();
+        let program = sandbox.root().join("bin/policy");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_policy"), program).unwrap();
+        Self(sandbox)
     }
 
-    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
-        self.variables.insert(name.into(), value.into());
-        self
+    pub(crate) fn with(self, name: &str, value: &str) -> Self {
+        Self(self.0.variable(name, value))
     }
 
     /// A place in the home folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("home").join(name)
+        self.0.home().join(name)
     }
 
     /// Writes a file into the home folder.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path
+        self.0.write(self.path(name).to_str().unwrap(), text)
     }
 
-    /// Puts a small program on the PATH that writes its words into `calls` in the home folder.
+    /// Puts a program on the PATH that writes its words into `calls` in the home folder.
     pub(crate) fn fake(&self, program: &str) {
-        use std::os::unix::fs::PermissionsExt as _;
-        let path = self.folder.path().join("bin").join(program);
-        fs::write(&path, "#!/bin/sh\necho \"$(basename \"$0\") $*\" >> \"$HOME/calls\"\n").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        self.0.program(program, r#"echo "$(basename "$0") $*" >> "$HOME/calls""#);
     }
 
-    /// A program of this machine or the one that is tested, ready to be called from a folder.
+    /// Any program, called from a folder.
     pub(crate) fn command(&self, program: &str, from: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.current_dir(from).env_clear().envs(&self.variables);
+        let mut command = self.0.prepare(Path::new(program), &[]);
+        command.current_dir(from);
         command
     }
 

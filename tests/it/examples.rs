@@ -2,7 +2,7 @@
 
 use crate::checkout::{Home, files, root, text};
 use rusqlite::{Connection, OpenFlags, types::Value};
-use std::path::Path;
+use std::{fs, path::Path};
 
 /// Schema, pragmas and every row of a database.
 fn content(db: &Connection) -> Vec<Vec<Value>> {
@@ -61,9 +61,12 @@ fn the_quickstart_runs_as_it_stands_and_gives_its_database_back() {
     assert_eq!(run.status, 0, "{run:#?}");
     let backup = &run.json()[0]["backups"][0];
     assert_eq!((&backup["proven"], &backup["level"]), (&true.into(), &"checks".into()), "{backup:#}");
-    assert!(home.path("Backups/quickstart").join(backup["id"].as_str().unwrap()).join("manifest.json").is_file());
+    assert!(
+        home.path("Backups/quickstart").join(backup["id"].as_str().unwrap()).join("manifest.json").is_file()
+    );
     let back = home.path("back.db");
-    home.policy(&["--policy", "policies/quickstart.yaml", "restore", "shop", "--to", back.to_str().unwrap()]).good();
+    home.policy(&["--policy", "policies/quickstart.yaml", "restore", "shop", "--to", back.to_str().unwrap()])
+        .good();
     assert_eq!(content(&open(&back)), content(&open(&root().join("policies/quickstart.db"))));
 }
 
@@ -71,8 +74,7 @@ fn the_quickstart_runs_as_it_stands_and_gives_its_database_back() {
 fn prod(home: &Home, mounted: bool) {
     let place = |name: &str| home.path(name).to_str().unwrap().to_owned();
     let policy = text("policies/prod.yaml").replace("min_free: 2GiB", "min_free: 1MiB");
-    let policy =
-        if mounted { policy } else { policy.replace("require_mount: true", "require_mount: false") };
+    let policy = if mounted { policy } else { policy.replace("require_mount: true", "require_mount: false") };
     home.write("srv/policies/prod.yaml", &policy);
     let (database, disk) = (place("srv/data/shop.db"), place("disk"));
     home.write("srv/.env", &format!("DATABASE_PATH={database}\nexport BACKUP_DISK='{disk}'\n"));
@@ -80,7 +82,7 @@ fn prod(home: &Home, mounted: bool) {
     home.write("srv/uploads/2026/b.jpg", "two");
     home.write("srv/uploads/2026/c.tmp", "left out");
     home.write("srv/uploads/.cache/d", "left out");
-    std::fs::create_dir_all(home.path("disk")).unwrap();
+    fs::create_dir_all(home.path("disk")).unwrap();
     home.write("srv/data/README", "");
     let db = Connection::open(&database).unwrap();
     db.execute_batch(
@@ -119,7 +121,9 @@ fn the_prod_policy_backs_up_to_both_stores_and_calls_its_hooks() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|b| format!("{} in {}: {} {}", b["target"], b["store"], b["level"], b["proven"]).replace('"', ""))
+        .map(|b| {
+            format!("{} in {}: {} {}", b["target"], b["store"], b["level"], b["proven"]).replace('"', "")
+        })
         .collect();
     pairs.sort();
     let expected = [
@@ -129,14 +133,15 @@ fn the_prod_policy_backs_up_to_both_stores_and_calls_its_hooks() {
         "uploads in local: integrity true",
     ];
     assert_eq!(pairs, expected);
-    let calls = std::fs::read_to_string(home.path("calls")).unwrap();
+    let calls = fs::read_to_string(home.path("calls")).unwrap();
     let run = run[0]["run"].as_str().unwrap();
     let logged = format!("logger -t policy {run}: no failure so far");
     let expected =
         ["systemctl --user stop shop-uploader", "systemctl --user start shop-uploader", logged.as_str()];
     assert_eq!(calls.lines().collect::<Vec<_>>(), expected);
     home.policy_from(&from, &["restore", "uploads", "--store", "disk", "--to", "back"]).good();
-    for (name, is_there) in [("a.jpg", true), ("2026/b.jpg", true), ("2026/c.tmp", false), (".cache", false)] {
+    for (name, is_there) in [("a.jpg", true), ("2026/b.jpg", true), ("2026/c.tmp", false), (".cache", false)]
+    {
         assert_eq!(from.join("back").join(name).exists(), is_there, "{name}");
     }
 }
@@ -150,5 +155,5 @@ fn a_store_that_must_be_a_mount_point_and_is_not_gets_nothing_and_the_other_stor
     assert!(run.stderr.contains("not a mount point"), "{}", run.stderr);
     let run = run.json();
     assert_eq!(run[0]["backups"].as_array().unwrap().len(), 2, "{run:#}");
-    assert_eq!(std::fs::read_dir(home.path("disk")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(home.path("disk")).unwrap().count(), 0);
 }

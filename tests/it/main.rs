@@ -11,7 +11,9 @@ mod examples;
 mod plan;
 #[cfg(unix)]
 mod readme;
+mod run;
 #[cfg(unix)]
 mod schema;
+mod support;
 #[cfg(unix)]
 mod tidy;

@@ -64,8 +64,12 @@ fn a_change_of_meaning_changes_the_digest_and_the_text() {
     };
     let written = text("policies/prod.yaml");
     let (before, after) = (plan(&written), plan(&written.replace("daily: 14", "daily: 15")));
-    let changed: Vec<_> =
-        before.lines().zip(after.lines()).filter(|(a, b)| a != b).map(|(_, line)| line.trim_start()).collect();
+    let changed: Vec<_> = before
+        .lines()
+        .zip(after.lines())
+        .filter(|(a, b)| a != b)
+        .map(|(_, line)| line.trim_start())
+        .collect();
     assert!(changed[0].starts_with("digest "), "{changed:?}");
     assert!(changed[1].contains("keep daily 15"), "{changed:?}");
 }
@@ -94,7 +98,7 @@ fn changed_missing_and_surplus_plans_are_drift_with_a_diff() {
     home.policy_from(&from, &["plan", "--check", "plans"]).good();
 }
 
-/// A policy of two targets, two stores and hooks, on real data.
+/// A policy of two targets, two stores and hooks, on real data. The database's `after` has no `before` to wait for.
 fn two_by_two(home: &Home) -> rusqlite::Connection {
     home.write("p/files/a.txt", "a");
     home.write(
@@ -104,7 +108,7 @@ name: two
 timezone: UTC
 stores: {here: ../here, there: ../there}
 targets:
-  db: {sqlite: ../data/live.db, checks: [{rows: t, expect: same_as_source}]}
+  db: {sqlite: ../data/live.db, checks: [{rows: t, expect: same_as_source}], after: [[echo, alone]]}
   files: {directory: files, before: [[echo, "{target}"]], after: [[echo, done]]}
 jobs:
   nightly: {schedule: "0 2 * * *", retention: {daily: 7}}
@@ -137,7 +141,9 @@ fn a_run_does_exactly_the_steps_that_the_dry_run_printed() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|step| format!("{} {} {}", step["n"], step["kind"].as_str().unwrap(), step["summary"].as_str().unwrap()))
+        .map(|step| {
+            format!("{} {} {}", step["n"], step["kind"].as_str().unwrap(), step["summary"].as_str().unwrap())
+        })
         .collect();
     assert!(promised.len() > 20, "{promised:#?}");
     call(&["run"]).good();

@@ -169,7 +169,9 @@ fn every_command_and_schema_is_told_of() {
 fn the_two_commands_of_the_readme_are_those_that_ci_calls() {
     let readme = text("README.md");
     let ci = text(".ci/run");
-    for command in ["cargo run --locked -- run --policy policies/quickstart.yaml", "cargo nextest run --locked"] {
+    for command in
+        ["cargo run --locked -- run --policy policies/quickstart.yaml", "cargo nextest run --locked"]
+    {
         assert!(readme.lines().any(|line| line == command), "{command}");
         assert!(ci.contains(command), "{command} is not called in .ci/run");
     }

@@ -10,8 +10,10 @@ fn validator(name: &str) -> jsonschema::Validator {
 
 #[track_caller]
 fn fits(name: &str, value: &Value) {
-    let errors: Vec<String> =
-        validator(name).iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let errors: Vec<String> = validator(name)
+        .iter_errors(value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
     assert!(errors.is_empty(), "{name}: {errors:#?}\n{value:#}");
 }
 
@@ -80,7 +82,11 @@ fn everything_printed_as_json_fits_its_schema() {
         let run = good("run", &["run"]);
         assert_eq!(run[0]["backups"].as_array().map(Vec::len), Some(1), "{run:#}");
     }
-    assert_eq!(good("list", &["list"]).as_array().map(Vec::len), Some(1), "two runs of one day keep one backup");
+    assert_eq!(
+        good("list", &["list"]).as_array().map(Vec::len),
+        Some(1),
+        "two runs of one day keep one backup"
+    );
     let shown = good("show", &["show", "shop"]);
     fits("manifest", &shown["manifest"]);
     good("verify", &["verify"]);
@@ -89,19 +95,26 @@ fn everything_printed_as_json_fits_its_schema() {
     good("prune", &["prune"]);
     good("restore", &["restore", "shop", "--to", "back.db"]);
     let history = good("history", &["history"]);
-    let kinds: Vec<&str> = history.as_array().unwrap().iter().filter_map(|run| run["kind"].as_str()).collect();
+    let kinds: Vec<&str> =
+        history.as_array().unwrap().iter().filter_map(|run| run["kind"].as_str()).collect();
     assert!(kinds.contains(&"run") && kinds.contains(&"restore"), "{kinds:?}");
 }
 
 #[test]
 fn failures_printed_as_json_fit_their_schemas_too() {
     let home = Home::new();
-    home.write("bad.yaml", "version: 1\nname: Bad\nstores: {a: ~/a}\ntargets: {t: {sqlite: gone.db}}\njobs: {j: {}}\n");
+    home.write(
+        "bad.yaml",
+        "version: 1\nname: Bad\nstores: {a: ~/a}\ntargets: {t: {sqlite: gone.db}}\njobs: {j: {}}\n",
+    );
     let call = |words: &[&str]| home.policy_from(&home.path("."), words);
     let checked = call(&["check", "--json", "bad.yaml"]);
     assert_eq!(checked.status, 2);
     fits("check", &checked.json());
-    home.write("gone.yaml", "version: 1\nname: gone\nstores: {a: ~/a}\ntargets: {t: {sqlite: gone.db}}\njobs: {j: {}}\n");
+    home.write(
+        "gone.yaml",
+        "version: 1\nname: gone\nstores: {a: ~/a}\ntargets: {t: {sqlite: gone.db}}\njobs: {j: {}}\n",
+    );
     let dry = call(&["run", "-n", "--json", "--policy", "gone.yaml"]);
     assert_eq!(dry.status, 0, "{dry:#?}");
     fits("dry-run", &dry.json());

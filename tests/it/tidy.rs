@@ -50,9 +50,27 @@ const EFFECTS: &str = "
 
 /// What lies at the top.
 const TOP: [&str; 21] = [
-    ".cargo", ".ci", ".clippy.toml", ".editorconfig", ".gitattributes", ".github", ".gitignore", "CHANGELOG.md",
-    "Cargo.lock", "Cargo.toml", "LICENSE", "README.md", "benches", "deny.toml", "policies", "rustfmt.toml", "schemas",
-    "snapshots", "src", "tests", "typos.toml",
+    ".cargo",
+    ".ci",
+    ".clippy.toml",
+    ".editorconfig",
+    ".gitattributes",
+    ".github",
+    ".gitignore",
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "benches",
+    "deny.toml",
+    "policies",
+    "rustfmt.toml",
+    "schemas",
+    "snapshots",
+    "src",
+    "tests",
+    "typos.toml",
 ];
 
 /// Every file below a folder, as paths of the checkout.
@@ -114,7 +132,14 @@ fn no_file_is_long_without_a_reason() {
 #[test]
 fn nothing_is_left_half_done() {
     // Written in two parts, so that this file does not hold them.
-    let words = [("to", "do!("), ("unimple", "mented!("), ("db", "g!("), ("FIX", "ME"), ("#[ig", "nore"), ("XX", "X:")];
+    let words = [
+        ("to", "do!("),
+        ("unimple", "mented!("),
+        ("db", "g!("),
+        ("FIX", "ME"),
+        ("#[ig", "nore"),
+        ("XX", "X:"),
+    ];
     for (path, text) in rust() {
         for (a, b) in words {
             let word = format!("{a}{b}");
@@ -136,9 +161,13 @@ fn one_module_names_the_yaml_parser() {
 #[test]
 fn the_modules_that_touch_the_world_are_these() {
     let name = concat!("clippy::disallowed", "_methods");
-    let is_test = |path: &str| path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs");
-    let found: Vec<String> =
-        rust().into_iter().filter(|(path, text)| !is_test(path) && text.contains(name)).map(|(path, _)| path).collect();
+    let is_test =
+        |path: &str| path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs");
+    let found: Vec<String> = rust()
+        .into_iter()
+        .filter(|(path, text)| !is_test(path) && text.contains(name))
+        .map(|(path, _)| path)
+        .collect();
     let listed: Vec<&str> = EFFECTS.split_whitespace().collect();
     assert_eq!(found, listed);
 }
