@@ -157,3 +157,47 @@ fn a_store_that_must_be_a_mount_point_and_is_not_gets_nothing_and_the_other_stor
     assert_eq!(run[0]["backups"].as_array().unwrap().len(), 2, "{run:#}");
     assert_eq!(fs::read_dir(home.path("disk")).unwrap().count(), 0);
 }
+
+#[test]
+fn an_origin_stays_the_same_on_another_machine_that_is_given_the_same_id() {
+    let origin = |id: &str| {
+        let home = Home::new().with("POLICY_MACHINE_ID", id).with("POLICY_FILE", "policies/quickstart.yaml");
+        home.policy(&["run"]).good();
+        home.policy(&["show", "shop", "--json"]).json()["manifest"]["origin"].clone()
+    };
+    assert!(origin("container").is_string());
+    assert_eq!(origin("container"), origin("container"));
+    assert_ne!(origin("container"), origin("another"));
+}
+
+#[test]
+fn losing_the_state_folder_loses_no_backup() {
+    let home = Home::new()
+        .with("POLICY_FILE", "policies/quickstart.yaml")
+        .with("POLICY_NOW", "2025-01-05T07:00:00Z");
+    home.policy(&["run"]).good();
+    let before = home.policy(&["list", "--json"]).good();
+    fs::remove_dir_all(home.path(".local")).unwrap();
+    assert_eq!(home.policy(&["list", "--json"]).good(), before);
+    home.policy(&["catalog", "rebuild"]).good();
+    assert_eq!(home.policy(&["history", "--json"]).json().as_array().map(Vec::len), Some(1));
+    // The store is known again, and not taken for another one.
+    home.policy(&["run"]).good();
+}
+
+#[test]
+fn holes_of_sparse_files_come_back_as_zeros() {
+    let home = Home::new();
+    home.write("files/a", "");
+    fs::File::create(home.path("files/sparse")).unwrap().set_len(3 << 20).unwrap();
+    home.write(
+        "p.yaml",
+        "version: 1\nname: p\nstores: {s: store}\ntargets: {files: {directory: files}}\njobs: {j: {}}\n",
+    );
+    let call = |words: &[&str]| home.policy_from(&home.path("."), words).good();
+    call(&["run", "--policy", "p.yaml"]);
+    call(&["restore", "files", "--to", "back", "--policy", "p.yaml"]);
+    let back = fs::read(home.path("back/sparse")).unwrap();
+    assert_eq!(back.len(), 3 << 20);
+    assert!(back.iter().all(|byte| *byte == 0));
+}

@@ -98,6 +98,17 @@ fn changed_missing_and_surplus_plans_are_drift_with_a_diff() {
     home.policy_from(&from, &["plan", "--check", "plans"]).good();
 }
 
+#[test]
+fn the_stored_plans_of_other_platforms_than_the_one_asked_for_are_left_alone() {
+    let home = Home::new();
+    let from = home.path(".");
+    home.write("policies/a.yaml", &text("policies/quickstart.yaml"));
+    home.policy_from(&from, &["plan", "--write", "plans"]).good();
+    home.policy_from(&from, &["plan", "--check", "plans", "--platform", "macos"]).good();
+    home.policy_from(&from, &["plan", "--write", "plans", "--platform", "macos"]).good();
+    home.policy_from(&from, &["plan", "--check", "plans"]).good();
+}
+
 /// A policy of two targets, two stores and hooks, on real data. The database's `after` has no `before` to wait for.
 fn two_by_two(home: &Home) -> rusqlite::Connection {
     home.write("p/files/a.txt", "a");

@@ -101,7 +101,11 @@ fn tracked() -> Option<Vec<String>> {
     if !need("git") {
         return None;
     }
-    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().unwrap();
+    let listed = Command::new("git")
+        .args(["-c", "safe.directory=*", "ls-files", "-z"])
+        .current_dir(root())
+        .output()
+        .unwrap();
     if !listed.status.success() {
         eprintln!("SKIPPED: this is no git checkout: {}", String::from_utf8_lossy(&listed.stderr));
         return None;
