@@ -5,14 +5,20 @@
 mod check;
 #[cfg(unix)]
 mod checkout;
+mod cli;
+mod delete;
 #[cfg(unix)]
 mod examples;
+mod history;
+mod list;
 mod load;
 mod memory;
 #[cfg(unix)]
 mod plan;
+mod prune;
 #[cfg(unix)]
 mod readme;
+mod restore;
 mod run;
 #[cfg(unix)]
 mod schema;
@@ -20,3 +26,4 @@ mod support;
 mod systems;
 #[cfg(unix)]
 mod tidy;
+mod verify;
