@@ -12,6 +12,11 @@ use std::io::{self, Read, Write};
 /// Largest window a stored zstd frame may ask for, as a power of two: 128 MiB. A hostile frame could ask for gigabytes.
 const WINDOW_LOG_MAX: u32 = 27;
 
+/// From this level on zstd works so slowly that what its threads have taken on would keep a run from stopping for minutes.
+const SLOW_LEVEL: u8 = 13;
+/// What one of its threads then takes on at a time; zstd raises it to the window it needs.
+const JOB_BYTES: u32 = 4 << 20;
+
 /// Size and SHA-256 of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sum {
@@ -69,6 +74,29 @@ impl<R: Read> Read for Summing<R> {
     }
 }
 
+/// Refuses to be written to once the work is to stop: a codec that has much left to write is asked nowhere else.
+pub struct Stoppable<'w, W> {
+    inner: W,
+    watch: &'w Watch<'w>,
+}
+
+impl<'w, W> Stoppable<'w, W> {
+    /// Watches over a writer.
+    pub fn new(inner: W, watch: &'w Watch<'w>) -> Self {
+        Self { inner, watch }
+    }
+}
+
+impl<W: Write> Write for Stoppable<'_, W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.watch.check().map_err(io::Error::other)?;
+        self.inner.write(buffer)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 enum Codec<W: Write> {
     None(W),
     Gzip(flate2::write::GzEncoder<W>),
@@ -88,6 +116,9 @@ impl<W: Write> Codec<W> {
                 encoder.include_checksum(true)?;
                 let cores = std::thread::available_parallelism().map_or(1, usize::from);
                 encoder.multithread(u32::try_from(cores.min(2)).unwrap_or(1))?;
+                if level >= SLOW_LEVEL {
+                    encoder.set_parameter(zstd::stream::raw::CParameter::JobSize(JOB_BYTES))?;
+                }
                 Self::Zstd(encoder)
             }
         })
