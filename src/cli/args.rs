@@ -22,7 +22,7 @@ pub struct Cli {
 pub struct Global {
     /// A policy file, or a folder of them; may be given more than once.
     ///
-    /// Without it: $POLICY_FILE, else ./policies/*.yaml, else ./policy.yaml.
+    /// Without it: `$POLICY_FILE`, else ./policies/*.yaml, else ./policy.yaml.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub policy: Vec<PathBuf>,
     /// Print data as JSON.

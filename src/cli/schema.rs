@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fs};
 
 /// Draft-07: the one that YAML language servers know best.
 fn of<T: JsonSchema>() -> Value {
-    SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value()
+    SchemaSettings::draft07().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// All schemas by name.
@@ -68,8 +68,8 @@ pub(crate) fn schema(session: &Session, args: &Schema) -> Result<u8, CliError> {
         if session.global.json {
             return output::print_json(&names);
         }
-        let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
-        return output::print(&lines);
+        let rows: Vec<_> = names.iter().map(|name| vec![(**name).to_owned()]).collect();
+        return output::print(&output::table(&rows));
     };
     let Some(schema) = all.get(name.as_str()) else {
         let names: Vec<_> = all.keys().copied().collect();

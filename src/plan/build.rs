@@ -4,10 +4,13 @@ use super::{
     Plan, PlannedJob, Platform, rfc3339,
     step::{Action, Moment, Step},
 };
-use crate::policy::{
-    Policy,
-    model::{Command, EngineSpec, Job, Target},
-    values::Name,
+use crate::{
+    policy::{
+        Policy,
+        model::{Command, EngineSpec, Job, Target},
+        values::{Duration, Level, Name},
+    },
+    schedule::{CatchUp, Schedule},
 };
 use chrono::{DateTime, Utc};
 
@@ -56,14 +59,7 @@ pub fn build(policy: &Policy, selection: &Selection, platform: Platform, at: Opt
     let mut jobs = Vec::new();
     let mut steps = Steps::default();
     for job in policy.jobs().values().filter(|job| selection.takes_job(&job.name)) {
-        jobs.push(PlannedJob {
-            job: job.name.to_string(),
-            schedule: job.schedule.as_ref().map(|schedule| schedule.cron.as_written().to_owned()),
-            timezone: policy.timezone().name().to_owned(),
-            timeout_secs: job.timeout.map(crate::policy::values::Duration::as_secs),
-            attempts: job.retry.attempts,
-            delay_secs: job.retry.delay.as_secs(),
-        });
+        jobs.push(plan_settings(policy, job));
         plan_job(policy, job, selection, &mut steps);
     }
     Plan {
@@ -74,6 +70,34 @@ pub fn build(policy: &Policy, selection: &Selection, platform: Platform, at: Opt
         jobs,
         steps: steps.list,
         entries: Vec::new(),
+    }
+}
+
+/// Where the longest gap of a schedule is looked for, in seconds since 1970: the start of 2026, fixed so that a plan does
+/// not depend on the day it is made.
+const GAPS_FROM: i64 = 1_767_225_600;
+
+fn plan_settings(policy: &Policy, job: &Job) -> PlannedJob {
+    let schedule = job.schedule.as_ref();
+    let from = DateTime::from_timestamp(GAPS_FROM, 0).unwrap_or_default();
+    let gap = |schedule: &Schedule| {
+        let gap = schedule.cron.longest_gap(policy.timezone(), from).num_seconds();
+        u64::try_from(gap).unwrap_or(0) + job.timeout.map_or(0, Duration::as_secs)
+    };
+    PlannedJob {
+        job: job.name.to_string(),
+        schedule: schedule.map(|schedule| schedule.cron.as_written().to_owned()),
+        timezone: policy.timezone().name().to_owned(),
+        jitter_secs: schedule.map_or(0, |schedule| schedule.jitter.as_secs()),
+        catch_up: schedule.map(|schedule| match schedule.catch_up {
+            CatchUp::UntilNext => "until next".to_owned(),
+            CatchUp::Never => "never".to_owned(),
+            CatchUp::Within(window) => window.to_string(),
+        }),
+        rpo_secs: job.rpo.map(Duration::as_secs).or_else(|| schedule.map(|schedule| gap(schedule))),
+        timeout_secs: job.timeout.map(Duration::as_secs),
+        attempts: job.retry.attempts,
+        delay_secs: job.retry.delay.as_secs(),
     }
 }
 
@@ -149,7 +173,7 @@ fn plan_capture(job: &Job, target: &Target, stores: &[String], steps: &mut Steps
     steps.hooks(job, Some(target), Moment::TargetBefore, &target.before);
     steps.add(job, Some(target), None, Action::ObserveSource { engine, source });
     let level = job.asked(target);
-    let asked = if level >= crate::policy::values::Level::Checks { target.checks.as_slice() } else { &[] };
+    let asked = if level >= Level::Checks { target.checks.as_slice() } else { &[] };
     let checks = asked.iter().map(|check| check.name.clone()).collect();
     steps.add(job, Some(target), None, Action::Capture { engine, level, checks });
     let file = format!("{}.{}{}", target.name.value, extension(&target.engine), job.compress.suffix());

@@ -43,6 +43,13 @@ pub struct PlannedJob {
     pub schedule: Option<String>,
     /// The zone of its calendar.
     pub timezone: String,
+    /// Longest random delay before a fire, in seconds.
+    pub jitter_secs: u64,
+    /// What becomes of a missed slot: `until next`, `never`, or a window such as `6h`.
+    pub catch_up: Option<String>,
+    /// The age that its newest proven backup may reach, in seconds: as declared, else the longest gap between two fires
+    /// plus the timeout; `null` for a job that runs by hand and declares none.
+    pub rpo_secs: Option<u64>,
     /// Longest time of one attempt, in seconds.
     pub timeout_secs: Option<u64>,
     /// Tries in all.

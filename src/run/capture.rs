@@ -234,13 +234,13 @@ impl<'a> JobRun<'a> {
     }
 
     /// What the one pass of the capture came to; the work itself was done while the content streamed.
-    pub(super) fn compress(&mut self, step: &Step) -> StepResult {
+    pub(super) fn compress(&self, step: &Step) -> String {
         let name = step.target.as_deref().unwrap_or_default();
         let main = self.captured.get(name).map(|captured| &captured.main);
-        Ok(main.map_or_else(String::new, |main| {
+        main.map_or_else(String::new, |main| {
             let percent = main.bytes.saturating_mul(100) / main.plain_bytes.max(1);
             format!("{}, {percent}% of the original", Size::from_bytes(main.bytes))
-        }))
+        })
     }
 
     /// Begins a backup in every store that is still open for the step's target.

@@ -1,7 +1,10 @@
 //! Starts the policy's commands: argv without a shell, in a process group of their own, under a deadline, line by line.
 #![expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
 
-use crate::watch::{Stopped, Watch};
+use crate::{
+    platform::process::{end_group, own_group},
+    watch::{Stopped, Watch},
+};
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read},
@@ -189,8 +192,7 @@ fn spawn(call: &Invocation) -> std::io::Result<Child> {
     let mut command = std::process::Command::from(prepared);
     command.current_dir(&call.folder);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    own_group(&mut command);
     command.spawn()
 }
 
@@ -198,24 +200,6 @@ fn spawn(call: &Invocation) -> std::io::Result<Child> {
 fn resolve(program: &str, folder: &Path) -> PathBuf {
     let path = Path::new(program);
     if path.is_relative() && path.components().count() > 1 { folder.join(path) } else { path.to_owned() }
-}
-
-/// Ends the whole process group: asks first, kills when told to.
-fn end_group(child: &mut Child, kill: bool) {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Pid, Signal, kill_process_group};
-        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        if let Some(group) = group {
-            let _ = kill_process_group(group, if kill { Signal::KILL } else { Signal::TERM });
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = (kill, child.kill());
-    }
-    #[cfg(unix)]
-    let _ = child;
 }
 
 fn forward(stream: impl Read + Send + 'static, is_error: bool, send: mpsc::SyncSender<Said>) {

@@ -228,7 +228,7 @@ impl<'a> JobRun<'a> {
             Action::ObserveStore { retention, .. } => self.observe_store(step, *retention),
             Action::ObserveSource { .. } => self.observe_source(step),
             Action::Capture { .. } => self.capture(step),
-            Action::Compress { .. } => self.compress(step),
+            Action::Compress { .. } => Ok(self.compress(step)),
             Action::Verify { level } => self.verify(step, *level),
             Action::Publish => self.publish(step),
             Action::Prune { retention } => self.prune(step, *retention),

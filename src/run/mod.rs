@@ -162,7 +162,7 @@ fn tag(order: &Order<'_>, catalog: Option<&Catalog>) -> Tag {
             policy: order.plan.policy.clone(),
             digest: order.plan.digest.clone(),
             kind: "run".to_owned(),
-            started: now,
+            started: order.world.host.real_now(),
             finished: None,
             outcome: "open".to_owned(),
             details: details(order.plan, &[], &[]),

@@ -129,7 +129,7 @@ fn a_kill_at_any_step_that_changes_the_disk_costs_that_run_alone() {
         return skip("no strace: kills at chosen system calls are not tried");
     }
     let probe = simple();
-    let answer = killed_at(&probe, strace, "fsync", 1_000_000);
+    let answer = killed_at(&probe, strace, "fsync", 60_000);
     if answer.exit != 0 {
         return skip(&format!("strace cannot trace here: {answer}"));
     }

@@ -3,10 +3,25 @@
 #![expect(clippy::disallowed_methods, reason = "tests read their samples")]
 
 mod check;
+#[cfg(unix)]
+mod checkout;
 mod crash;
+#[cfg(unix)]
+mod examples;
 mod hooks;
+mod load;
 mod locks;
+mod memory;
+#[cfg(unix)]
+mod plan;
+#[cfg(unix)]
+mod readme;
 mod run;
+#[cfg(unix)]
+mod schema;
 mod support;
+mod systems;
+#[cfg(unix)]
+mod tidy;
 mod unproven;
 mod variables;

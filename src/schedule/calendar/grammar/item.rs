@@ -138,7 +138,7 @@ fn value(unit: Unit, item: Word<'_>, word: Word<'_>) -> Result<u32, Invalid> {
         return u32::try_from(number)
             .ok()
             .filter(|number| (unit.min()..=unit.max_written()).contains(number))
-            .ok_or_else(|| word.invalid(format!("`{}` is not a {}", word.text, unit.noun()), limits()));
+            .ok_or_else(|| word.invalid(format!("`{}` is no {}", word.text, unit.noun()), limits()));
     }
     if word.text.is_empty() {
         return Err(item.invalid(format!("`{}` lacks a number", item.text), limits()));
@@ -164,7 +164,7 @@ fn value(unit: Unit, item: Word<'_>, word: Word<'_>) -> Result<u32, Invalid> {
         ));
     }
     Err(extension(unit, item)
-        .unwrap_or_else(|| word.invalid(format!("`{}` is not a {}", word.text, unit.noun()), limits())))
+        .unwrap_or_else(|| word.invalid(format!("`{}` is no {}", word.text, unit.noun()), limits())))
 }
 
 /// Words the signs that some schedulers know and crontab(5) does not.
