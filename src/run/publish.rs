@@ -23,6 +23,8 @@ pub(super) struct Proof {
     pub(super) proves: bool,
     pub(super) level: Level,
     pub(super) failures: Vec<String>,
+    /// Checks that failed and only warn.
+    pub(super) warned: Vec<String>,
     pub(super) warnings: Vec<String>,
     pub(super) checks: Vec<CheckResult>,
     pub(super) tables: BTreeMap<String, TableFact>,

@@ -6,12 +6,15 @@ mod check;
 #[cfg(unix)]
 mod checkout;
 mod cli;
+mod crash;
 mod delete;
 #[cfg(unix)]
 mod examples;
 mod history;
+mod hooks;
 mod list;
 mod load;
+mod locks;
 mod memory;
 #[cfg(unix)]
 mod plan;
@@ -26,4 +29,6 @@ mod support;
 mod systems;
 #[cfg(unix)]
 mod tidy;
+mod unproven;
+mod variables;
 mod verify;
