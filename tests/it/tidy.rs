@@ -21,10 +21,8 @@ const EFFECTS: &str = "
     src/cli/restore.rs
     src/cli/schema.rs
     src/cli/session.rs
-    src/engines/directory/os/portable.rs
     src/engines/sqlite/capture.rs
     src/engines/sqlite/files.rs
-    src/engines/sqlite/holders.rs
     src/engines/sqlite/open.rs
     src/engines/sqlite/pages.rs
     src/engines/sqlite/restore.rs
@@ -32,6 +30,9 @@ const EFFECTS: &str = "
     src/host.rs
     src/main.rs
     src/observe.rs
+    src/platform/files.rs
+    src/platform/folder/portable.rs
+    src/platform/process.rs
     src/restore.rs
     src/run/capture.rs
     src/run/exec.rs
@@ -44,7 +45,6 @@ const EFFECTS: &str = "
     src/store/local/removal.rs
     src/store/local/staging.rs
     src/store/lock.rs
-    src/store/platform.rs
     src/watch.rs
 ";
 
