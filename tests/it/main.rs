@@ -7,6 +7,8 @@ mod check;
 mod checkout;
 #[cfg(unix)]
 mod examples;
+mod load;
+mod memory;
 #[cfg(unix)]
 mod plan;
 #[cfg(unix)]
@@ -15,5 +17,6 @@ mod run;
 #[cfg(unix)]
 mod schema;
 mod support;
+mod systems;
 #[cfg(unix)]
 mod tidy;
