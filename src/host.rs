@@ -1,7 +1,10 @@
 //! What is read of this host once, before anything else: environment, home, state folder, machine, clock.
 #![expect(clippy::disallowed_methods, reason = "reading the host is what this module is for")]
 
-use crate::fault::{Fault, OnPath};
+use crate::{
+    fault::{Fault, OnPath},
+    platform::files,
+};
 use chrono::{DateTime, SubsecRound, Utc};
 use etcetera::BaseStrategy;
 use sha2::{Digest, Sha256};
@@ -93,7 +96,7 @@ impl Host {
             return Ok(id.trim().to_owned());
         }
         create_private_folder(&self.state)?;
-        let id = random_hex();
+        let id = random_id()?;
         let mut file = tempfile::NamedTempFile::new_in(&self.state).on("create a file in", &self.state)?;
         file.write_all(id.as_bytes()).on("write", &path)?;
         file.as_file().sync_all().on("write", &path)?;
@@ -133,10 +136,7 @@ pub fn create_private_folder(folder: &Path) -> Result<(), Fault> {
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent).on("create the folder", parent)?;
     }
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(folder) {
+    match files::make_private_folder(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         other => other.on("create the folder", folder),
     }
@@ -151,16 +151,9 @@ fn platform_state_folder() -> Option<PathBuf> {
     Some(folder.join("policy"))
 }
 
-fn random_hex() -> String {
-    // A name that `tempfile` makes is random; sixteen of its characters serve as an id that only has to be unlike others.
-    let mut hash = Sha256::new();
-    for _ in 0..4 {
-        let name = tempfile::Builder::new().rand_bytes(16).prefix("").make(|path| Ok(path.to_owned()));
-        if let Ok(path) = name {
-            hash.update(path.path().as_os_str().as_encoded_bytes());
-        }
-    }
-    hash.update(Utc::now().timestamp_nanos_opt().unwrap_or_default().to_le_bytes());
-    hash.update(std::process::id().to_le_bytes());
-    hex::encode(&hash.finalize()[..16])
+/// Sixteen random bytes in hex.
+fn random_id() -> Result<String, Fault> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).on("ask the system for random bytes, wanted for", "machine-id")?;
+    Ok(hex::encode(bytes))
 }

@@ -26,6 +26,7 @@
 //! | [`evidence`] | what a verification found | no |
 //! | [`pipe`] | compress and digest in one streaming pass, and back | no |
 //! | [`fault`], [`watch`] | I/O errors with verb and path; deadlines, requests to stop, progress | clock |
+//! | `platform` | what Linux, macOS and Windows do differently: the only code that one of them alone compiles | yes |
 //! | [`engines`] | `trait Engine`: SQLite and folders; capture, examine, restore, swap | yes |
 //! | [`store`] | `trait Store`: layout, manifest, records, locks, publish, removal | yes |
 //! | [`host`], [`observe`] | environment, home, machine; sources and stores resolved on this host | reads |
@@ -65,6 +66,8 @@
 
 pub mod fault;
 pub mod watch;
+
+mod platform;
 
 pub mod policy;
 pub mod schedule;

@@ -542,7 +542,7 @@ fn begin_history(session: &Session, policy: &str, choices: &[Choice<'_>]) -> Opt
             policy: policy.to_owned(),
             digest: digest.clone(),
             kind: "restore".to_owned(),
-            started: now,
+            started: session.host.real_now(),
             finished: None,
             outcome: "open".to_owned(),
             details: serde_json::json!({ "restores": details }),

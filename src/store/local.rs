@@ -15,9 +15,9 @@ use super::{
     BackupId, Listing, Manifest, Record, Series, Staging, Stamp, Store, StoreError,
     layout::{self, LOCK_FILE, POLICIES_FOLDER, README_FILE, STORE_FILE},
     lock::{self, HolderNote, LockError},
-    platform,
 };
 use crate::fault::{Fault, OnPath};
+use crate::platform::files;
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 use staging::{LocalStaging, invalid};
@@ -81,7 +81,7 @@ impl LocalStore {
         match fs::metadata(&self.root) {
             Ok(seen) if seen.is_dir() => {
                 let mounted =
-                    !self.require_mount || platform::is_mount_point(&self.root).on("look at", &self.root)?;
+                    !self.require_mount || files::is_mount_point(&self.root).on("look at", &self.root)?;
                 if mounted { Ok(true) } else { Err(StoreError::NotMounted(self.place())) }
             }
             Ok(_) => Err(self.foreign("it is not a folder")),
@@ -216,7 +216,7 @@ impl Store for LocalStore {
         // Whoever made these folders may have been killed before their names were durable: a backup published below such
         // a one could vanish with it in a power failure.
         for parent in folder.ancestors().skip(1).take(3) {
-            platform::sync_folder(parent).on("make durable", parent)?;
+            files::sync_folder(parent).on("make durable", parent)?;
         }
         Ok(Box::new(LocalStaging::begin(series.backup(stamp), folder)?))
     }
@@ -284,7 +284,7 @@ impl Store for LocalStore {
         self.is_there()?;
         // Before the first run the store is not there: the room is that of the filesystem it will be made on.
         let there = self.root.ancestors().find(|path| path.is_dir()).unwrap_or(&self.root);
-        Ok(platform::free_bytes(there).on("ask for the room on", there)?)
+        Ok(files::free_bytes(there).on("ask for the room on", there)?)
     }
 
     fn lock(&self, series: &Series, mode: lock::Mode) -> Result<lock::Lock, StoreError> {

@@ -4,8 +4,10 @@
 //! would both hold "the" lock. An empty file of the series is the price.
 #![expect(clippy::disallowed_methods, reason = "locks are taken on real files")]
 
-use super::platform;
-use crate::fault::{Fault, OnPath};
+use crate::{
+    fault::{Fault, OnPath},
+    platform::{files, process},
+};
 use chrono::{SecondsFormat, Utc};
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -50,7 +52,7 @@ impl HolderNote {
         let command: Vec<_> =
             std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
         let since = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
-        let (pid, host) = (std::process::id(), platform::host_name());
+        let (pid, host) = (std::process::id(), process::host_name());
         Self::cleaned(&format!("process {pid}, since {since}, on {host}: policy {}", command.join(" ")))
     }
 
@@ -108,7 +110,7 @@ pub fn lock(path: &Path, mode: Mode, note: &HolderNote) -> Result<Lock, LockErro
 
 fn open(path: &Path, mode: Mode) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
-    platform::private(options.read(true).write(true).create(true).truncate(false));
+    files::private(options.read(true).write(true).create(true).truncate(false));
     match options.open(path) {
         // A reader on read-only media, or of somebody else's store, locks the file that is there.
         Err(e) if mode == Mode::Shared && e.kind() == io::ErrorKind::ReadOnlyFilesystem => {

@@ -8,7 +8,6 @@ pub mod layout;
 pub mod local;
 pub mod lock;
 pub mod manifest;
-mod platform;
 pub mod record;
 
 pub use layout::{BackupId, Series, Stamp};
@@ -17,6 +16,7 @@ pub use record::{Record, RecordKind};
 
 use crate::{
     fault::{Fault, OnPath},
+    platform::files,
     policy::values::Level,
 };
 use std::io::{Read, Write};
@@ -78,7 +78,7 @@ pub trait Store {
 
 /// Room left for this user, in bytes, on the filesystem of an existing path.
 pub fn free_bytes(path: &std::path::Path) -> Result<u64, Fault> {
-    platform::free_bytes(path).on("ask for the room on", path)
+    files::free_bytes(path).on("ask for the room on", path)
 }
 
 /// A backup being made.

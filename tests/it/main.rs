@@ -3,8 +3,20 @@
 #![expect(clippy::disallowed_methods, reason = "tests read their samples")]
 
 mod check;
+#[cfg(unix)]
+mod checkout;
+#[cfg(unix)]
+mod examples;
 mod load;
 mod memory;
+#[cfg(unix)]
+mod plan;
+#[cfg(unix)]
+mod readme;
 mod run;
+#[cfg(unix)]
+mod schema;
 mod support;
 mod systems;
+#[cfg(unix)]
+mod tidy;

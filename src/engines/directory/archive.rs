@@ -5,7 +5,7 @@
 //! record before the member, which readers that do not know it skip. References: tar(5); "Basic Tar Format" in the
 //! manual of GNU tar; pax(1) in POSIX.1-2017.
 
-use super::os::{Kind, Meta, Moment};
+use crate::platform::folder::{Kind, Meta, Moment};
 use std::io::{self, BufWriter, Write};
 use tar::Header;
 

@@ -14,10 +14,10 @@ use super::{
     archive::{Archive, Form, Member, shown},
     examine::Notes,
     members::{self, Digest},
-    os::{Folder, Kind, Meta},
     selection::Choice,
     walk::{Entry, Step, Walk},
 };
+use crate::platform::folder::{Folder, Kind, Meta};
 use crate::{engines::EngineError, fault::OnPath, watch::Watch};
 use sha2::{Digest as _, Sha256};
 use std::{

@@ -7,10 +7,10 @@
 use super::{
     archive::shown,
     fault,
-    os::{Folder, Kind, Meta, Moment, Trail, privileged},
     selection::{Choice, Selection},
     walk::{Entry, Excluded, Step, Walk},
 };
+use crate::platform::folder::{Folder, Kind, Meta, Moment, Trail, privileged};
 use crate::{engines::EngineError, fault::OnPath, watch::Watch};
 use std::{
     io::{self, Read, Write},

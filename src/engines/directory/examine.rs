@@ -5,7 +5,6 @@ use super::{
     archive::{Form, Member, shown},
     extract::{Durability, Extraction, remove_tree},
     members::{Against, Digest, EXTENSION, escape},
-    os::{Folder, Kind},
     reader::Reader,
     selection::Selection,
     walk::{Entry, Excluded, Step, Walk},
@@ -14,6 +13,7 @@ use crate::{
     engines::{EngineError, StoredContent},
     evidence::Integrity,
     fault::OnPath,
+    platform::folder::{Folder, Kind},
     watch::Watch,
 };
 use sha2::{Digest as _, Sha256};
@@ -315,7 +315,7 @@ impl Line<'_> {
 
 /// Mode and time as text. Set-id bits are told by the extraction when their owner cannot be given; links have no mode of
 /// their own; Windows keeps neither modes nor the times of folders.
-fn dress(mode: u32, modified: super::os::Moment, form: &Form) -> String {
+fn dress(mode: u32, modified: crate::platform::folder::Moment, form: &Form) -> String {
     match form {
         _ if cfg!(not(unix)) => String::new(),
         Form::Link(_) => format!("time {}.{:09}", modified.secs, modified.nanos),

@@ -11,8 +11,8 @@
 use super::{
     archive::{Form, Member, shown},
     examine::Notes,
-    os::{Folder, Kind, Trail, name_of, settle},
 };
+use crate::platform::folder::{Folder, Kind, Trail, name_of, settle};
 use crate::{engines::EngineError, fault::OnPath};
 use std::{
     ffi::OsString,

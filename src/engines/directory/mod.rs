@@ -11,7 +11,6 @@ mod carry;
 mod examine;
 mod extract;
 mod members;
-mod os;
 mod reader;
 mod selection;
 mod swap;
@@ -24,6 +23,7 @@ use super::{
     Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Previous, SourceFacts,
     StoredContent, Swapped,
 };
+use crate::platform::folder::{Folder, Kind};
 use crate::{
     evidence::{CheckResult, CheckedOn, Evidence, Integrity, TableFact},
     fault::{Fault, OnPath},
@@ -34,7 +34,6 @@ use crate::{
     watch::Watch,
 };
 use capture::{Capturing, Taken};
-use os::{Folder, Kind};
 use selection::{Choice, Selection};
 use std::{
     collections::BTreeMap,
@@ -84,7 +83,7 @@ impl Directory {
     }
 
     /// Opens the folder and begins to walk over what is selected.
-    fn walk(&self, place: &Path) -> Result<(os::Meta, Walk<'_>), EngineError> {
+    fn walk(&self, place: &Path) -> Result<(crate::platform::folder::Meta, Walk<'_>), EngineError> {
         let root = open(place)?;
         let meta = root.meta().on("look at", place)?;
         let walk = Walk::new(root, &self.selection, Excluded::Skip).on("list the folder", place)?;

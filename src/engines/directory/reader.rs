@@ -3,11 +3,9 @@
 //! Only what [`super::archive`] writes is accepted. A stored archive is this program's own; anything else in it is damage
 //! or an attack, and being liberal would only give two readers two opinions about the same bytes.
 
-use super::{
-    archive::{BLOCK, Form, Member, PREFIX, padding, read_time, shown},
-    os::Moment,
-};
+use super::archive::{BLOCK, Form, Member, PREFIX, padding, read_time, shown};
 use crate::engines::EngineError;
+use crate::platform::folder::Moment;
 use std::io::{ErrorKind, Read};
 use tar::Header;
 

@@ -5,9 +5,9 @@
 //! without `/` matches a name at any depth, one with `/` is anchored at the folder; a trailing `/` matches folders only.
 //! A glob that matches a folder speaks for everything below it. `exclude` wins; no `include` means everything.
 
-use crate::engines::EngineError;
+use crate::{engines::EngineError, platform::files::path_of_bytes};
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
-use std::{borrow::Cow, path::Path};
+use std::borrow::Cow;
 
 /// What the globs say about a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Selection {
         if parent == Choice::Excluded {
             return Choice::Excluded;
         }
-        let path = as_path(path);
+        let path = path_of_bytes(path);
         let candidate = Candidate::new(&path);
         if self.exclude.matches(&candidate, is_folder) {
             return Choice::Excluded;
@@ -118,18 +118,6 @@ impl Globs {
     fn matches(&self, candidate: &Candidate<'_>, is_folder: bool) -> bool {
         self.any.is_match_candidate(candidate) || (is_folder && self.folders.is_match_candidate(candidate))
     }
-}
-
-/// Globs match the bytes of a name where the system's names are bytes, and its text elsewhere.
-#[cfg(unix)]
-fn as_path(path: &[u8]) -> Cow<'_, Path> {
-    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
-    Cow::Borrowed(Path::new(OsStr::from_bytes(path)))
-}
-
-#[cfg(not(unix))]
-fn as_path(path: &[u8]) -> Cow<'_, Path> {
-    Cow::Owned(String::from_utf8_lossy(path).into_owned().into())
 }
 
 #[cfg(test)]

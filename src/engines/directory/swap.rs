@@ -19,12 +19,15 @@ use super::{
     carry::{Carrying, Conflict},
     extract::parent_and_name,
     fault,
-    os::{Folder, Kind, exchange, rename_new, settle},
     selection::Selection,
 };
 use crate::{
     engines::{EngineError, Swapped},
     fault::OnPath,
+    platform::{
+        files::rename_new,
+        folder::{Folder, Kind, exchange, settle},
+    },
     watch::Watch,
 };
 use std::path::Path;
@@ -71,7 +74,7 @@ pub(super) fn swap(
     }
     // Who may use the folder itself was decided for the live one, and what runs on it now depends on that.
     let restored = made.meta().on("look at", candidate)?;
-    let kept = super::os::Meta { modified: restored.modified, ..old };
+    let kept = crate::platform::folder::Meta { modified: restored.modified, ..old };
     Carrying::run(selection, live, candidate, Conflict::LiveWins, watch)?;
     // A second time: what changed meanwhile comes too, and that nothing is left shows that nothing was missed.
     Carrying::run(selection, live, candidate, Conflict::LiveWins, watch)?;

@@ -3,10 +3,8 @@
 //! Every folder comes before its content, and its content right after it: the order of the archive, of the list of
 //! digests, and what lets a restore check that nothing is written through a link.
 
-use super::{
-    os::{Folder, Kind, Meta, Trail},
-    selection::{Choice, Selection},
-};
+use super::selection::{Choice, Selection};
+use crate::platform::folder::{Folder, Kind, Meta, Trail};
 use std::{ffi::OsString, io, vec};
 
 /// What is below an excluded folder.

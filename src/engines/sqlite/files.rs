@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     fault::{Fault, OnPath},
+    platform::files,
     watch::Watch,
 };
 use std::{
@@ -41,23 +42,14 @@ impl Drop for Temporary {
 
 /// Creates a file that did not exist, readable by its owner alone.
 pub(super) fn create_private(path: &Path) -> Result<File, Fault> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).on("create", path)
+    files::new_private_file().open(path).on("create", path)
 }
 
 /// Makes the entries of the folder that `path` lies in durable.
 pub(super) fn sync_folder_of(path: &Path) -> Result<(), Fault> {
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    // Windows makes names durable by itself and opens no folders.
-    if cfg!(unix) {
-        File::open(folder).and_then(|folder| folder.sync_all()).on("sync the folder", folder)
-    } else {
-        Ok(())
-    }
+    files::sync_folder(folder).on("sync the folder", folder)
 }
 
 /// Makes a file durable. The caller has no connection to it (see the lock trap in `open`).
@@ -119,20 +111,7 @@ pub(super) fn is_there(path: &Path) -> Result<bool, Fault> {
 pub(super) fn keep_owner(of: &Path, to: &Path) -> Result<(), EngineError> {
     let metadata = fs::metadata(of).on("look at", of)?;
     fs::set_permissions(to, metadata.permissions()).on("set the mode of", to)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let now = fs::metadata(to).on("look at", to)?;
-        if (now.uid(), now.gid()) != (metadata.uid(), metadata.gid()) {
-            match std::os::unix::fs::chown(to, Some(metadata.uid()), Some(metadata.gid())) {
-                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
-                    Err(error).on("set the owner of", to)?;
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
+    Ok(files::give_owner(&metadata, to).on("set the owner of", to)?)
 }
 
 /// Gives a file a second name, or where that is impossible a durable copy.
@@ -149,24 +128,5 @@ pub(super) fn link_or_copy(from: &Path, to: &Path) -> Result<(), EngineError> {
 
 /// Renames to a name that must be free.
 pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), EngineError> {
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    {
-        use rustix::{
-            fs::{CWD, RenameFlags, renameat_with},
-            io::Errno,
-        };
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // A filesystem that does not know the flag.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            result => return Ok(result.on("rename to", to)?),
-        }
-    }
-    match fs::hard_link(from, to) {
-        // The link made the name, and only if it was free.
-        Ok(()) => Ok(fs::remove_file(from).on("remove", from)?),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error).on("rename to", to)?,
-        // A filesystem without links: the look before is all there is.
-        Err(_) if is_there(to)? => Err(io::Error::from(io::ErrorKind::AlreadyExists)).on("rename to", to)?,
-        Err(_) => Ok(fs::rename(from, to).on("rename to", to)?),
-    }
+    Ok(files::rename_new(from, to).on("rename to", to)?)
 }

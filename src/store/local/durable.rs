@@ -1,8 +1,9 @@
 //! Files and folders that are either wholly there after a crash or not at all.
 #![expect(clippy::disallowed_methods, reason = "the store writes to its folder")]
 
-use super::super::{layout, platform};
+use super::super::layout;
 use crate::fault::{Fault, OnPath};
+use crate::platform::files;
 use std::{
     ffi::OsString,
     fs::{self, File},
@@ -17,13 +18,13 @@ pub(super) fn random() -> io::Result<u64> {
 
 /// Makes a folder and those above it up to an existing one, each durable in its parent.
 pub(super) fn make_folders(path: &Path) -> Result<(), Fault> {
-    match platform::make_private_folder(path) {
+    match files::make_private_folder(path) {
         Ok(()) => {}
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let Some(parent) = path.parent() else { return Err(e).on("create the folder", path) };
             make_folders(parent)?;
             // Another process may have made it meanwhile: as good.
-            match platform::make_private_folder(path) {
+            match files::make_private_folder(path) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 result => result.on("create the folder", path)?,
             }
@@ -36,14 +37,14 @@ pub(super) fn make_folders(path: &Path) -> Result<(), Fault> {
         Err(e) => return Err(e).on("create the folder", path),
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    platform::sync_folder(parent).on("make durable", parent)
+    files::sync_folder(parent).on("make durable", parent)
 }
 
 /// Makes a new private file and locks it, which tells sweepers that its maker lives.
 ///
 /// A sweeper that came between making and locking has removed it: then this returns `None`, and nothing was lost.
 pub(super) fn claim(path: &Path) -> io::Result<Option<File>> {
-    let file = platform::new_private_file().open(path)?;
+    let file = files::new_private_file().open(path)?;
     if file.try_lock().is_err() {
         return Ok(None); // a sweeper has it, who will remove it
     }
@@ -78,13 +79,13 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
         } else {
             Some(file)
         };
-        let named = written.and_then(|()| platform::rename_new(&temporary, path).on("create", path));
+        let named = written.and_then(|()| files::rename_new(&temporary, path).on("create", path));
         if named.is_err() {
             // Only a temporary file is left, which a sweep finds; the error to tell is the first one.
             let _ = fs::remove_file(&temporary);
         }
         named?;
-        return platform::sync_folder(folder).on("make durable", folder);
+        return files::sync_folder(folder).on("make durable", folder);
     }
 }
 

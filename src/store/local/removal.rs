@@ -4,10 +4,10 @@
 use super::{durable, listing, staging};
 use crate::{
     fault::{Fault, OnPath},
+    platform::files,
     store::{
         BackupId, StoreError,
         layout::{OWNER_FILE, POLICIES_FOLDER, Passing, RECORDS_FOLDER, Series},
-        platform,
     },
 };
 use std::{
@@ -25,13 +25,13 @@ pub(super) fn remove(root: &Path, series_folder: &Path, id: &BackupId) -> Result
     let pruning = series_folder.join(Passing::Pruning.name(id.stamp, std::process::id(), random));
     // 1. In one step it stops being a backup, whole as it is: a kill before this leaves the backup, one after it leaves
     //    a folder that the next sweep removes. No reader ever sees a backup with half of its files.
-    platform::rename_new(&dated, &pruning).on("remove", &dated)?;
+    files::rename_new(&dated, &pruning).on("remove", &dated)?;
     // 2. That is durable before anything is taken out of it: after a crash the old name must not come back in front of
     //    a folder that has lost files.
-    platform::sync_folder(series_folder).on("make durable", series_folder)?;
+    files::sync_folder(series_folder).on("make durable", series_folder)?;
     // 3. The manifest first, then the data.
     staging::remove_passing(&pruning)?;
-    Ok(platform::sync_folder(series_folder).on("make durable", series_folder)?)
+    Ok(files::sync_folder(series_folder).on("make durable", series_folder)?)
 }
 
 /// Removes what dead runs left in a series. Returns the names removed.

@@ -4,10 +4,10 @@
 use super::durable;
 use crate::{
     fault::{Fault, OnPath},
+    platform::files,
     store::{
         BackupId, Manifest, Staging, StoreError,
         layout::{self, MANIFEST_FILE, OWNER_FILE, Passing, SUMS_FILE},
-        platform,
     },
 };
 use std::{
@@ -45,7 +45,7 @@ impl LocalStaging {
         loop {
             let random = durable::random().on("name a folder in", &series_folder)?;
             let folder = series_folder.join(Passing::Staging.name(id.stamp, std::process::id(), random));
-            platform::make_private_folder(&folder).on("create the folder", &folder)?;
+            files::make_private_folder(&folder).on("create the folder", &folder)?;
             let owner = folder.join(OWNER_FILE);
             match durable::claim(&owner) {
                 Ok(Some(file)) => {
@@ -86,7 +86,7 @@ impl LocalStaging {
             self.broken = true;
             return Err(e).on("make durable", &path);
         }
-        platform::drop_cache(file);
+        files::drop_cache(file);
         Ok(())
     }
 
@@ -120,7 +120,7 @@ impl LocalStaging {
     /// Writes one of the store's own files into the folder and makes it durable.
     fn write_own(&self, name: &str, text: &str) -> Result<(), Fault> {
         let path = self.folder.join(name);
-        let mut file = platform::new_private_file().open(&path).on("create", &path)?;
+        let mut file = files::new_private_file().open(&path).on("create", &path)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).on("write", &path)
     }
 }
@@ -132,7 +132,7 @@ impl Staging for LocalStaging {
 
     fn create(&mut self, name: &str) -> Result<Box<dyn Write + Send>, StoreError> {
         let path = self.path(name)?;
-        let file = platform::new_private_file().open(&path).on("create", &path)?;
+        let file = files::new_private_file().open(&path).on("create", &path)?;
         let kept = file.try_clone().on("open", &path)?;
         self.files.insert(name.to_owned(), kept);
         // Not buffered: a buffer's error at its end would be lost.
@@ -172,7 +172,7 @@ impl Staging for LocalStaging {
             return invalid("write", &path, "it would not read back as it is")?;
         }
         self.write_own(MANIFEST_FILE, &text)?;
-        platform::sync_folder(&self.folder).on("make durable", &self.folder)?;
+        files::sync_folder(&self.folder).on("make durable", &self.folder)?;
 
         // 3. The commit point: one rename, which replaces nothing. The folder goes with its lock inside: were the lock
         //    removed before, a sweeper could take the finished backup for a dead one's remains; after the rename no
@@ -183,7 +183,7 @@ impl Staging for LocalStaging {
             self.owner = None;
         }
         let dated = self.series_folder.join(self.id.stamp.to_string());
-        match platform::rename_new(&self.folder, &dated) {
+        match files::rename_new(&self.folder, &dated) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(StoreError::Taken(self.id.to_string()));
             }
@@ -192,8 +192,8 @@ impl Staging for LocalStaging {
 
         // 4. The name is durable before anybody relies on it. When that fails it is taken back, so that an error always
         //    means that nothing was published; the drop then removes it.
-        if let Err(failed) = platform::sync_folder(&self.series_folder) {
-            platform::rename_new(&dated, &self.folder).on("take back", &dated)?;
+        if let Err(failed) = files::sync_folder(&self.series_folder) {
+            files::rename_new(&dated, &self.folder).on("take back", &dated)?;
             return Err(failed).on("make durable", &self.series_folder)?;
         }
         let _ = fs::remove_file(dated.join(OWNER_FILE)); // harmless where it stays
@@ -217,7 +217,7 @@ impl Drop for LocalStaging {
 pub(super) fn remove_passing(folder: &Path) -> Result<(), Fault> {
     let manifest = folder.join(MANIFEST_FILE);
     if durable::remove_if_there(&manifest, fs::remove_file(&manifest))? {
-        platform::sync_folder(folder).on("make durable", folder)?;
+        files::sync_folder(folder).on("make durable", folder)?;
     }
     for name in durable::all_names(folder)? {
         if name == OWNER_FILE {

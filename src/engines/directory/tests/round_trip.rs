@@ -2,11 +2,9 @@
 
 use super::{Bench, picture, stored, watched, write};
 use crate::{
-    engines::{
-        Engine, EngineError, Previous,
-        directory::{archive, os::Moment},
-    },
+    engines::{Engine, EngineError, Previous, directory::archive},
     evidence::Integrity,
+    platform::folder::Moment,
     policy::{
         Span, Spanned,
         model::Expect,

@@ -1,4 +1,4 @@
-//! What the systems do differently below a store: the only file of the store with `cfg`.
+//! Files and folders: private ones, durable names, renames that replace nothing, mount points, free room.
 #![expect(clippy::disallowed_methods, reason = "this is where the store touches the system")]
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Options that make a file which only its owner reads (unix: mode 0600), and which must not exist yet.
-pub(super) fn new_private_file() -> OpenOptions {
+pub(crate) fn new_private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     private(&mut options);
@@ -16,7 +16,7 @@ pub(super) fn new_private_file() -> OpenOptions {
 }
 
 /// Makes files opened with these options the owner's own, should they be made.
-pub(super) fn private(options: &mut OpenOptions) {
+pub(crate) fn private(options: &mut OpenOptions) {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     #[cfg(not(unix))]
@@ -24,7 +24,7 @@ pub(super) fn private(options: &mut OpenOptions) {
 }
 
 /// Makes one folder that only its owner enters (unix: mode 0700).
-pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "only unix sets a mode"))]
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
@@ -34,7 +34,7 @@ pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
 
 /// Makes the names in a folder durable (`fsync(2)`: "Calling `fsync()` does not necessarily ensure that the entry in the
 /// directory containing the file has also reached disk").
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         match File::open(path)?.sync_all() {
@@ -63,7 +63,7 @@ fn unsupported(error: &io::Error) -> bool {
 
 /// Forgets a durable file's cached pages, so that reading it back reads the disk. A hint: where it does nothing, the
 /// bytes read back are those the system would also give a restore at this moment.
-pub(super) fn drop_cache(file: &File) {
+pub(crate) fn drop_cache(file: &File) {
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
@@ -71,7 +71,7 @@ pub(super) fn drop_cache(file: &File) {
 }
 
 /// Renames, and fails with `AlreadyExists` where the new name is taken: nothing is ever replaced.
-pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -87,7 +87,7 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// What [`rename_new`] does where the system has no such call.
-pub(super) fn rename_new_portably(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename_new_portably(from: &Path, to: &Path) -> io::Result<()> {
     if fs::symlink_metadata(from)?.is_file() {
         // A second name of a file cannot replace anything either.
         match fs::hard_link(from, to) {
@@ -112,7 +112,7 @@ pub(super) fn rename_new_portably(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Whether a folder is the root of a mounted filesystem, bind mounts included.
-pub(super) fn is_mount_point(path: &Path) -> io::Result<bool> {
+pub(crate) fn is_mount_point(path: &Path) -> io::Result<bool> {
     let path = fs::canonicalize(path)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
@@ -144,19 +144,38 @@ pub(super) fn is_mount_point(path: &Path) -> io::Result<bool> {
 }
 
 /// Room left for this user, in bytes, on the filesystem of an existing path.
-pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
+pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
     fs4::available_space(path)
 }
 
-/// The host's name, for the note in a lock.
-pub(super) fn host_name() -> String {
+/// Gives a file the owner of another, as far as this user may (unix).
+pub(crate) fn give_owner(of: &fs::Metadata, to: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
-        rustix::system::uname().nodename().to_string_lossy().into_owned()
+        use std::os::unix::fs::MetadataExt;
+        let now = fs::metadata(to)?;
+        if (now.uid(), now.gid()) != (of.uid(), of.gid()) {
+            match std::os::unix::fs::chown(to, Some(of.uid()), Some(of.gid())) {
+                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (of, to);
+    Ok(())
+}
+
+/// A path of a folder's member from the bytes of its name: exactly where names are bytes, as text elsewhere.
+pub(crate) fn path_of_bytes(bytes: &[u8]) -> std::borrow::Cow<'_, Path> {
+    #[cfg(unix)]
+    {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+        std::borrow::Cow::Borrowed(Path::new(OsStr::from_bytes(bytes)))
     }
     #[cfg(not(unix))]
     {
-        std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown host".to_owned())
+        std::borrow::Cow::Owned(String::from_utf8_lossy(bytes).into_owned().into())
     }
 }
 

@@ -17,23 +17,23 @@ use std::{
 };
 
 /// A folder held open.
-pub(in super::super) struct Folder(OwnedFd);
+pub(crate) struct Folder(OwnedFd);
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Folder {
     /// Opens a folder by path; a link there is followed, as the policy's author named it.
-    pub(in super::super) fn root(path: &Path) -> io::Result<Self> {
+    pub(crate) fn root(path: &Path) -> io::Result<Self> {
         Ok(Self(sys::open(path, FOLDER, Mode::empty())?))
     }
 
     /// Opens a folder in it.
-    pub(in super::super) fn open(&self, name: &OsStr) -> io::Result<Self> {
+    pub(crate) fn open(&self, name: &OsStr) -> io::Result<Self> {
         Ok(Self(sys::openat(&self.0, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?))
     }
 
     /// The names in it, in the order of their bytes.
-    pub(in super::super) fn names(&self) -> io::Result<Vec<OsString>> {
+    pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         for entry in sys::Dir::read_from(&self.0)? {
             let entry = entry?;
@@ -47,18 +47,18 @@ impl Folder {
     }
 
     /// What the system says of the folder itself.
-    pub(in super::super) fn meta(&self) -> io::Result<Meta> {
+    pub(crate) fn meta(&self) -> io::Result<Meta> {
         Ok(meta(&sys::fstat(&self.0)?))
     }
 
     /// What the system says of a name in it.
-    pub(in super::super) fn meta_of(&self, name: &OsStr) -> io::Result<Meta> {
+    pub(crate) fn meta_of(&self, name: &OsStr) -> io::Result<Meta> {
         Ok(meta(&sys::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?))
     }
 
     /// Opens a file in it for reading. Should a pipe or a terminal have taken its place, opening neither waits for a
     /// writer nor adopts the terminal; the caller looks at the kind.
-    pub(in super::super) fn open_file(&self, name: &OsStr) -> io::Result<(File, Meta)> {
+    pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<(File, Meta)> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(sys::openat(&self.0, name, flags, Mode::empty())?);
         let meta = Self::meta_of_file(&file)?;
@@ -66,59 +66,59 @@ impl Folder {
     }
 
     /// What the system says of an open file.
-    pub(in super::super) fn meta_of_file(file: &File) -> io::Result<Meta> {
+    pub(crate) fn meta_of_file(file: &File) -> io::Result<Meta> {
         Ok(meta(&sys::fstat(file)?))
     }
 
     /// Where a symbolic link in it points, as written.
-    pub(in super::super) fn link_target(&self, name: &OsStr) -> io::Result<Vec<u8>> {
+    pub(crate) fn link_target(&self, name: &OsStr) -> io::Result<Vec<u8>> {
         Ok(sys::readlinkat(&self.0, name, Vec::new())?.into_bytes())
     }
 
     /// Makes a file that does not exist yet, for its owner alone.
-    pub(in super::super) fn create_file(&self, name: &OsStr) -> io::Result<File> {
+    pub(crate) fn create_file(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(File::from(sys::openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?))
     }
 
     /// Makes a folder that does not exist yet, for its owner alone.
-    pub(in super::super) fn create_folder(&self, name: &OsStr) -> io::Result<()> {
+    pub(crate) fn create_folder(&self, name: &OsStr) -> io::Result<()> {
         Ok(sys::mkdirat(&self.0, name, Mode::RWXU)?)
     }
 
     /// Makes a symbolic link; its target is text to the system and is not looked at.
-    pub(in super::super) fn create_link(&self, target: &[u8], name: &OsStr) -> io::Result<()> {
+    pub(crate) fn create_link(&self, target: &[u8], name: &OsStr) -> io::Result<()> {
         Ok(sys::symlinkat(OsStr::from_bytes(target), &self.0, name)?)
     }
 
     /// Gives what `name` stands for (a symbolic link itself, not its target) a further name in `into`.
-    pub(in super::super) fn hard_link(&self, name: &OsStr, into: &Self, new: &OsStr) -> io::Result<()> {
+    pub(crate) fn hard_link(&self, name: &OsStr, into: &Self, new: &OsStr) -> io::Result<()> {
         Ok(sys::linkat(&self.0, name, &into.0, new, AtFlags::empty())?)
     }
 
     /// Removes a name that is no folder.
-    pub(in super::super) fn remove(&self, name: &OsStr) -> io::Result<()> {
+    pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
         Ok(sys::unlinkat(&self.0, name, AtFlags::empty())?)
     }
 
     /// Removes an empty folder.
-    pub(in super::super) fn remove_folder(&self, name: &OsStr) -> io::Result<()> {
+    pub(crate) fn remove_folder(&self, name: &OsStr) -> io::Result<()> {
         Ok(sys::unlinkat(&self.0, name, AtFlags::REMOVEDIR)?)
     }
 
     /// Sets owner, mode and time of the folder itself; the result is as of [`Folder::dress_file`].
-    pub(in super::super) fn dress(&self, wanted: &Meta) -> io::Result<bool> {
+    pub(crate) fn dress(&self, wanted: &Meta) -> io::Result<bool> {
         dress(&self.0, wanted)
     }
 
     /// Sets owner, mode and time of an open file. Returns whether the owner is the one wanted; where it is not, the
     /// set-user-id and set-group-id bits are left out, as tar(1) does: they would lend somebody else's powers.
-    pub(in super::super) fn dress_file(file: &File, wanted: &Meta) -> io::Result<bool> {
+    pub(crate) fn dress_file(file: &File, wanted: &Meta) -> io::Result<bool> {
         dress(file, wanted)
     }
 
     /// Sets owner and time of a symbolic link itself.
-    pub(in super::super) fn dress_link(&self, name: &OsStr, wanted: &Meta) -> io::Result<bool> {
+    pub(crate) fn dress_link(&self, name: &OsStr, wanted: &Meta) -> io::Result<bool> {
         let (uid, gid) = (Uid::from_raw(wanted.uid), Gid::from_raw(wanted.gid));
         let meta = self.meta_of(name)?;
         let owned = (meta.uid, meta.gid) == (wanted.uid, wanted.gid)
@@ -128,24 +128,24 @@ impl Folder {
     }
 
     /// Sets the mode of the folder itself.
-    pub(in super::super) fn set_mode(&self, mode: u32) -> io::Result<()> {
+    pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
         Ok(sys::fchmod(&self.0, mode_bits(mode))?)
     }
 
     /// Sets the time of the folder itself.
-    pub(in super::super) fn set_modified(&self, modified: Moment) -> io::Result<()> {
+    pub(crate) fn set_modified(&self, modified: Moment) -> io::Result<()> {
         Ok(sys::futimens(&self.0, &times(modified))?)
     }
 
     /// Makes the names in it durable.
-    pub(in super::super) fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         Ok(sys::fsync(&self.0)?)
     }
 }
 
 /// Makes everything below a folder durable in one call where the system has one, else says so with `false`: then each
 /// file and folder must be synced by itself. Since Linux 5.8 syncfs(2) reports write errors, as fsync(2) does.
-pub(in super::super) fn settle(folder: &Folder) -> io::Result<bool> {
+pub(crate) fn settle(folder: &Folder) -> io::Result<bool> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         sys::syncfs(&folder.0)?;
@@ -159,7 +159,7 @@ pub(in super::super) fn settle(folder: &Folder) -> io::Result<bool> {
 }
 
 /// Swaps what two paths stand for in one step; `false` where system or file system cannot.
-pub(in super::super) fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
+pub(crate) fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
         match sys::renameat_with(sys::CWD, one, sys::CWD, other, sys::RenameFlags::EXCHANGE) {
@@ -175,29 +175,14 @@ pub(in super::super) fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-/// Renames, but never onto something that exists.
-pub(in super::super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    match sys::renameat_with(sys::CWD, from, sys::CWD, to, sys::RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-        done => return Ok(done?),
-    }
-    // Without the flag a look before the rename must do; a folder is replaced only by rename(2) when it is empty.
-    match sys::lstat(to) {
-        Ok(_) => Err(Errno::EXIST.into()),
-        Err(Errno::NOENT) => Ok(sys::rename(from, to)?),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// Whether this process may give files away.
-pub(in super::super) fn privileged() -> bool {
+pub(crate) fn privileged() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 /// The name that bytes of an archive stand for; elsewhere not all bytes are a name.
 #[expect(clippy::unnecessary_wraps, reason = "the signature of all systems")]
-pub(in super::super) fn name_of(bytes: &[u8]) -> Option<OsString> {
+pub(crate) fn name_of(bytes: &[u8]) -> Option<OsString> {
     Some(OsString::from_vec(bytes.to_vec()))
 }
 

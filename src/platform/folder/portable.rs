@@ -17,11 +17,11 @@ use std::{
 };
 
 /// A folder by its path.
-pub(in super::super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     /// See the Unix one, as for all that follow.
-    pub(in super::super) fn root(path: &Path) -> io::Result<Self> {
+    pub(crate) fn root(path: &Path) -> io::Result<Self> {
         if fs::metadata(path)?.is_dir() {
             Ok(Self(path.to_owned()))
         } else {
@@ -30,7 +30,7 @@ impl Folder {
     }
 
     /// Opens a folder in it.
-    pub(in super::super) fn open(&self, name: &OsStr) -> io::Result<Self> {
+    pub(crate) fn open(&self, name: &OsStr) -> io::Result<Self> {
         let path = self.0.join(name);
         if fs::symlink_metadata(&path)?.is_dir() {
             Ok(Self(path))
@@ -40,7 +40,7 @@ impl Folder {
     }
 
     /// The names in it, in the order of their bytes.
-    pub(in super::super) fn names(&self) -> io::Result<Vec<OsString>> {
+    pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
         let mut names =
             fs::read_dir(&self.0)?.map(|e| e.map(|e| e.file_name())).collect::<io::Result<Vec<_>>>()?;
         names.sort_unstable_by(|a, b| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
@@ -48,17 +48,17 @@ impl Folder {
     }
 
     /// What the system says of the folder itself.
-    pub(in super::super) fn meta(&self) -> io::Result<Meta> {
+    pub(crate) fn meta(&self) -> io::Result<Meta> {
         fs::symlink_metadata(&self.0).map(|found| meta(&found))
     }
 
     /// What the system says of a name in it.
-    pub(in super::super) fn meta_of(&self, name: &OsStr) -> io::Result<Meta> {
+    pub(crate) fn meta_of(&self, name: &OsStr) -> io::Result<Meta> {
         fs::symlink_metadata(self.0.join(name)).map(|found| meta(&found))
     }
 
     /// Opens a file in it for reading.
-    pub(in super::super) fn open_file(&self, name: &OsStr) -> io::Result<(File, Meta)> {
+    pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<(File, Meta)> {
         if self.meta_of(name)?.kind != Kind::File {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -68,52 +68,52 @@ impl Folder {
     }
 
     /// What the system says of an open file.
-    pub(in super::super) fn meta_of_file(file: &File) -> io::Result<Meta> {
+    pub(crate) fn meta_of_file(file: &File) -> io::Result<Meta> {
         file.metadata().map(|found| meta(&found))
     }
 
     /// Where a symbolic link in it points.
-    pub(in super::super) fn link_target(&self, name: &OsStr) -> io::Result<Vec<u8>> {
+    pub(crate) fn link_target(&self, name: &OsStr) -> io::Result<Vec<u8>> {
         fs::read_link(self.0.join(name)).map(|target| target.into_os_string().into_encoded_bytes())
     }
 
     /// Makes a file that does not exist yet.
-    pub(in super::super) fn create_file(&self, name: &OsStr) -> io::Result<File> {
+    pub(crate) fn create_file(&self, name: &OsStr) -> io::Result<File> {
         OpenOptions::new().write(true).create_new(true).open(self.0.join(name))
     }
 
     /// Makes a folder that does not exist yet.
-    pub(in super::super) fn create_folder(&self, name: &OsStr) -> io::Result<()> {
+    pub(crate) fn create_folder(&self, name: &OsStr) -> io::Result<()> {
         fs::create_dir(self.0.join(name))
     }
 
     /// Symbolic links need a privilege here, and a kind that the archive does not say.
-    pub(in super::super) fn create_link(&self, _target: &[u8], _name: &OsStr) -> io::Result<()> {
+    pub(crate) fn create_link(&self, _target: &[u8], _name: &OsStr) -> io::Result<()> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "symbolic links are not made on this system"))
     }
 
     /// Gives a file a further name.
-    pub(in super::super) fn hard_link(&self, name: &OsStr, into: &Self, new: &OsStr) -> io::Result<()> {
+    pub(crate) fn hard_link(&self, name: &OsStr, into: &Self, new: &OsStr) -> io::Result<()> {
         fs::hard_link(self.0.join(name), into.0.join(new))
     }
 
     /// Removes a name that is no folder.
-    pub(in super::super) fn remove(&self, name: &OsStr) -> io::Result<()> {
+    pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
         fs::remove_file(self.0.join(name))
     }
 
     /// Removes an empty folder.
-    pub(in super::super) fn remove_folder(&self, name: &OsStr) -> io::Result<()> {
+    pub(crate) fn remove_folder(&self, name: &OsStr) -> io::Result<()> {
         fs::remove_dir(self.0.join(name))
     }
 
     /// Folders keep the time at which they were made.
-    pub(in super::super) fn dress(&self, _wanted: &Meta) -> io::Result<bool> {
+    pub(crate) fn dress(&self, _wanted: &Meta) -> io::Result<bool> {
         Ok(true)
     }
 
     /// Sets the time of an open file, and read-only when nobody may write it.
-    pub(in super::super) fn dress_file(file: &File, wanted: &Meta) -> io::Result<bool> {
+    pub(crate) fn dress_file(file: &File, wanted: &Meta) -> io::Result<bool> {
         let secs = Duration::from_secs(wanted.modified.secs.unsigned_abs());
         let whole = if wanted.modified.secs < 0 {
             UNIX_EPOCH.checked_sub(secs)
@@ -133,52 +133,43 @@ impl Folder {
     }
 
     /// There is nothing to set.
-    pub(in super::super) fn dress_link(&self, _name: &OsStr, _wanted: &Meta) -> io::Result<bool> {
+    pub(crate) fn dress_link(&self, _name: &OsStr, _wanted: &Meta) -> io::Result<bool> {
         Ok(true)
     }
 
     /// There is nothing to set.
-    pub(in super::super) fn set_mode(&self, _mode: u32) -> io::Result<()> {
+    pub(crate) fn set_mode(&self, _mode: u32) -> io::Result<()> {
         Ok(())
     }
 
     /// There is nothing to set.
-    pub(in super::super) fn set_modified(&self, _modified: Moment) -> io::Result<()> {
+    pub(crate) fn set_modified(&self, _modified: Moment) -> io::Result<()> {
         Ok(())
     }
 
     /// NTFS journals names; a folder has no handle to flush here.
-    pub(in super::super) fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         Ok(())
     }
 }
 
 /// Each file is synced by itself.
-pub(in super::super) fn settle(_folder: &Folder) -> io::Result<bool> {
+pub(crate) fn settle(_folder: &Folder) -> io::Result<bool> {
     Ok(false)
 }
 
 /// There is no such call.
-pub(in super::super) fn exchange(_one: &Path, _other: &Path) -> io::Result<bool> {
+pub(crate) fn exchange(_one: &Path, _other: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Renames, but never onto something that exists.
-pub(in super::super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(to) {
-        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
-        Err(error) => Err(error),
-    }
-}
-
 /// Files are not given away here.
-pub(in super::super) fn privileged() -> bool {
+pub(crate) fn privileged() -> bool {
     false
 }
 
 /// The name that bytes of an archive stand for; `None` when they would not be one plain name here.
-pub(in super::super) fn name_of(bytes: &[u8]) -> Option<OsString> {
+pub(crate) fn name_of(bytes: &[u8]) -> Option<OsString> {
     let text = std::str::from_utf8(bytes).ok()?;
     let plain = !text.contains(['\\', ':', '<', '>', '"', '|', '?', '*']) && !text.ends_with(['.', ' ']);
     plain.then(|| text.into())

@@ -8,12 +8,12 @@
 mod system;
 mod trail;
 
-pub(super) use system::{Folder, exchange, name_of, privileged, rename_new, settle};
-pub(super) use trail::Trail;
+pub(crate) use system::{Folder, exchange, name_of, privileged, settle};
+pub(crate) use trail::Trail;
 
 /// What kind of thing a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A folder.
     Folder,
     /// A regular file.
@@ -26,38 +26,38 @@ pub(super) enum Kind {
 
 /// A moment of the file system's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     /// Whole seconds since 1970, rounded down.
-    pub(super) secs: i64,
+    pub(crate) secs: i64,
     /// Nanoseconds after that, below one thousand million.
-    pub(super) nanos: u32,
+    pub(crate) nanos: u32,
 }
 
 /// What the system says of one name; links are not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Meta {
-    pub(super) kind: Kind,
+pub(crate) struct Meta {
+    pub(crate) kind: Kind,
     /// Permission bits with set-id and sticky bits (0o7777).
-    pub(super) mode: u32,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) size: u64,
-    pub(super) modified: Moment,
-    pub(super) changed: Moment,
-    pub(super) dev: u64,
-    pub(super) ino: u64,
-    pub(super) names: u64,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) size: u64,
+    pub(crate) modified: Moment,
+    pub(crate) changed: Moment,
+    pub(crate) dev: u64,
+    pub(crate) ino: u64,
+    pub(crate) names: u64,
 }
 
 impl Meta {
     /// Whether both are known to be the same file, whatever happened to its content; never where the system does not
     /// number files.
-    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         self.ino != 0 && (self.dev, self.ino) == (other.dev, other.ino)
     }
 
     /// Whether nothing was written to the file between the two looks.
-    pub(super) fn is_unchanged(&self, other: &Self) -> bool {
+    pub(crate) fn is_unchanged(&self, other: &Self) -> bool {
         (self.dev, self.ino) == (other.dev, other.ino)
             && self.size == other.size
             && self.modified == other.modified

@@ -7,7 +7,7 @@ use std::{ffi::OsString, io};
 const HELD: usize = 48;
 
 /// A folder and the names that lead down from it.
-pub(in super::super) struct Trail {
+pub(crate) struct Trail {
     root: Folder,
     /// The open ones are at the end.
     below: Vec<(OsString, Option<Folder>)>,
@@ -15,22 +15,22 @@ pub(in super::super) struct Trail {
 
 impl Trail {
     /// Begins at a folder.
-    pub(in super::super) fn new(root: Folder) -> Self {
+    pub(crate) fn new(root: Folder) -> Self {
         Self { root, below: Vec::new() }
     }
 
     /// The folder it begins at.
-    pub(in super::super) fn root(&self) -> &Folder {
+    pub(crate) fn root(&self) -> &Folder {
         &self.root
     }
 
     /// How many folders below the root it is.
-    pub(in super::super) fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.below.len()
     }
 
     /// The folder it leads to.
-    pub(in super::super) fn top(&mut self) -> io::Result<&Folder> {
+    pub(crate) fn top(&mut self) -> io::Result<&Folder> {
         let closed = self.below.iter().rposition(|(_, folder)| folder.is_none()).map_or(0, |at| at + 1);
         if closed == self.below.len() && closed > 0 {
             self.reopen()?;
@@ -59,7 +59,7 @@ impl Trail {
     }
 
     /// Goes down into a folder, never through a link.
-    pub(in super::super) fn push(&mut self, name: OsString) -> io::Result<()> {
+    pub(crate) fn push(&mut self, name: OsString) -> io::Result<()> {
         let opened = self.top()?.open(&name)?;
         self.below.push((name, Some(opened)));
         if let Some(at) = self.below.len().checked_sub(HELD + 1) {
@@ -69,7 +69,7 @@ impl Trail {
     }
 
     /// Goes up.
-    pub(in super::super) fn pop(&mut self) {
+    pub(crate) fn pop(&mut self) {
         self.below.pop();
     }
 }

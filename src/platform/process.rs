@@ -1,0 +1,77 @@
+//! Processes: groups that end together, and who has files open.
+#![expect(clippy::disallowed_methods, reason = "this is where the program looks at the system's processes")]
+
+use std::{
+    path::PathBuf,
+    process::{Child, Command},
+};
+
+/// Starts a command in a process group of its own, so that it ends with everything it started (unix).
+pub(crate) fn own_group(command: &mut Command) {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    #[cfg(not(unix))]
+    let _ = command;
+}
+
+/// Ends a command started by [`own_group`] with its whole group: asks first, kills when told to. Windows has no way to
+/// ask, and ends the command alone.
+pub(crate) fn end_group(child: &mut Child, kill: bool) {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            // A group that has ended already is what was wanted.
+            let _ = kill_process_group(group, if kill { Signal::KILL } else { Signal::TERM });
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (kill, child.kill());
+    }
+}
+
+/// The processes other than this one that have one of the files open: id and name, in order of their ids.
+///
+/// On Linux this reads `/proc/*/fd`, which shows the processes of other users to root alone; elsewhere it cannot tell.
+/// It looks at files without opening them: to open and close a database's file here would drop its locks.
+#[cfg(target_os = "linux")]
+pub(crate) fn that_hold(files: &[PathBuf]) -> Vec<(u32, String)> {
+    use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, path::Path};
+    // Device and inode; following the links below `/proc/*/fd` opens nothing.
+    let identity = |path: &Path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    let entries =
+        |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let wanted: BTreeSet<(u64, u64)> = files.iter().filter_map(|path| identity(path)).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let own = std::process::id();
+    let mut holders: Vec<(u32, String)> = entries(Path::new("/proc"))
+        .filter_map(|process| Some((process.file_name()?.to_str()?.parse::<u32>().ok()?, process)))
+        .filter(|(pid, process)| {
+            *pid != own
+                && entries(&process.join("fd")).any(|fd| identity(&fd).is_some_and(|id| wanted.contains(&id)))
+        })
+        .map(|(pid, process)| {
+            let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
+            (pid, name.trim_end().to_owned())
+        })
+        .collect();
+    holders.sort();
+    holders
+}
+
+/// On this system it cannot tell.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn that_hold(_files: &[PathBuf]) -> Vec<(u32, String)> {
+    Vec::new()
+}
+
+/// The host's name, for the note in a lock.
+pub(crate) fn host_name() -> String {
+    #[cfg(unix)]
+    return rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    return std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown host".to_owned());
+}
