@@ -2,6 +2,7 @@
 //! 200 backups the total is to the cent what it was at the start.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up is a failed test")]
+#![allow(clippy::print_stdout, reason = "tells what was measured")]
 
 use crate::support::{Sandbox, content, until};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};

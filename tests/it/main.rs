@@ -7,7 +7,9 @@ mod check;
 mod checkout;
 #[cfg(unix)]
 mod examples;
+#[cfg(unix)]
 mod load;
+#[cfg(target_os = "linux")]
 mod memory;
 #[cfg(unix)]
 mod plan;
@@ -17,6 +19,7 @@ mod run;
 #[cfg(unix)]
 mod schema;
 mod support;
+#[cfg(unix)]
 mod systems;
 #[cfg(unix)]
 mod tidy;
