@@ -13,6 +13,7 @@ mod examples;
 mod history;
 mod hooks;
 mod list;
+#[cfg(unix)]
 mod load;
 mod locks;
 mod memory;
@@ -26,6 +27,7 @@ mod run;
 #[cfg(unix)]
 mod schema;
 mod support;
+#[cfg(unix)]
 mod systems;
 #[cfg(unix)]
 mod tidy;
