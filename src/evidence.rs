@@ -95,9 +95,34 @@ impl Evidence {
     }
 
     /// Whether it shows the level asked, and nothing failed beside it: a guard of `expect` or a table that vanished makes
-    /// a backup unproven at every level.
+    /// a backup unproven at every level. For `restore` this is what the restored content must show.
     pub fn proves(&self, asked: Level) -> bool {
-        self.level() >= asked.min(Level::Checks) && self.failures().is_empty()
+        let needed = if asked == Level::Restore { Level::Integrity } else { asked };
+        self.level() >= needed && self.failures().is_empty()
+    }
+
+    /// Joins what the capture showed with what the stored content showed. Nothing that failed once is forgotten.
+    #[must_use]
+    pub fn joined(mut self, second: Self) -> Self {
+        if matches!(self.integrity, Integrity::Skipped | Integrity::Sound)
+            && second.integrity != Integrity::Skipped
+        {
+            self.integrity = second.integrity;
+        }
+        for check in second.checks {
+            match self.checks.iter_mut().find(|known| known.name == check.name) {
+                Some(known) if known.passed => *known = check,
+                Some(_) => {}
+                None => self.checks.push(check),
+            }
+        }
+        self.tables.extend(second.tables);
+        for warning in second.warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        self
     }
 
     /// Why a level above `checksum` was not reached, one sentence each; checks that only warn are not among them.
@@ -109,11 +134,18 @@ impl Evidence {
             }
             Integrity::Skipped | Integrity::Sound => Vec::new(),
         };
-        let checks =
-            self.checks.iter().filter(|check| !check.passed && check.on_fail == OnFail::Fail).map(|check| {
-                let actual = check.actual.as_deref().unwrap_or("no answer");
-                format!("check `{}`: expected {}, got {actual}", check.name, check.expected)
-            });
-        integrity.into_iter().chain(checks).collect()
+        integrity.into_iter().chain(self.failing(OnFail::Fail)).collect()
+    }
+
+    /// The checks that failed and only warn, one sentence each.
+    pub fn warned(&self) -> Vec<String> {
+        self.failing(OnFail::Warn).collect()
+    }
+
+    fn failing(&self, on_fail: OnFail) -> impl Iterator<Item = String> {
+        self.checks.iter().filter(move |check| !check.passed && check.on_fail == on_fail).map(|check| {
+            let actual = check.actual.as_deref().unwrap_or("no answer");
+            format!("check `{}`: expected {}, got {actual}", check.name, check.expected)
+        })
     }
 }

@@ -80,7 +80,8 @@ pub(crate) fn log(session: &Session, args: &Log) -> Result<u8, CliError> {
 }
 
 fn is_meant(entry: &HistoryEntry, what: Option<&str>) -> bool {
-    let Some(what) = what else { return true };
+    // Restores have no log.
+    let Some(what) = what else { return entry.kind == "run" };
     let (policy, job) = what.rsplit_once('/').map_or((None, what), |(policy, job)| (Some(policy), job));
     let has_job = || {
         let jobs = entry.details.get("jobs").and_then(|jobs| jobs.as_array());

@@ -28,10 +28,10 @@ pub(crate) fn plan(session: &Session, args: &PlanArgs) -> Result<u8, CliError> {
         })
         .collect();
     if let Some(folder) = &args.write {
-        return write(session, &session.host.working_folder.join(folder), &plans);
+        return write(session, &session.host.working_folder.join(folder), &platforms, &plans);
     }
     if let Some(folder) = &args.check {
-        return check(session, folder, &plans);
+        return check(session, folder, &platforms, &plans);
     }
     if session.global.json {
         return output::print_json(&plans);
@@ -53,10 +53,10 @@ fn tell_notes(session: &Session, policies: &[Policy]) {
 }
 
 /// Writes the snapshots that differ, and takes away those of these policies that no plan stands behind any more.
-fn write(session: &Session, folder: &Path, plans: &[Plan]) -> Result<u8, CliError> {
+fn write(session: &Session, folder: &Path, platforms: &[Platform], plans: &[Plan]) -> Result<u8, CliError> {
     fs::create_dir_all(folder).on("create the folder", folder)?;
     let planned = snapshot::files(plans);
-    let stored = read(folder)?;
+    let stored = read(folder, platforms)?;
     for (name, text) in &planned {
         if stored.get(name) != Some(text) {
             let path = folder.join(name);
@@ -78,13 +78,13 @@ fn note(session: &Session, line: &str) {
     }
 }
 
-fn check(session: &Session, folder: &Path, plans: &[Plan]) -> Result<u8, CliError> {
+fn check(session: &Session, folder: &Path, platforms: &[Platform], plans: &[Plan]) -> Result<u8, CliError> {
     let place = session.host.working_folder.join(folder);
     if !place.is_dir() {
         return Err(CliError::drift(format!("{} holds no stored plans", folder.display()))
             .help(format!("store them with `policy plan --write {}`", folder.display())));
     }
-    let drift = snapshot::compare(&read(&place)?, &snapshot::files(plans));
+    let drift = snapshot::compare(&read(&place, platforms)?, &snapshot::files(plans));
     if session.global.json {
         let files: Vec<_> = drift
             .iter()
@@ -115,13 +115,17 @@ fn check(session: &Session, folder: &Path, plans: &[Plan]) -> Result<u8, CliErro
         .help(format!("if the change is meant: `policy plan --write {}`", folder.display())))
 }
 
-/// The stored plans of a folder, by file name; other files are not looked at.
-fn read(folder: &Path) -> Result<BTreeMap<String, String>, CliError> {
+/// The stored plans of a folder for these platforms, by file name; other files are not looked at.
+fn read(folder: &Path, platforms: &[Platform]) -> Result<BTreeMap<String, String>, CliError> {
     let mut stored = BTreeMap::new();
+    // Of a name without a known platform nobody can say that it is not meant.
+    let is_of = |name: &str, platform: Platform| name.ends_with(&format!(".{}.plan", platform.as_str()));
+    let is_other = |name: &str| Platform::ALL.into_iter().any(|p| is_of(name, p) && !platforms.contains(&p));
     for entry in fs::read_dir(folder).on("read the folder", folder)? {
         let path = entry.on("read the folder", folder)?.path();
         if path.extension().is_some_and(|ext| ext == "plan")
             && let Some(name) = path.file_name().and_then(|name| name.to_str())
+            && !is_other(name)
         {
             // Bytes that are no text are a difference like any other.
             let bytes = fs::read(&path).on("read", &path)?;

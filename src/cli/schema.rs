@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fs};
 
 /// Draft-07: the one that YAML language servers know best.
 fn of<T: JsonSchema>() -> Value {
-    SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value()
+    SchemaSettings::draft07().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// All schemas by name.

@@ -262,14 +262,17 @@ struct StepShape {
     /// The job it belongs to.
     job: String,
     /// The target it works on.
+    #[schemars(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
     /// The store it works on.
+    #[schemars(skip_serializing_if = "Option::is_none")]
     store: Option<String>,
     /// What kind of step it is.
     kind: KindShape,
     /// What it does, in one line.
     summary: String,
     /// The command line, where a program is called.
+    #[schemars(skip_serializing_if = "Option::is_none")]
     argv: Option<Vec<String>>,
     /// Names of what it reads.
     inputs: Vec<String>,

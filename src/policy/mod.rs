@@ -65,7 +65,7 @@ pub fn load(name: &str, folder: &Path, bytes: &[u8]) -> Loaded {
     let (root, mut problems) = yaml::read(text);
     let Some(root) = root.filter(|root| !root.is_null()) else {
         if problems.is_empty() {
-            let help = "write a policy, or let `policy init` write one";
+            let help = "`policy explain missing_key` shows the smallest policy there is";
             problems.push(Problem::error(Code::MissingKey, "this file holds no policy", help));
         }
         problems.sort_by(Problem::order);

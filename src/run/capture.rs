@@ -10,7 +10,7 @@ use crate::{
     engines::{Capture, CaptureRequest, EngineError, Previous},
     fault::Fault,
     observe::{SourceView, StoreView},
-    pipe::{Encoder, Tee},
+    pipe::{Encoder, Stoppable, Tee},
     plan::Step,
     policy::{
         model::Retention,
@@ -45,29 +45,7 @@ impl<'a> JobRun<'a> {
         let view = self.store(step)?;
         let policy = &self.order.plan.policy;
         let name = step.store.clone().unwrap_or_default();
-        let known = match self.catalog.map(|catalog| catalog.last_store(policy, &name)) {
-            Some(Ok(known)) => known,
-            Some(Err(error)) => return Err(StepError::new(FailureCode::Store, error.to_string())),
-            None => None,
-        };
-        let found = view.store.id().map_err(|error| store_error(&error))?;
-        let accepted = self.order.new_stores.contains(&name);
-        // Nothing is made at a place that held the store last time and does not now: an unmounted disk would be filled.
-        if let Some(known) = known
-            && found.as_ref() != Some(&known)
-            && !accepted
-        {
-            let message = format!(
-                "store `{name}` at {} is not the one last used: not mounted? Mount it, or accept the place as a new \
-                 store with `--new-store {name}`",
-                view.shown
-            );
-            return Err(StepError::new(FailureCode::Store, message));
-        }
-        let id = match found {
-            Some(id) => id,
-            None => view.store.create().map_err(|error| store_error(&error))?,
-        };
+        let id = self.admit(view, &name)?;
         if let Some(Err(error)) = self
             .catalog
             .map(|catalog| catalog.remember_store(policy, &name, &id, self.order.world.host.real_now()))
@@ -84,15 +62,48 @@ impl<'a> JobRun<'a> {
         let pair = &mut self.pairs[index];
         pair.lock = Some(lock);
         pair.listing = listing;
-        // With every lock of the job in hand, what a killed run still owes is nobody else's.
-        if self.pairs.iter().all(|pair| pair.lock.is_some()) {
-            self.pay_debts();
-        }
         Ok(if swept.is_empty() {
             String::new()
         } else {
             format!("cleared {} of an earlier run that did not end", swept.join(", "))
         })
+    }
+
+    /// The id of a store that may be used. Nothing is made at a place that held the store last time and does not now: an
+    /// unmounted disk's folder would be filled, and its retention would count from nothing.
+    fn admit(&self, view: &StoreView, name: &str) -> Result<String, StepError> {
+        let refuse = |message: String| Err(StepError::new(FailureCode::Store, message));
+        let policy = &self.order.plan.policy;
+        let is_accepted = self.order.new_stores.contains(name);
+        let known = match self.catalog.map(|catalog| catalog.last_store(policy, name)) {
+            Some(Ok(known)) => known,
+            Some(Err(error)) => return refuse(error.to_string()),
+            None => None,
+        };
+        let found = view.store.id();
+        let why = match &found {
+            _ if known.is_none() || is_accepted => None,
+            Ok(found) if *found == known => None,
+            Ok(_) => Some(String::new()),
+            Err(StoreError::Foreign { why, .. }) => Some(format!(" ({why})")),
+            Err(_) => None,
+        };
+        if let Some(why) = why {
+            return refuse(format!(
+                "store `{name}` at {} is not the one last used{why}: not mounted? Mount it, or accept the place as a new \
+                 store with `--new-store {name}`",
+                view.shown
+            ));
+        }
+        match found.map_err(|error| store_error(&error))? {
+            Some(id) => Ok(id),
+            None if self.catalog.is_none() && !is_accepted => refuse(format!(
+                "there is no store `{name}` at {}, and without the catalog nobody knows whether there was one: mend the \
+                 state folder, or accept the place with `--new-store {name}`",
+                view.shown
+            )),
+            None => view.store.create().map_err(|error| store_error(&error)),
+        }
     }
 
     /// Sees to it that there is room: at least `min_free`, else 1.2 times the last backup, before the first the source.
@@ -132,10 +143,11 @@ impl<'a> JobRun<'a> {
         if let Some(size) = declared {
             return Ok(size.bytes());
         }
-        if let Some(last) = self.pairs[index].listing.backups.first() {
+        let source = self.source(step)?;
+        let own = |stored: &&Stored| stored.manifest.origin == source.origin;
+        if let Some(last) = self.pairs[index].listing.backups.iter().find(own) {
             return Ok(last.manifest.bytes.saturating_add(last.manifest.bytes / 5));
         }
-        let source = self.source(step)?;
         // A source that cannot be seen yet (a hook makes it, say) is judged when it is captured.
         Ok(source.engine.observe().map_or(0, |facts| facts.bytes))
     }
@@ -152,6 +164,7 @@ impl<'a> JobRun<'a> {
 
     /// Looks at the source.
     pub(super) fn observe_source(&mut self, step: &Step) -> StepResult {
+        self.owe_after(step.target.as_deref());
         let source = self.source(step)?;
         let facts = source.engine.observe().map_err(|error| self.source_error(step, source, &error))?;
         Ok(Size::from_bytes(facts.bytes).to_string())
@@ -221,13 +234,13 @@ impl<'a> JobRun<'a> {
     }
 
     /// What the one pass of the capture came to; the work itself was done while the content streamed.
-    pub(super) fn compress(&mut self, step: &Step) -> StepResult {
+    pub(super) fn compress(&self, step: &Step) -> String {
         let name = step.target.as_deref().unwrap_or_default();
         let main = self.captured.get(name).map(|captured| &captured.main);
-        Ok(main.map_or_else(String::new, |main| {
+        main.map_or_else(String::new, |main| {
             let percent = main.bytes.saturating_mul(100) / main.plain_bytes.max(1);
             format!("{}, {percent}% of the original", Size::from_bytes(main.bytes))
-        }))
+        })
     }
 
     /// Begins a backup in every store that is still open for the step's target.
@@ -402,12 +415,17 @@ fn stream(
     tee: &mut Tee<Box<dyn Write + Send>>,
     watch: &crate::watch::Watch<'_>,
 ) -> Result<(Capture, StoredFile), StreamError> {
-    let mut encoder = Encoder::new(compression, tee).map_err(StreamError::Out)?;
+    // Why a write failed is asked of the watch first: a stop reaches the codec as an error of its output.
+    let failed = |error: io::Error| match watch.check() {
+        Err(stopped) => StreamError::Engine(EngineError::Stopped(stopped)),
+        Ok(()) => StreamError::Out(error),
+    };
+    let mut encoder = Encoder::new(compression, Stoppable::new(tee, watch)).map_err(failed)?;
     let capture = source.engine.capture(request, &mut encoder, watch).map_err(|error| match error {
-        EngineError::Out(error) => StreamError::Out(error),
+        EngineError::Out(error) => failed(error),
         error => StreamError::Engine(error),
     })?;
-    let (main, _) = encoder.finish(name).map_err(StreamError::Out)?;
+    let (main, _) = encoder.finish(name).map_err(failed)?;
     Ok((capture, main))
 }
 
@@ -417,6 +435,10 @@ pub(super) fn store_error(error: &StoreError) -> StepError {
         StoreError::Fault(fault) => storage_error(fault),
         StoreError::Absent(_) | StoreError::Foreign { .. } | StoreError::NotMounted(_) => {
             StepError::new(FailureCode::Store, error.to_string())
+        }
+        StoreError::Taken(_) => {
+            let message = format!("{error}, made in the same second elsewhere: run again");
+            StepError::new(FailureCode::Storage, message)
         }
         _ => StepError::new(FailureCode::Storage, error.to_string()),
     }

@@ -16,8 +16,16 @@ use std::{
 
 /// How long a command that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
-/// Longest line that is passed on, in bytes; what is longer is cut.
+/// Longest line that is passed on, in bytes; a longer one is passed on in pieces.
 const LINE_MAX: u64 = 4_096;
+/// Most lines of one command that are passed on: what follows is read, so that the command can go on, and counted.
+const LINES_MAX: u64 = 2_000;
+/// How many lines may wait to be passed on; a command that prints faster waits for its reader.
+const LINES_WAITING: usize = 256;
+/// How long the pipes of a command that has ended may still be held open by what it left in the background.
+const LINGER: Duration = Duration::from_millis(200);
+/// How often a running command is looked at.
+const ROUND: Duration = Duration::from_millis(10);
 
 /// A command ready to start.
 #[derive(Debug, Clone)]
@@ -75,28 +83,27 @@ pub enum ExecError {
 /// When it cannot be started, ends with another status than 0, or is stopped; then its whole process group has ended.
 pub fn run(call: &Invocation, watch: &Watch<'_>, line: &dyn Fn(String)) -> Result<(), ExecError> {
     let program = call.argv.first().cloned().unwrap_or_default();
+    watch.check().map_err(|stopped| ExecError::Stopped { program: program.clone(), stopped })?;
     let mut child = spawn(call).map_err(|source| ExecError::Start { program: program.clone(), source })?;
-    let (send, receive) = mpsc::channel::<(bool, String)>();
-    let readers = [
-        child.stdout.take().map(|out| forward(out, false, send.clone())),
-        child.stderr.take().map(|err| forward(err, true, send)),
-    ];
-    let mut last_error_line = String::new();
-    let mut pass_on = |(is_error, text): (bool, String)| {
-        if is_error && !text.trim().is_empty() {
-            last_error_line = format!(": {text}");
-        }
-        line(text);
-    };
+    let (send, receive) = mpsc::sync_channel::<Said>(LINES_WAITING);
+    if let Some(out) = child.stdout.take() {
+        forward(out, false, send.clone());
+    }
+    if let Some(err) = child.stderr.take() {
+        forward(err, true, send);
+    }
+    let mut output = Output { line, passed_on: 0, left_out: 0, last_error: String::new() };
     let mut ending: Option<(Stopped, Instant)> = None;
     let status = loop {
-        while let Ok(item) = receive.try_recv() {
-            pass_on(item);
-        }
+        // One round, however much it prints: a command that never stops printing is stopped all the same.
+        output.take(&receive, Instant::now() + ROUND);
         match child.try_wait() {
             Ok(Some(status)) => break status,
             Ok(None) => {}
-            Err(source) => return Err(ExecError::Wait { program, source }),
+            Err(source) => {
+                end_group(&mut child, true);
+                return Err(ExecError::Wait { program, source });
+            }
         }
         match (watch.check(), ending) {
             (Err(stopped), None) => {
@@ -106,22 +113,70 @@ pub fn run(call: &Invocation, watch: &Watch<'_>, line: &dyn Fn(String)) -> Resul
             (_, Some((_, since))) if since.elapsed() > GRACE => end_group(&mut child, true),
             _ => {}
         }
-        std::thread::sleep(Duration::from_millis(10));
     };
     if ending.is_some() {
         // The leader has ended; what it started and left behind must not go on beside the next step.
         end_group(&mut child, true);
     }
-    // A program left in the background may hold the pipes open for ever: what comes within a moment is passed on.
-    let until = Instant::now() + Duration::from_millis(200);
-    while let Ok(item) = receive.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        pass_on(item);
-    }
-    drop(readers);
+    // A program left in the background may hold the pipes open, and print, for ever.
+    output.take(&receive, Instant::now() + LINGER);
+    output.close();
     match ending {
         Some((stopped, _)) => Err(ExecError::Stopped { program, stopped }),
         None if status.success() => Ok(()),
-        None => Err(ExecError::Status { program, status, said: last_error_line }),
+        None => {
+            let said = Some(output.last_error).filter(|last| !last.is_empty());
+            let said = said.map(|last| format!(": {last}")).unwrap_or_default();
+            Err(ExecError::Status { program, status, said })
+        }
+    }
+}
+
+/// A line that a command printed, and whether on standard error.
+type Said = (bool, String);
+
+/// What a command prints, on its way to the listener.
+struct Output<'a> {
+    line: &'a dyn Fn(String),
+    passed_on: u64,
+    left_out: u64,
+    last_error: String,
+}
+
+impl Output<'_> {
+    /// Passes on what comes until an instant, or until nothing can come any more.
+    fn take(&mut self, receive: &mpsc::Receiver<Said>, until: Instant) {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            match receive.recv_timeout(left) {
+                Ok((is_error, text)) => {
+                    if is_error && !text.trim().is_empty() {
+                        self.last_error.clone_from(&text);
+                    }
+                    if self.passed_on < LINES_MAX {
+                        self.passed_on += 1;
+                        (self.line)(text);
+                    } else {
+                        self.left_out += 1;
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => return,
+                // Both pipes are closed; the command itself may live on.
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    std::thread::sleep(left.min(ROUND));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn close(&self) {
+        if self.left_out > 0 {
+            (self.line)(format!("… and {} more lines", self.left_out));
+        }
     }
 }
 
@@ -147,11 +202,7 @@ fn resolve(program: &str, folder: &Path) -> PathBuf {
     if path.is_relative() && path.components().count() > 1 { folder.join(path) } else { path.to_owned() }
 }
 
-fn forward(
-    stream: impl Read + Send + 'static,
-    is_error: bool,
-    send: mpsc::Sender<(bool, String)>,
-) -> std::thread::JoinHandle<()> {
+fn forward(stream: impl Read + Send + 'static, is_error: bool, send: mpsc::SyncSender<Said>) {
     std::thread::spawn(move || {
         let mut reader = BufReader::new(stream);
         let mut bytes = Vec::new();
@@ -165,11 +216,12 @@ fn forward(
                         .chars()
                         .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
                         .collect();
+                    // Nobody listens any more: the pipe closes, and who still prints into it is told by the system.
                     if send.send((is_error, text)).is_err() {
                         return;
                     }
                 }
             }
         }
-    })
+    });
 }

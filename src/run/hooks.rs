@@ -1,16 +1,14 @@
-//! The policy's `before` and `after` commands, and the ledger that makes every begun `before` be followed by its
-//! `after`: on failure, timeout and signal by this run, after a kill by the next one.
-#![expect(clippy::disallowed_methods, reason = "the ledger is a file of the state folder")]
+//! The policy's `before` and `after` commands. Once a `before` began its `after` runs: on failure, timeout and signal by
+//! this run, after a kill by the next one, which reads it from the [ledger](super::ledger).
 
 use super::{
-    Event, FailureCode,
+    Event, Failure, FailureCode,
     exec::{self, ExecError, Invocation},
     job::{JobRun, StepError, StepResult},
+    ledger::Ledger,
 };
 use crate::{
-    fault::{Fault, OnPath},
-    host::create_private_folder,
-    plan::{Moment, Step},
+    plan::{Action, Moment, Step},
     policy::{
         model::Command,
         values::{
@@ -23,101 +21,78 @@ use crate::{
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-/// How long the `after` commands of an interrupted or timed-out job may take, each.
-const AFTER_LIMIT: Duration = Duration::from_secs(600);
-
-/// Which `before`s have begun and whose `after` has not ended, kept on disk while that is so.
-pub(super) struct Ledger {
-    path: PathBuf,
-    /// Target names; the empty name stands for the job itself.
-    begun: BTreeSet<String>,
-    /// Those that a killed run left behind.
-    left: BTreeSet<String>,
-}
-
-impl Ledger {
-    pub(super) fn new(state: &Path, policy: &str, job: &str) -> Self {
-        let path = state.join("hooks").join(format!("{policy}.{job}"));
-        Self { path, begun: BTreeSet::new(), left: BTreeSet::new() }
-    }
-
-    /// Reads what a killed run left; called with the job's locks held, so nobody else's.
-    pub(super) fn recover(&mut self) -> Vec<String> {
-        let text = fs::read_to_string(&self.path).unwrap_or_default();
-        self.left = text.lines().map(|line| line.trim_start_matches('=').to_owned()).collect();
-        self.left.iter().cloned().collect()
-    }
-
-    pub(super) fn began(&self, target: Option<&str>) -> bool {
-        self.begun.contains(target.unwrap_or_default())
-    }
-
-    fn begin(&mut self, target: Option<&str>) -> Result<(), Fault> {
-        if self.begun.insert(target.unwrap_or_default().to_owned()) { self.write() } else { Ok(()) }
-    }
-
-    /// Closes an entry; what this run began stays known to it, so that all `after` commands of a target run.
-    fn close(&mut self, target: Option<&str>) -> Result<(), Fault> {
-        self.left.remove(target.unwrap_or_default());
-        self.write()
-    }
-
-    pub(super) fn end(&mut self, target: Option<&str>) -> Result<(), Fault> {
-        self.begun.remove(target.unwrap_or_default());
-        self.write()
-    }
-
-    /// On disk before a `before` starts: a kill in between costs one needless `after`, never a missing one.
-    fn write(&self) -> Result<(), Fault> {
-        let open: BTreeSet<&String> = self.begun.union(&self.left).collect();
-        if open.is_empty() {
-            return match fs::remove_file(&self.path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    Err(error).on("remove", &self.path)
-                }
-                _ => Ok(()),
-            };
-        }
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        create_private_folder(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).on("create a file in", folder)?;
-        // `=` marks each line, so that the job's own empty name is a line too.
-        for name in open {
-            writeln!(file, "={name}").on("write", &self.path)?;
-        }
-        file.as_file().sync_all().on("write", &self.path)?;
-        file.persist(&self.path).map_err(|error| error.error).on("write", &self.path)?;
-        Ok(())
-    }
-}
+/// How long an `after` command may take: neither the job's timeout nor a signal ends it, and it must not hang for ever.
+const AFTER_LIMIT: Duration = Duration::from_mins(10);
 
 impl JobRun<'_> {
     /// Runs one hook.
     pub(super) fn hook(&mut self, step: &Step, moment: Moment, command: &Command) -> StepResult {
-        let error = |message: String| StepError::new(FailureCode::Hook, message);
         let target = step.target.as_deref();
-        match moment {
+        let called = match moment {
             Moment::JobBefore | Moment::TargetBefore => {
-                self.ledger.begin(target).map_err(|fault| {
-                    error(format!("{fault}; a `before` runs only where its `after` can be remembered"))
-                })?;
-                let tell = |_| ();
-                let watch = self.watch(&tell);
-                self.call(Some(step), target, command, &watch)
+                self.watch(&|_| ()).check().map_err(StepError::stopped)?;
+                if self.has_after(target) {
+                    self.ledger.begin(target).map_err(|fault| {
+                        let message =
+                            format!("{fault}; a `before` runs only where its `after` can be remembered");
+                        StepError::new(FailureCode::Hook, message)
+                    })?;
+                }
+                self.call(Some(step), target, command, &self.watch(&|_| ()))
             }
-            Moment::JobAfter | Moment::TargetAfter => self.call_after(Some(step), target, command),
+            Moment::JobAfter | Moment::TargetAfter => {
+                let called = self.call_after(Some(step), target, command);
+                if self.is_last_after(step) {
+                    self.close(target);
+                }
+                called
+            }
+        };
+        match called {
+            Ok(()) => Ok(String::new()),
+            Err(HookError::Exec(ExecError::Stopped { stopped, program })) => {
+                let error = StepError::stopped(stopped);
+                Err(StepError::new(error.code, format!("`{program}` was stopped: {}", error.message)))
+            }
+            Err(failed) => Err(StepError::new(FailureCode::Hook, failed.to_string())),
         }
-        .map_err(|failed| match failed {
-            HookError::Exec(ExecError::Stopped { stopped, .. }) => StepError::stopped(stopped),
-            failed => error(failed.to_string()),
-        })?;
-        Ok(String::new())
+    }
+
+    /// Sees to it that an `after` without a `before` runs too, once what it follows begins.
+    pub(super) fn owe_after(&mut self, target: Option<&str>) {
+        if self.has_after(target)
+            && let Err(fault) = self.ledger.begin(target)
+        {
+            self.tell(&Event::Warning(format!(
+                "{fault}: if this run is killed, its `after` will not be made up for"
+            )));
+        }
+    }
+
+    /// The `after` steps of the job, or of one of its targets.
+    fn afters<'s>(&'s self, target: Option<&'s str>) -> impl Iterator<Item = &'s Step> {
+        self.order.plan.steps.iter().filter(move |step| {
+            let is_after =
+                matches!(&step.action, Action::Hook { moment: Moment::JobAfter | Moment::TargetAfter, .. });
+            is_after && step.job == self.planned.job && step.target.as_deref() == target
+        })
+    }
+
+    fn has_after(&self, target: Option<&str>) -> bool {
+        self.afters(target).next().is_some()
+    }
+
+    fn is_last_after(&self, step: &Step) -> bool {
+        self.afters(step.target.as_deref()).last().is_some_and(|last| last.n == step.n)
+    }
+
+    fn close(&mut self, target: Option<&str>) {
+        if let Err(fault) = self.ledger.end(target) {
+            self.tell(&Event::Warning(fault.to_string()));
+        }
     }
 
     /// An `after` runs whatever stopped the job; it has its own limit.
@@ -133,38 +108,42 @@ impl JobRun<'_> {
         self.call(step, target, command, &watch)
     }
 
-    /// Closes the ledger's entries once their `after` commands have run, called behind the last hook.
-    pub(super) fn close_hooks(&mut self) {
-        let names: Vec<String> = self.ledger.begun.iter().cloned().collect();
-        for name in names {
-            if let Err(fault) = self.ledger.end(Some(&name)) {
+    /// Runs the `after` commands that killed runs of this job still owe, by the policy as it is now. Before anything else,
+    /// whether or not a store is there: what a `before` stopped has waited long enough.
+    pub(super) fn pay_debts(&mut self) {
+        for debts in
+            Ledger::left_behind(&self.order.world.host.state, &self.order.plan.policy, &self.planned.job)
+        {
+            for name in debts.names() {
+                self.pay(Some(name.as_str()).filter(|name| !name.is_empty()));
+            }
+            if let Err(fault) = debts.settle() {
                 self.tell(&Event::Warning(fault.to_string()));
             }
         }
     }
 
-    /// Runs the `after` commands that a killed run still owes, by the policy as it is now.
-    pub(super) fn pay_debts(&mut self) {
-        let job_name = self.planned.job.clone();
-        for name in self.ledger.recover() {
-            let policy = self.order.world.policy;
-            let (target, commands) = if name.is_empty() {
-                (None, policy.jobs().get(job_name.as_str()).map(|job| job.after.as_slice()))
-            } else {
-                (
-                    Some(name.as_str()),
-                    policy.targets().get(name.as_str()).map(|target| target.after.as_slice()),
-                )
-            };
-            let of = target.unwrap_or(&job_name);
-            self.tell(&Event::Warning(format!("an earlier run was killed: its `after` of {of} runs now")));
-            for command in commands.unwrap_or_default() {
-                if let Err(error) = self.call_after(None, target, command) {
-                    self.tell(&Event::Warning(format!("`after` of {of}: {error}")));
-                }
-            }
-            if let Err(fault) = self.ledger.close(target) {
-                self.tell(&Event::Warning(fault.to_string()));
+    fn pay(&mut self, target: Option<&str>) {
+        let policy = self.order.world.policy;
+        let job = self.planned.job.as_str();
+        let commands = match target {
+            None => policy.jobs().get(job).map(|job| job.after.as_slice()),
+            Some(name) => policy.targets().get(name).map(|target| target.after.as_slice()),
+        };
+        let of = target.unwrap_or(job);
+        self.tell(&Event::Warning(format!("an earlier run was killed: its `after` of `{of}` runs now")));
+        for command in commands.unwrap_or_default() {
+            if let Err(error) = self.call_after(None, target, command) {
+                let failure = Failure {
+                    job: job.to_owned(),
+                    target: target.map(ToOwned::to_owned),
+                    store: None,
+                    step: "hook".to_owned(),
+                    code: FailureCode::Hook,
+                    message: format!("`after` of an earlier run that was killed: {error}"),
+                };
+                self.tell(&Event::Failed(&failure));
+                self.debts.push(failure);
             }
         }
     }
@@ -177,20 +156,25 @@ impl JobRun<'_> {
         watch: &Watch<'_>,
     ) -> Result<(), HookError> {
         let world = self.order.world;
-        let error_text = self.failures.last().map(|failure| failure.message.clone()).unwrap_or_default();
+        let concerns = |failure: &&Failure| {
+            target.is_none() || failure.target.is_none() || failure.target.as_deref() == target
+        };
+        let last = self.failures.iter().rfind(concerns);
+        let error_text = last.map(|failure| failure.message.clone()).unwrap_or_default();
         let summary = match self.failures.len() {
             0 => format!("{}: no failure so far", self.tag.id),
-            n => format!("{}: {n} failed so far, the last: {error_text}", self.tag.id),
+            1 => format!("{}: 1 failure so far: {error_text}", self.tag.id),
+            n => format!("{}: {n} failures so far, the last: {error_text}", self.tag.id),
         };
-        let stores: Vec<&str> = self.pairs.iter().map(|pair| pair.store.as_str()).collect();
+        let stores: BTreeSet<&str> = self.pairs.iter().map(|pair| pair.store.as_str()).collect();
+        // A hook is not of one store: all of the job's are meant.
+        let stores = stores.into_iter().collect::<Vec<_>>().join(",");
         let value = |placeholder: Placeholder| -> Option<Cow<'_, str>> {
             match placeholder {
                 Placeholder::Policy => Some(self.order.plan.policy.as_str().into()),
                 Placeholder::Job => Some(self.planned.job.as_str().into()),
                 Placeholder::Target => target.map(Into::into),
-                Placeholder::Store => {
-                    stores.first().filter(|_| stores.len() == 1).map(|store| (*store).into())
-                }
+                Placeholder::Store => Some(stores.as_str().into()),
                 Placeholder::Run => Some(self.tag.id.as_str().into()),
                 Placeholder::Error => Some(error_text.as_str().into()),
                 Placeholder::Summary => Some(summary.as_str().into()),

@@ -1,7 +1,7 @@
 //! One job of a run: the state of its target-and-store pairs, and the one exhaustive match on the steps.
 
 use super::{
-    Event, Failure, FailureCode, Order, PairEnd, Tag, capture::Captured, hooks::Ledger, publish::Proof,
+    Event, Failure, FailureCode, Order, PairEnd, Tag, capture::Captured, ledger::Ledger, publish::Proof,
 };
 use crate::{
     catalog::Catalog,
@@ -11,7 +11,7 @@ use crate::{
     watch::{Progress, Stopped, Watch},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -25,6 +25,12 @@ pub(super) struct JobRun<'a> {
     pub(super) captured: BTreeMap<String, Captured>,
     pub(super) failures: Vec<Failure>,
     pub(super) ledger: Ledger,
+    /// What failed of the `after` commands that killed runs owed; no try mends it.
+    pub(super) debts: Vec<Failure>,
+    /// Checks that only warn are told once, not for each store.
+    pub(super) warned: BTreeSet<String>,
+    /// The job's own `before` failed: it runs once, so there is nothing to try again.
+    is_barred: bool,
     deadline: Option<Instant>,
 }
 
@@ -54,7 +60,7 @@ pub(super) enum State {
     Open,
     /// Something failed.
     Failed(FailureCode),
-    /// The backup is published; unproven when a code stands with it, or when pruning after it failed.
+    /// The backup is published; unproven when a code stands with it.
     Published(Box<Stored>, Option<FailureCode>),
 }
 
@@ -107,15 +113,19 @@ impl<'a> JobRun<'a> {
             captured: BTreeMap::new(),
             failures: Vec::new(),
             ledger: Ledger::new(&order.world.host.state, &order.plan.policy, &planned.job),
+            debts: Vec::new(),
+            warned: BTreeSet::new(),
+            is_barred: false,
             deadline: None,
         }
     }
 
     /// Does the job's steps in the plan's order. The steps between the job's `before` and `after` are done again for
     /// the pairs that failed, as often as `retry` says.
-    pub(super) fn interpret_all(&mut self, _earlier: &[Failure]) {
+    pub(super) fn interpret_all(&mut self) {
         let plan = self.order.plan;
         self.tell(&Event::JobBegan { job: &self.planned.job });
+        self.pay_debts();
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.job == self.planned.job).collect();
         let is_opening = |step: &Step| {
             matches!(&step.action, Action::Lock | Action::Hook { moment: Moment::JobBefore, .. })
@@ -129,6 +139,9 @@ impl<'a> JobRun<'a> {
         self.begin_attempt();
         for step in steps.iter().filter(|step| is_opening(step)) {
             self.interpret(step);
+        }
+        if self.pairs.iter().any(Pair::is_open) {
+            self.owe_after(None);
         }
         let body: Vec<&Step> =
             steps.iter().copied().filter(|step| !is_opening(step) && !is_closing(step)).collect();
@@ -172,10 +185,8 @@ impl<'a> JobRun<'a> {
             | FailureCode::Prune
             | FailureCode::Interrupted => false,
         };
-        // A job whose own `before` failed has nothing to try again: that hook runs once.
-        let job_failed = self.failures.iter().any(|failure| failure.target.is_none());
         let again = |pair: &Pair| matches!(pair.state, State::Failed(code) if may_mend(code));
-        if job_failed || self.order.cancel.is_cancelled() || !self.pairs.iter().any(again) {
+        if self.is_barred || self.order.cancel.is_cancelled() || !self.pairs.iter().any(again) {
             return false;
         }
         let delay_secs = self.planned.delay_secs;
@@ -217,11 +228,11 @@ impl<'a> JobRun<'a> {
             Action::ObserveStore { retention, .. } => self.observe_store(step, *retention),
             Action::ObserveSource { .. } => self.observe_source(step),
             Action::Capture { .. } => self.capture(step),
-            Action::Compress { .. } => self.compress(step),
+            Action::Compress { .. } => Ok(self.compress(step)),
             Action::Verify { level } => self.verify(step, *level),
             Action::Publish => self.publish(step),
             Action::Prune { retention } => self.prune(step, *retention),
-            Action::Record => self.record(),
+            Action::Record => Ok(self.record()),
             Action::Unlock => {
                 self.pairs.iter_mut().for_each(|pair| pair.lock = None);
                 Ok(String::new())
@@ -266,7 +277,8 @@ impl<'a> JobRun<'a> {
         }
     }
 
-    /// Notes a failure and closes the pairs it concerns. A failed `after` closes none: it makes the run incomplete.
+    /// Notes a failure and closes the open pairs it concerns. What failed after a backup was published, as pruning or an
+    /// `after`, does not make the backup worse: it makes the run incomplete.
     pub(super) fn fail(&mut self, step: &Step, error: StepError) {
         let is_after = matches!(
             &step.action,
@@ -274,15 +286,10 @@ impl<'a> JobRun<'a> {
                 | Action::Record
                 | Action::Unlock
         );
-        for pair in self.pairs.iter_mut().filter(|pair| pair.is_of(step) && !is_after) {
-            match &mut pair.state {
-                State::Open => {
-                    pair.state = State::Failed(error.code);
-                    pair.staged = None;
-                }
-                State::Published(_, code @ None) => *code = Some(error.code),
-                State::Failed(_) | State::Published(..) => {}
-            }
+        self.is_barred |= matches!(&step.action, Action::Hook { moment: Moment::JobBefore, .. });
+        for pair in self.pairs.iter_mut().filter(|pair| pair.is_of(step) && !is_after && pair.is_open()) {
+            pair.state = State::Failed(error.code);
+            pair.staged = None;
         }
         self.note_failure(step, step.store.clone(), error);
     }
@@ -310,7 +317,8 @@ impl<'a> JobRun<'a> {
     }
 
     /// The pairs and failures, when all is done.
-    pub(super) fn finish(self) -> (Vec<PairEnd>, Vec<Failure>) {
+    pub(super) fn finish(mut self) -> (Vec<PairEnd>, Vec<Failure>) {
+        self.failures.append(&mut self.debts);
         let job = &self.planned.job;
         let pairs = self.pairs.into_iter().map(|pair| {
             let (published, code) = match pair.state {

@@ -7,6 +7,7 @@ pub mod event;
 pub mod exec;
 mod hooks;
 mod job;
+mod ledger;
 mod prune;
 mod publish;
 pub mod scratch;
@@ -19,7 +20,7 @@ pub(crate) use verify::{Opener, VerifyError, open_side, pour, read_back, recorde
 use crate::{
     catalog::{Catalog, HistoryEntry},
     observe::World,
-    plan::Plan,
+    plan::{Plan, PlannedJob},
     store::{Series, Stamp, Store as _, Stored, layout::free_stamp},
     watch::Cancel,
 };
@@ -81,9 +82,13 @@ pub fn run(order: &Order<'_>) -> Report {
     (order.listener)(&Event::RunBegan { run: &tag.id });
     let mut pairs = Vec::new();
     let mut failures = Vec::new();
-    for planned in &order.plan.jobs {
+    let has_steps = |planned: &&PlannedJob| order.plan.steps.iter().any(|step| step.job == planned.job);
+    for planned in order.plan.jobs.iter().filter(has_steps) {
         let mut job = job::JobRun::new(order, &tag, catalog.as_ref(), planned);
-        job.interpret_all(&failures);
+        // The jobs behind the one that was interrupted are not begun.
+        if !order.cancel.is_cancelled() {
+            job.interpret_all();
+        }
         let (job_pairs, job_failures) = job.finish();
         pairs.extend(job_pairs);
         failures.extend(job_failures);
@@ -157,7 +162,7 @@ fn tag(order: &Order<'_>, catalog: Option<&Catalog>) -> Tag {
             policy: order.plan.policy.clone(),
             digest: order.plan.digest.clone(),
             kind: "run".to_owned(),
-            started: now,
+            started: order.world.host.real_now(),
             finished: None,
             outcome: "open".to_owned(),
             details: details(order.plan, &[], &[]),

@@ -19,8 +19,12 @@ use std::collections::BTreeMap;
 /// What verification showed about a staged backup.
 #[derive(Debug, Clone)]
 pub(super) struct Proof {
+    /// Whether it shows the level asked; then `level` is that level and `failures` is empty.
+    pub(super) proves: bool,
     pub(super) level: Level,
     pub(super) failures: Vec<String>,
+    /// Checks that failed and only warn.
+    pub(super) warned: Vec<String>,
     pub(super) warnings: Vec<String>,
     pub(super) checks: Vec<CheckResult>,
     pub(super) tables: BTreeMap<String, TableFact>,
@@ -112,10 +116,9 @@ impl JobRun<'_> {
         })
     }
 
-    /// Closes the hooks' ledger; the line in the history itself is written when all jobs of the run have ended.
-    pub(super) fn record(&mut self) -> StepResult {
-        self.close_hooks();
+    /// Counts what is to stand in the history; the line itself is written when all jobs of the run have ended.
+    pub(super) fn record(&self) -> String {
         let published = self.pairs.iter().filter(|pair| matches!(pair.state, State::Published(..))).count();
-        Ok(format!("{published} of {} published", self.pairs.len()))
+        format!("{published} of {} published", self.pairs.len())
     }
 }

@@ -156,7 +156,13 @@ impl JobRun<'_> {
                 read_back(&staged.files, &open, examine, &watch).map_err(|error| verify_error(&error))?;
             judge(asked, shown, captured.capture.checked_on, second)
         };
-        let unproven = proof.level < asked || !proof.failures.is_empty();
+        for warning in &proof.warned {
+            let text = format!("{name}: {warning}");
+            if self.warned.insert(text.clone()) {
+                self.tell(&Event::Warning(text));
+            }
+        }
+        let unproven = !proof.proves;
         let (level, failures) = (proof.level, proof.failures.join("; "));
         if let Some(staged) = &mut self.pairs[index].staged {
             staged.proof = Some(proof);
@@ -172,47 +178,26 @@ impl JobRun<'_> {
     }
 }
 
-/// Joins what the capture showed with what the stored bytes showed; the stored bytes passed `checksum`.
+/// Joins what the capture showed with what the stored bytes, which passed `checksum`, showed.
 fn judge(asked: Level, shown: &Evidence, checked_on: CheckedOn, second: Option<Evidence>) -> Proof {
-    let mut failures = shown.failures();
-    let mut warnings = shown.warnings.clone();
-    let mut checks = shown.checks.clone();
-    let mut tables = shown.tables.clone();
-    let mut level = shown.level();
-    let mut on = (asked >= Level::Integrity).then_some(checked_on);
-    if let Some(second) = second {
-        let was_skipped = shown.integrity == Integrity::Skipped;
-        let reached = second.level();
-        if was_skipped {
-            // The capture's own checks (`max_drop`, say) stand beside what the stored content showed.
-            level = reached.min(if checks.is_empty() { reached } else { Level::Checks });
-            on = Some(CheckedOn::Copy);
-        } else {
-            level = level.min(reached.max(Level::Checksum));
-        }
-        for failure in second.failures() {
-            if !failures.contains(&failure) {
-                failures.push(failure);
-            }
-        }
-        for warning in second.warnings {
-            if !warnings.contains(&warning) {
-                warnings.push(warning);
-            }
-        }
-        for check in second.checks {
-            match checks.iter_mut().find(|known| known.name == check.name) {
-                Some(known) if known.passed => *known = check,
-                Some(_) => {}
-                None => checks.push(check),
-            }
-        }
-        tables.extend(second.tables);
-        if asked == Level::Restore && failures.is_empty() && reached >= Level::Integrity {
-            level = Level::Restore;
-        }
+    let on_copy = second.is_some() && shown.integrity == Integrity::Skipped;
+    let was_tried = asked == Level::Restore && second.is_some();
+    let evidence = match second {
+        Some(second) => shown.clone().joined(second),
+        None => shown.clone(),
+    };
+    let proves = evidence.proves(asked) && (was_tried || asked != Level::Restore);
+    let level = if proves { asked } else { evidence.level().min(asked) };
+    Proof {
+        proves,
+        level,
+        failures: evidence.failures(),
+        warned: evidence.warned(),
+        warnings: evidence.warnings,
+        checks: evidence.checks,
+        tables: evidence.tables,
+        checked_on: (asked >= Level::Integrity).then_some(if on_copy { CheckedOn::Copy } else { checked_on }),
     }
-    Proof { level: level.min(asked), failures, warnings, checks, tables, checked_on: on }
 }
 
 pub(super) fn verify_error(error: &VerifyError) -> StepError {

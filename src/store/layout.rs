@@ -150,11 +150,6 @@ impl BackupId {
         let (series, stamp) = text.rsplit_once('/')?;
         Some(Self { series: Series::parse(series)?, stamp: Stamp::parse(stamp)? })
     }
-
-    /// The run that made it: `<policy>/<job>/<stamp>`.
-    pub fn run(&self) -> String {
-        format!("{}/{}/{}", self.series.policy, self.series.job, self.stamp)
-    }
 }
 
 impl fmt::Display for BackupId {
@@ -326,7 +321,6 @@ mod tests {
         let text = "prod/nightly/trading_db/2026-01-05T070000Z-2";
         let id = BackupId::parse(text).unwrap();
         assert_eq!(id.to_string(), text);
-        assert_eq!(id.run(), "prod/nightly/2026-01-05T070000Z-2");
         for bad in [
             "prod/nightly/trading",
             "prod/nightly/trading/x",

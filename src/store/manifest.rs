@@ -20,7 +20,7 @@ pub struct Manifest {
     pub format: u32,
     /// The backup's id: its path below the store.
     pub id: String,
-    /// The run that made it: `<policy>/<job>/<stamp>`.
+    /// The run that made it: `<policy>/<stamp>`.
     pub run: String,
     /// The policy's name.
     pub policy: String,

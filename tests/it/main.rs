@@ -3,12 +3,34 @@
 #![expect(clippy::disallowed_methods, reason = "tests read their samples")]
 
 mod check;
+#[cfg(unix)]
+mod checkout;
 mod cli;
+mod crash;
 mod delete;
+#[cfg(unix)]
+mod examples;
 mod history;
+mod hooks;
 mod list;
+#[cfg(unix)]
+mod load;
+mod locks;
+mod memory;
+#[cfg(unix)]
+mod plan;
 mod prune;
+#[cfg(unix)]
+mod readme;
 mod restore;
 mod run;
+#[cfg(unix)]
+mod schema;
 mod support;
+#[cfg(unix)]
+mod systems;
+#[cfg(unix)]
+mod tidy;
+mod unproven;
+mod variables;
 mod verify;

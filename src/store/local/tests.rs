@@ -48,7 +48,7 @@ fn manifest(id: &BackupId, files: &[(&str, &[u8])]) -> Manifest {
     Manifest {
         format: 1,
         id: id.to_string(),
-        run: id.run(),
+        run: format!("{}/{}", id.series.policy, id.stamp),
         policy: id.series.policy.clone(),
         job: id.series.job.clone(),
         target: id.series.target.clone(),

@@ -7,6 +7,8 @@
     reason = "a sandbox that cannot be built is a failed test"
 )]
 
+pub(crate) mod content;
+
 use serde_json::Value;
 use std::{
     fmt, fs,

@@ -1,0 +1,3 @@
+//! The systems this replaces, driven end to end by their model policies on look-alikes of their data.
+
+mod ai_backtest;
