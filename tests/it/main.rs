@@ -5,17 +5,23 @@
 mod check;
 #[cfg(unix)]
 mod checkout;
+mod cli;
 mod crash;
+mod delete;
 #[cfg(unix)]
 mod examples;
+mod history;
 mod hooks;
+mod list;
 mod load;
 mod locks;
 mod memory;
 #[cfg(unix)]
 mod plan;
+mod prune;
 #[cfg(unix)]
 mod readme;
+mod restore;
 mod run;
 #[cfg(unix)]
 mod schema;
@@ -25,3 +31,4 @@ mod systems;
 mod tidy;
 mod unproven;
 mod variables;
+mod verify;
