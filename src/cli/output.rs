@@ -46,9 +46,9 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<u8, CliError> {
     print(&text)
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error. A reader that went away must not end a run in the middle of its work.
 pub(crate) fn tell(line: &str) {
-    anstream::eprintln!("{line}");
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
 /// Tells a warning.

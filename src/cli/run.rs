@@ -12,7 +12,7 @@ use crate::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 pub(crate) fn run(session: &Session, args: &Run) -> Result<u8, CliError> {
     let policies = session.policies()?;
@@ -244,14 +244,11 @@ fn dry_run(session: &Session, selected: &[(&Policy, Selection)]) -> Result<u8, C
             let n = line.split_whitespace().next().and_then(|word| word.parse::<usize>().ok());
             let note = notes.iter().find(|note| Some(note.n) == n && line.starts_with(' '));
             if let Some(note) = note {
-                text.push_str(&format!("                {}\n", note.note));
+                let _ = writeln!(text, "                {}", note.note);
                 for verdict in &note.verdicts {
                     let word = if verdict.keep { "keep " } else { "prune" };
-                    text.push_str(&format!(
-                        "                {word} {}: {}\n",
-                        verdict.id,
-                        verdict.reasons.join(", ")
-                    ));
+                    let reasons = verdict.reasons.join(", ");
+                    let _ = writeln!(text, "                {word} {}: {reasons}", verdict.id);
                 }
             }
         }
