@@ -1,6 +1,10 @@
 //! Behaviour, seen from outside.
 
-#![expect(clippy::disallowed_methods, reason = "tests read their samples")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test touches the world, and ends where it goes wrong"
+)]
 
 mod check;
 #[cfg(unix)]
@@ -26,6 +30,7 @@ mod restore;
 mod run;
 #[cfg(unix)]
 mod schema;
+mod stores;
 mod support;
 #[cfg(unix)]
 mod systems;
