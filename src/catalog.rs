@@ -4,7 +4,7 @@
 //! ended, and what a store held when it was last seen.
 #![expect(clippy::disallowed_methods, reason = "the catalog is a file of this host")]
 
-use crate::{host::create_private_folder, store::Manifest};
+use crate::{fault::OnPath, host::create_private_folder, store::Manifest};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use schemars::JsonSchema;
@@ -74,6 +74,25 @@ impl Catalog {
         create_private_folder(state)?;
         let path = state.join("catalog.db");
         Self::connect(&path, OpenFlags::default()).map_err(|source| CatalogError::Sqlite { path, source })
+    }
+
+    /// Opens the catalog to fill it anew: one that SQLite cannot use is moved away first, and its new name returned.
+    pub fn renew(state: &Path, stamp: &str) -> Result<(Self, Option<PathBuf>), CatalogError> {
+        match Self::open(state) {
+            Err(CatalogError::Sqlite { path, source }) if is_damage(&source) => {
+                let away = |suffix: &str| state.join(format!("catalog.db{suffix}.damaged-{stamp}"));
+                // The side files go first: beside a new file an old log would be replayed.
+                for suffix in ["-wal", "-shm", ""] {
+                    let from = state.join(format!("catalog.db{suffix}"));
+                    match std::fs::rename(&from, away(suffix)) {
+                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                        moved => moved.on("move away", &path)?,
+                    }
+                }
+                Ok((Self::open(state)?, Some(away(""))))
+            }
+            opened => Ok((opened?, None)),
+        }
     }
 
     /// Opens it for reading; `None` when there is none. Nothing is made.
@@ -254,6 +273,11 @@ impl Catalog {
         ];
         self.connection.execute(sql, values).map(|n| n == 1).map_err(|e| self.err(e))
     }
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    error.sqlite_error_code().is_some_and(|code| [DatabaseCorrupt, NotADatabase].contains(&code))
 }
 
 fn time(text: &str) -> DateTime<Utc> {

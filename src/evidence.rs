@@ -134,11 +134,18 @@ impl Evidence {
             }
             Integrity::Skipped | Integrity::Sound => Vec::new(),
         };
-        let checks =
-            self.checks.iter().filter(|check| !check.passed && check.on_fail == OnFail::Fail).map(|check| {
-                let actual = check.actual.as_deref().unwrap_or("no answer");
-                format!("check `{}`: expected {}, got {actual}", check.name, check.expected)
-            });
-        integrity.into_iter().chain(checks).collect()
+        integrity.into_iter().chain(self.failing(OnFail::Fail)).collect()
+    }
+
+    /// The checks that failed and only warn, one sentence each.
+    pub fn warned(&self) -> Vec<String> {
+        self.failing(OnFail::Warn).collect()
+    }
+
+    fn failing(&self, on_fail: OnFail) -> impl Iterator<Item = String> {
+        self.checks.iter().filter(move |check| !check.passed && check.on_fail == on_fail).map(|check| {
+            let actual = check.actual.as_deref().unwrap_or("no answer");
+            format!("check `{}`: expected {}, got {actual}", check.name, check.expected)
+        })
     }
 }

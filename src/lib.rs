@@ -87,6 +87,7 @@ pub mod catalog;
 pub mod host;
 pub mod observe;
 
+mod removal;
 pub mod run;
 
 pub mod listing;

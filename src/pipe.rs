@@ -73,6 +73,29 @@ impl<R: Read> Read for Summing<R> {
     }
 }
 
+/// Refuses to be written to once the work is to stop: a codec that has much left to write is asked nowhere else.
+pub struct Stoppable<'w, W> {
+    inner: W,
+    watch: &'w Watch<'w>,
+}
+
+impl<'w, W> Stoppable<'w, W> {
+    /// Watches over a writer.
+    pub fn new(inner: W, watch: &'w Watch<'w>) -> Self {
+        Self { inner, watch }
+    }
+}
+
+impl<W: Write> Write for Stoppable<'_, W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.watch.check().map_err(io::Error::other)?;
+        self.inner.write(buffer)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 enum Codec<W: Write> {
     None(W),
     Gzip(flate2::write::GzEncoder<W>),
@@ -93,7 +116,8 @@ impl<W: Write> Codec<W> {
                 let cores = std::thread::available_parallelism().map_or(1, usize::from);
                 encoder.multithread(u32::try_from(cores.min(2)).unwrap_or(1))?;
                 // Every worker holds whole jobs, before and behind it: at the library's own choice of 8 MiB they come
-                // to some 75 MiB, at 2 MiB to 20, and the files are as small.
+                // to some 75 MiB, at 2 MiB to 20, and the files are as small. And a run that is to stop waits for what
+                // they hold.
                 encoder.set_parameter(CParameter::JobSize(JOB))?;
                 Self::Zstd(encoder)
             }

@@ -8,9 +8,10 @@ use crate::{
     fault::{Fault, OnPath},
     policy::{model::Target, values::Level},
     run::{Opener, VerifyError, open_side, pour, read_back, recorded_of, scratch::Scratch},
-    store::{StoreError, Stored},
-    watch::Watch,
+    store::{Stamp, StoreError, Stored, layout::free_stamp},
+    watch::{Cancel, Watch},
 };
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
@@ -122,8 +123,8 @@ pub enum RestoreError {
         to: PathBuf,
         /// Why.
         source: EngineError,
-        /// Places that could not be swapped back, with where their old content lies.
-        stuck: Vec<(PathBuf, PathBuf)>,
+        /// What the way back left, in words for people: nothing is lost, but places may need a hand.
+        left: Vec<String>,
     },
     /// An engine failed before anything was touched.
     #[error(transparent)]
@@ -142,6 +143,8 @@ pub struct Prepared {
     pub level: Level,
     /// Its checks.
     pub checks: Vec<CheckResult>,
+    /// What must be told about it, such as owners that this user cannot give.
+    pub warnings: Vec<String>,
     begun: Instant,
 }
 
@@ -177,8 +180,11 @@ pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, Restore
         other => RestoreError::Stored(other.to_string()),
     };
     // One pass over the stored bytes: they are digested while they are written beside the target.
-    pour(&manifest.files, order.open, watch, |stored| order.engine.materialize(stored, &candidate, watch))
-        .map_err(stored_error)?;
+    let told = pour(&manifest.files, order.open, watch, |stored| {
+        order.engine.materialize(stored, &candidate, watch)
+    })
+    .map_err(stored_error)?;
+    let mut warnings = told.ok_or_else(|| RestoreError::Stored("it has no files".to_owned()))?;
     let evidence = inspect(order, &candidate, &holder, watch)?;
     let failures = evidence.as_ref().map(Evidence::failures).unwrap_or_default();
     let reached = evidence.as_ref().map_or(Level::Checksum, |evidence| {
@@ -186,11 +192,13 @@ pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, Restore
         // What was restored, opened and checked just now has shown the highest level there is.
         if level >= Level::Integrity && failures.is_empty() { Level::Restore } else { level }
     });
-    let checks = evidence.map(|evidence| evidence.checks).unwrap_or_default();
+    let (checks, seen) = evidence.map(|seen| (seen.checks, seen.warnings)).unwrap_or_default();
+    warnings.extend(seen);
+    warnings.dedup();
     if reached < order.level {
         return Err(RestoreError::Unproven { reached, asked: order.level, failures, checks });
     }
-    Ok(Prepared { candidate, _holder: holder, level: reached, checks, begun })
+    Ok(Prepared { candidate, _holder: holder, level: reached, checks, warnings, begun })
 }
 
 fn inspect(
@@ -238,54 +246,76 @@ pub fn commit(
         match order.engine.swap(&ready.candidate, order.to, &order.aside, watch) {
             Ok(swapped) => done.push(Done { seconds: ready.begun.elapsed().as_secs_f64(), swapped }),
             Err(source) => {
-                let stuck = swap_back(&orders[..done.len()], &done, watch);
-                return Err(RestoreError::Swap { to: order.to.to_owned(), source, stuck });
+                let left = swap_back(&orders[..done.len()], &done);
+                return Err(RestoreError::Swap { to: order.to.to_owned(), source, left });
             }
         }
     }
     Ok(done)
 }
 
-/// Puts the old contents back. What cannot be put back stays set aside and is named: nothing is lost.
-fn swap_back(orders: &[Order<'_>], done: &[Done], watch: &Watch<'_>) -> Vec<(PathBuf, PathBuf)> {
-    let mut stuck = Vec::new();
+/// Puts the old contents back, newest first. Nothing is removed: what was restored for a moment may have been written to.
+fn swap_back(orders: &[Order<'_>], done: &[Done]) -> Vec<String> {
+    // A request to stop is no reason to leave half of the targets swapped.
+    let cancel = Cancel::default();
+    let unhurried = Watch::new(&cancel, None, &|_| ());
+    let mut left = Vec::new();
     for (order, done) in orders.iter().zip(done).rev() {
-        let Some(aside) = &done.swapped.aside else { continue };
-        let undone = order.aside.with_extension("undone");
-        if order.engine.swap(aside, order.to, &undone, watch).is_err() {
-            stuck.push((order.to.to_owned(), aside.clone()));
+        let to = order.to.display();
+        let Some(old) = &done.swapped.aside else {
+            left.push(format!("{to}, where nothing was before, holds the restored content"));
+            continue;
+        };
+        let name = old.file_name().unwrap_or_default().to_string_lossy().replace(".aside-", ".undone-");
+        let undone = old.with_file_name(name);
+        match order.engine.swap(old, order.to, &undone, &unhurried) {
+            Ok(back) => {
+                let kept = back.aside.unwrap_or(undone);
+                left.push(format!(
+                    "{to} is as it was; what was restored there is kept as {}",
+                    kept.display()
+                ));
+            }
+            Err(error) => left
+                .push(format!("{to} could not be put back ({error}): its old content is {}", old.display())),
         }
     }
-    stuck
+    left
 }
 
-/// The name under which what is at a place is kept: beside it, with the time, free.
-pub fn aside_name(place: &Path, stamp: &str) -> PathBuf {
+/// Where what is at a place is kept: beside it, named after the time, later than every copy that was set aside before.
+pub fn aside_name(place: &Path, now: DateTime<Utc>) -> Result<PathBuf, Fault> {
     let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let named = |suffix: &str| place.with_file_name(format!("{name}.aside-{stamp}{suffix}"));
-    let mut candidate = named("");
-    let mut n = 2;
-    while fs::symlink_metadata(&candidate).is_ok() {
-        candidate = named(&format!("-{n}"));
-        n += 1;
-    }
-    candidate
+    let taken = asides(place)?;
+    // A clock that was set back must not make an older copy look like the newest.
+    let newest = taken.iter().map(|(stamp, _)| stamp.time()).max();
+    let time = newest.map_or(now, |newest| newest.max(now));
+    let stamp = free_stamp(time, taken.into_iter().map(|(stamp, _)| stamp));
+    Ok(place.with_file_name(format!("{name}.aside-{stamp}")))
 }
 
 /// The newest set-aside copy of a place, by the time in its name.
 pub fn newest_aside(place: &Path) -> Result<Option<PathBuf>, Fault> {
+    Ok(asides(place)?.into_iter().max().map(|(_, path)| path))
+}
+
+/// The set-aside copies of a place. Side files of a copy (`…-wal`) bear no stamp and are no copies.
+fn asides(place: &Path) -> Result<Vec<(Stamp, PathBuf)>, Fault> {
     let parent = place.parent().unwrap_or(Path::new("."));
     let prefix = format!("{}.aside-", place.file_name().unwrap_or_default().to_string_lossy());
-    let mut newest: Option<(crate::store::Stamp, PathBuf)> = None;
-    for entry in fs::read_dir(parent).on("read the folder", parent)? {
+    let entries = match fs::read_dir(parent) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.on("read the folder", parent)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
         let path = entry.on("read the folder", parent)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some(stamp) = name.strip_prefix(&prefix).and_then(crate::store::Stamp::parse) else { continue };
-        if newest.as_ref().is_none_or(|(known, _)| *known < stamp) {
-            newest = Some((stamp, path));
+        if let Some(stamp) = name.strip_prefix(&prefix).and_then(Stamp::parse) {
+            found.push((stamp, path));
         }
     }
-    Ok(newest.map(|(_, path)| path))
+    Ok(found)
 }
 
 /// Reads a backup back and examines it without restoring it anywhere that lasts: what `verify` does.

@@ -5,7 +5,7 @@ use crate::{
     catalog::Catalog,
     engines::{Engine, EngineError},
     listing::Element,
-    observe::{self, World},
+    observe,
     policy::{self, Policy, model::Target},
     run,
     selector::{Known, NotOne, Selector},
@@ -23,6 +23,8 @@ pub(crate) struct Shelf<'a> {
     pub(crate) stores: Vec<Rack<'a>>,
     /// Every copy, newest first; copies of one backup beside each other.
     pub(crate) copies: Vec<Copy>,
+    /// Backups whose manifests cannot be relied on.
+    pub(crate) damaged: Vec<Damaged>,
     /// The calendar's time.
     now: DateTime<Utc>,
 }
@@ -37,6 +39,16 @@ pub(crate) struct Rack<'a> {
     pub(crate) policy: Option<&'a Policy>,
     /// Origins by target, as this host makes them.
     pub(crate) origins: BTreeMap<String, String>,
+}
+
+/// A copy of a backup whose manifest is there and cannot be relied on.
+pub(crate) struct Damaged {
+    /// The index of its store.
+    pub(crate) rack: usize,
+    /// Its id, by its place.
+    pub(crate) id: BackupId,
+    /// What is wrong.
+    pub(crate) why: String,
 }
 
 /// One copy of a backup.
@@ -63,7 +75,7 @@ pub(crate) fn collect<'a>(
     store: Option<&str>,
 ) -> Result<Shelf<'a>, CliError> {
     let now = session.host.now();
-    let mut shelf = Shelf { stores: Vec::new(), copies: Vec::new(), now };
+    let mut shelf = Shelf { stores: Vec::new(), copies: Vec::new(), damaged: Vec::new(), now };
     match store {
         Some(place) if is_place(place) => collect_place(session, place, &mut shelf)?,
         name => collect_policies(session, policies, name, &mut shelf)?,
@@ -75,7 +87,7 @@ pub(crate) fn collect<'a>(
     Ok(shelf)
 }
 
-fn collect_place<'a>(session: &Session, place: &str, shelf: &mut Shelf<'a>) -> Result<(), CliError> {
+fn collect_place(session: &Session, place: &str, shelf: &mut Shelf<'_>) -> Result<(), CliError> {
     if place.contains("://") && !place.starts_with("file://") {
         return Err(
             CliError::invalid(format!("`{place}` is no folder")).help("this version reads stores in folders")
@@ -106,10 +118,7 @@ fn collect_policies<'a>(
 ) -> Result<(), CliError> {
     let mut is_known = name.is_none();
     for policy in policies {
-        let world = World::observe(&session.host, policy).map_err(|problems| {
-            session.tell_problems(&problems, Some(policy.source()));
-            CliError::told(2, "the policy cannot be used here")
-        })?;
+        let world = session.world(policy)?;
         let origins: BTreeMap<String, String> = world
             .sources
             .iter()
@@ -140,7 +149,7 @@ fn collect_policies<'a>(
                         add_series(shelf, rack, series)?;
                     }
                 }
-                Err(error) => remember(session, policy, store_name.as_str(), rack, &error, shelf)?,
+                Err(error) => remember(session, policy, store_name.as_str(), rack, &error, shelf),
             }
         }
     }
@@ -163,14 +172,18 @@ fn remember(
     rack: usize,
     error: &StoreError,
     shelf: &mut Shelf<'_>,
-) -> Result<(), CliError> {
-    let catalog = Catalog::open_existing(&session.host.state)?;
-    let known = match &catalog {
-        Some(catalog) => catalog.backups(policy.name().as_str(), store)?,
-        None => Vec::new(),
+) {
+    // The catalog is only an index: one that cannot be read must not keep anybody from the other stores.
+    let recall = || match Catalog::open_existing(&session.host.state)? {
+        Some(catalog) => catalog.backups(policy.name().as_str(), store),
+        None => Ok(Vec::new()),
     };
+    let known = recall().unwrap_or_else(|error| {
+        output::warn(&error.to_string());
+        Vec::new()
+    });
     if known.is_empty() && matches!(error, StoreError::Absent(_)) {
-        return Ok(());
+        return;
     }
     output::tell(&format!(
         "store `{store}` cannot be reached ({error}): what follows of it is what the catalog remembers"
@@ -184,7 +197,6 @@ fn remember(
         }
         shelf.copies.push(Copy { rack, stored, kept_by: Vec::new(), remembered: true });
     }
-    Ok(())
 }
 
 fn add_series(shelf: &mut Shelf<'_>, rack: usize, series: &Series) -> Result<(), CliError> {
@@ -195,7 +207,15 @@ fn add_series(shelf: &mut Shelf<'_>, rack: usize, series: &Series) -> Result<(),
     };
     let name = &shelf.stores[rack].name;
     for (folder, why) in &listing.unclaimed {
-        output::tell(&format!("{series} in {name}: `{}` is no backup: {why}", output::printable(folder)));
+        let id = BackupId::parse(folder);
+        let is_damaged = id.as_ref().is_some_and(|id| {
+            matches!(shelf.stores[rack].store.manifest(id), Err(StoreError::Unreliable { .. }))
+        });
+        let what = if is_damaged { "is damaged" } else { "is no backup" };
+        output::warn(&format!("{series} in {name}: `{}` {what}: {why}", output::printable(folder)));
+        if let Some(id) = id.filter(|_| is_damaged) {
+            shelf.damaged.push(Damaged { rack, id, why: why.clone() });
+        }
     }
     let kept_by = kept_by(&shelf.stores[rack], series, &listing.backups, shelf.now);
     for stored in listing.backups {
@@ -240,8 +260,7 @@ impl Shelf<'_> {
     /// The ids that a selector takes: every match.
     pub(crate) fn every(&self, selector: Option<&str>) -> Result<Vec<BackupId>, CliError> {
         let Some(text) = selector else {
-            let ids: BTreeSet<_> = self.copies.iter().map(|copy| copy.stored.id.clone()).collect();
-            return Ok(ids.into_iter().rev().collect());
+            return Ok(self.known().into_iter().rev().map(|known| known.id).collect());
         };
         let found = parse(text)?.all(&self.known());
         if found.is_empty() {
@@ -256,6 +275,16 @@ impl Shelf<'_> {
         parse(text)?.one(&self.known()).map_err(|why| unresolved(&why))
     }
 
+    /// The error of a backup that has no copy at hand: damaged, out of reach, or none.
+    pub(crate) fn nothing_of(&self, id: &BackupId) -> CliError {
+        match self.damaged.iter().find(|damaged| damaged.id == *id) {
+            Some(damaged) => CliError::unproven(format!("`{id}` is damaged: {}", damaged.why)).help(
+                "its data may be whole: README.txt in the store tells how to look at it with stock tools",
+            ),
+            None => CliError::unknown(format!("`{id}` lies in no store that can be reached")),
+        }
+    }
+
     /// The copies of a backup, in the order of the stores.
     pub(crate) fn copies_of(&self, id: &BackupId) -> Vec<&Copy> {
         self.copies.iter().filter(|copy| copy.stored.id == *id).collect()
@@ -267,12 +296,15 @@ impl Shelf<'_> {
         for copy in &self.copies {
             *known.entry(copy.stored.id.clone()).or_default() |= copy.stored.proven();
         }
+        for damaged in &self.damaged {
+            known.entry(damaged.id.clone()).or_default();
+        }
         let known = known.into_iter();
         known.map(|(id, proven)| Known { future: id.stamp.time() > self.now, id, proven }).collect()
     }
 }
 
-fn parse(text: &str) -> Result<Selector, CliError> {
+pub(crate) fn parse(text: &str) -> Result<Selector, CliError> {
     Selector::parse(text).map_err(|error| {
         CliError::invalid(error.to_string()).help("write `[[POLICY/]JOB/]TARGET[@WHEN]` or a backup's id")
     })
@@ -283,7 +315,7 @@ fn unresolved(why: &NotOne) -> CliError {
         NotOne::None { .. } | NotOne::NoneProven { .. } => {
             CliError::unknown(why.to_string()).help("`policy list` shows what there is")
         }
-        _ => CliError::ambiguous(why.to_string()),
+        NotOne::Ambiguous { .. } => CliError::ambiguous(why.to_string()),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{args::Catalog as Args, backups, error::CliError, output, session::Session};
 use crate::{
     catalog::{Catalog, HistoryEntry},
-    store::{Manifest, Store as _},
+    store::{Manifest, Stamp, Store as _},
 };
 use std::collections::BTreeMap;
 
@@ -37,7 +37,11 @@ pub(crate) fn catalog(session: &Session, args: &Args) -> Result<u8, CliError> {
         output::tell(&format!("would index {backups} copies of {} runs; nothing was changed", runs.len()));
         return Ok(0);
     }
-    let mut catalog = Catalog::open(&session.host.state)?;
+    let stamp = Stamp::first(session.host.real_now()).to_string();
+    let (mut catalog, damaged) = Catalog::renew(&session.host.state, &stamp)?;
+    if let Some(path) = damaged {
+        output::warn(&format!("the catalog was damaged; it was moved to {}", path.display()));
+    }
     for ((policy, rack), backups) in &index {
         let rack = &shelf.stores[*rack];
         catalog.replace_backups(policy, &rack.name, backups)?;

@@ -2,9 +2,8 @@
 
 use super::{args::Delete, backups, error::CliError, list, output, session::Session};
 use crate::{
-    catalog::Catalog,
-    policy::values::Level,
-    store::{Record, RecordKind, Store as _, lock::Mode},
+    removal::Removal,
+    store::{BackupId, RecordKind, Store as _, Stored, lock::Mode},
 };
 
 pub(crate) fn delete(session: &Session, args: &Delete) -> Result<u8, CliError> {
@@ -22,59 +21,77 @@ pub(crate) fn delete(session: &Session, args: &Delete) -> Result<u8, CliError> {
     ids.dedup();
     let doomed: Vec<_> =
         shelf.copies.iter().filter(|copy| ids.contains(&copy.stored.id) && !copy.remembered).collect();
-    // All are judged before the first goes.
+    if let Some(id) = ids.iter().find(|id| doomed.iter().all(|copy| copy.stored.id != **id)) {
+        return Err(shelf.nothing_of(id));
+    }
+    for copy in shelf.copies.iter().filter(|copy| ids.contains(&copy.stored.id) && copy.remembered) {
+        let name = &shelf.stores[copy.rack].name;
+        output::warn(&format!(
+            "the copy of `{}` in {name} stays: the store cannot be reached",
+            copy.stored.id
+        ));
+    }
+    // All are judged before the first goes, and each once more when its lock is held.
     for copy in &doomed {
-        let series = &copy.stored.id.series;
-        let newest_proven = shelf
-            .copies
-            .iter()
-            .filter(|other| {
-                other.rack == copy.rack && other.stored.id.series == *series && other.stored.proven()
-            })
-            .map(|other| &other.stored.id)
-            .max();
-        if newest_proven == Some(&copy.stored.id) {
-            let name = &shelf.stores[copy.rack].name;
-            return Err(CliError::refused(format!(
-                "`{}` is the newest proven backup of {series} in {name}",
-                copy.stored.id
-            ))
-            .help("make a newer one first: `policy run`"));
-        }
+        let others = shelf.copies.iter().filter(|other| other.rack == copy.rack);
+        judge(&copy.stored.id, &shelf.stores[copy.rack].name, others.map(|other| &other.stored))?;
     }
     if session.host.is_ahead() {
         return Err(CliError::refused("`--now` lies later than the clock: nothing is deleted"));
     }
+    let catalog = if args.dry_run { None } else { session.catalog() };
+    let mut gone = Vec::new();
     for copy in &doomed {
         let rack = &shelf.stores[copy.rack];
         let id = &copy.stored.id;
+        gone.push(serde_json::json!({ "id": id.to_string(), "store": rack.name }));
         if args.dry_run {
             output::tell(&format!("would delete {id} from {}", rack.name));
             continue;
         }
         let _lock = rack.store.lock(&id.series, Mode::Exclusive)?;
-        let record = Record {
+        let listing = rack.store.list(&id.series)?;
+        let newest = judge(id, &rack.name, listing.backups.iter())?;
+        let removal = Removal {
+            store: &rack.store,
+            name: &rack.name,
+            catalog: catalog.as_ref(),
             kind: RecordKind::Delete,
-            id: id.to_string(),
+            message: &args.reason,
             at: session.host.real_now(),
-            passed: true,
-            asked: Level::None,
-            level: Level::None,
-            checks: Vec::new(),
-            message: args.reason.clone(),
+            relied_on: newest.as_ref(),
         };
-        // The reason stands in the store before the backup goes: a deletion without a record cannot be.
-        rack.store.record(&id.series, &record)?;
-        rack.store.remove(id)?;
-        Catalog::open(&session.host.state)?.remove_backup(&id.series.policy, &rack.name, &id.to_string())?;
+        for warning in removal.remove(id)? {
+            output::warn(&warning);
+        }
         output::tell(&format!("deleted {id} from {}", rack.name));
     }
+    if args.dry_run {
+        output::tell("nothing was changed");
+    }
     if session.global.json {
-        let gone: Vec<_> = doomed
-            .iter()
-            .map(|copy| serde_json::json!({"id": copy.stored.id.to_string(), "store": shelf.stores[copy.rack].name}))
-            .collect();
         output::print_json(&gone)?;
     }
     Ok(0)
+}
+
+/// Refuses the newest proven backup of a series; returns it when it is another.
+fn judge<'a>(
+    id: &BackupId,
+    store: &str,
+    backups: impl Iterator<Item = &'a Stored>,
+) -> Result<Option<BackupId>, CliError> {
+    let series: Vec<&Stored> = backups.filter(|stored| stored.id.series == id.series).collect();
+    // Each origin by itself, as retention does: another host's newest proven backup is the last that it has.
+    let origin = series.iter().find(|stored| stored.id == *id).map(|stored| &stored.manifest.origin);
+    let proven = series.iter().filter(|stored| Some(&stored.manifest.origin) == origin && stored.proven());
+    let newest = proven.map(|stored| &stored.id).max();
+    if newest == Some(id) {
+        return Err(CliError::refused(format!(
+            "`{id}` is the newest proven backup of {} in {store}",
+            id.series
+        ))
+        .help("make a newer one first: `policy run`"));
+    }
+    Ok(newest.cloned())
 }

@@ -1,6 +1,6 @@
 //! Errors of the command line, and the one place where they become exit codes.
 
-use crate::{catalog::CatalogError, fault::Fault, host::HostError, store::StoreError};
+use crate::{catalog::CatalogError, fault::Fault, host::HostError, removal::RemovalError, store::StoreError};
 
 /// An error that ends a command.
 #[derive(Debug, Clone)]
@@ -94,7 +94,17 @@ impl From<HostError> for CliError {
 impl From<CatalogError> for CliError {
     fn from(error: CatalogError) -> Self {
         Self::failed(error.to_string())
-            .help("the catalog is only an index: move it away, and `policy catalog rebuild` makes a new one")
+            .help("it is only an index: `policy catalog rebuild` makes a new one from the stores")
+    }
+}
+
+impl From<RemovalError> for CliError {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::Unfounded { .. } => Self::refused(error.to_string())
+                .help("`policy verify` shows which backups stand; a newer one is made by `policy run`"),
+            RemovalError::Store(error) => error.into(),
+        }
     }
 }
 
@@ -104,6 +114,7 @@ impl From<StoreError> for CliError {
             StoreError::Locked { .. } => {
                 Self::locked(error.to_string()).help("locks end with their process: wait for it")
             }
+            StoreError::Unreliable { .. } => Self::unproven(error.to_string()),
             StoreError::NoBackup(_) | StoreError::Absent(_) => Self::unknown(error.to_string()),
             _ => Self::failed(error.to_string()),
         }

@@ -4,7 +4,7 @@
 use super::{
     args::{History, Log},
     error::CliError,
-    output,
+    output::{self, BOLD, GOOD, WARNING, paint},
     progress::log_file,
     session::Session,
 };
@@ -30,21 +30,29 @@ pub(crate) fn history(session: &Session, args: &History) -> Result<u8, CliError>
         output::tell("nothing was done on this host yet");
         return Ok(0);
     }
-    let rows: Vec<_> = entries
-        .iter()
-        .map(|entry| {
-            let took = entry.finished.map(|end| format!("{} s", (end - entry.started).num_seconds().max(0)));
-            vec![
-                entry.run.clone(),
-                entry.kind.clone(),
-                rfc3339(entry.started),
-                entry.outcome.clone(),
-                took.unwrap_or_else(|| "no end recorded".to_owned()),
-                entry.digest.chars().take(12).collect(),
-            ]
-        })
-        .collect();
+    let header = ["RUN", "KIND", "STARTED", "TOOK", "OUTCOME", "POLICY", "FIRST FAILURE"];
+    let mut rows = vec![header.map(|word| paint(BOLD, word)).to_vec()];
+    for entry in &entries {
+        let took = entry.finished.map(|end| format!("{} s", (end - entry.started).num_seconds().max(0)));
+        let style = if entry.outcome == "done" || entry.outcome == "recovered" { GOOD } else { WARNING };
+        rows.push(vec![
+            entry.run.clone(),
+            entry.kind.clone(),
+            rfc3339(entry.started),
+            took.unwrap_or_else(|| "no end recorded".to_owned()),
+            paint(style, &entry.outcome),
+            entry.digest.chars().take(12).collect(),
+            output::printable(&first_failure(entry)),
+        ]);
+    }
     output::print(&output::table(&rows))
+}
+
+/// The first thing that went wrong, in a run or in a restore.
+fn first_failure(entry: &HistoryEntry) -> String {
+    let details = &entry.details;
+    let failure = details.pointer("/failures/0/message").or_else(|| details.get("error"));
+    failure.and_then(|message| message.as_str()).unwrap_or_default().to_owned()
 }
 
 /// Prints the log of a run, or of the newest one of a job. With failures in it, the last one comes first.

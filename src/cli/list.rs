@@ -2,7 +2,7 @@
 
 use super::{
     args::{List, Show},
-    backups::{self, Shelf},
+    backups::{self, Copy, Shelf},
     error::CliError,
     output::{self, BOLD, DIM, GOOD, WARNING, paint},
     session::Session,
@@ -10,6 +10,7 @@ use super::{
 use crate::{
     evidence::CheckResult,
     listing::Element,
+    plan::rfc3339,
     policy::{Policy, values::Size},
     store::{Manifest, Record, Stored},
 };
@@ -37,6 +38,10 @@ pub(crate) fn list(session: &Session, args: &List) -> Result<u8, CliError> {
         return output::print_json(&elements);
     }
     if elements.is_empty() {
+        // A selector that matches damage alone has no line to show: that it is damaged was told.
+        if let (Some(id), Some(_)) = (ids.first(), &args.selector) {
+            return Err(shelf.nothing_of(id));
+        }
         output::tell("no backups yet");
         return Ok(0);
     }
@@ -132,9 +137,11 @@ pub(crate) fn show(session: &Session, args: &Show) -> Result<u8, CliError> {
     let policies = policies_for(session, store)?;
     let shelf = backups::collect(session, &policies, store)?;
     let id = shelf.one(&args.backup)?;
-    let copies = shelf.copies_of(&id);
+    let mut copies = shelf.copies_of(&id);
+    // A copy that stands is shown before one that does not.
+    copies.sort_by_key(|copy| !copy.stored.proven());
     let Some(first) = copies.first() else {
-        return Err(CliError::unknown(format!("there is no backup `{id}`")));
+        return Err(shelf.nothing_of(&id));
     };
     let element = shelf.element(first);
     let names = copies.iter().map(|copy| shelf.stores[copy.rack].name.clone()).collect();
@@ -162,16 +169,17 @@ pub(crate) fn show(session: &Session, args: &Show) -> Result<u8, CliError> {
             records: &first.stored.records,
         });
     }
-    output::print(&describe(&shelf, &element, &first.stored, &stats, &names))
+    output::print(&describe(&shelf, &element, &copies, &stats, session.host.now()))
 }
 
 fn describe(
-    _shelf: &Shelf<'_>,
+    shelf: &Shelf<'_>,
     element: &Element,
-    stored: &Stored,
+    copies: &[&Copy],
     stats: &Stats,
-    copies: &[String],
+    now: DateTime<Utc>,
 ) -> String {
+    let Some(stored) = copies.first().map(|copy| &copy.stored) else { return String::new() };
     let manifest = &stored.manifest;
     let on = manifest.checked_on.map(|on| {
         format!(
@@ -184,12 +192,10 @@ fn describe(
     });
     let mut rows = vec![
         row("id", &element.id),
-        row("stores", &copies.join(", ")),
-        row("time", &element.time.to_rfc3339()),
+        row("time", &format!("{}, {} ago", rfc3339(element.time), age(now, element.time))),
         row("source", &output::printable(&manifest.source)),
         row("engine", &format!("{}, captured by {}", manifest.engine, manifest.method)),
-        row("level", &format!("{} of {} asked{}", element.level, element.asked, on.unwrap_or_default())),
-        row("proven", &proof(element)),
+        row("level", &format!("{} of {} asked{}", manifest.level, manifest.asked, on.unwrap_or_default())),
         row(
             "size",
             &format!(
@@ -207,8 +213,19 @@ fn describe(
         row("run", &manifest.run),
         row("policy", &format!("digest {}", manifest.policy_digest)),
         row("origin", &manifest.origin),
-        row("kept by", &element.kept_by.join("; ")),
     ];
+    for copy in copies {
+        let copy = shelf.element(copy);
+        let kept = if copy.kept_by.is_empty() {
+            String::new()
+        } else {
+            format!("; kept: {}", copy.kept_by.join(", "))
+        };
+        rows.push(row(
+            "copy",
+            &format!("in {}: level {}, proven: {}{kept}", copy.store, copy.level, proof(&copy)),
+        ));
+    }
     for file in &manifest.files {
         rows.push(row("file", &format!("{}  {} bytes  sha256 {}", file.name, file.bytes, file.sha256)));
     }
@@ -230,12 +247,8 @@ fn describe(
     for record in &stored.records {
         let passed = if record.passed { "passed" } else { "failed" };
         let kind = format!("{:?}", record.kind).to_lowercase();
-        let line = format!(
-            "{kind} {} to level {}: {passed} {}",
-            record.at.to_rfc3339(),
-            record.level,
-            record.message
-        );
+        let line =
+            format!("{kind} {} to level {}: {passed} {}", rfc3339(record.at), record.level, record.message);
         rows.push(row("record", &output::printable(&line)));
     }
     output::table(&rows)
@@ -253,6 +266,8 @@ pub(crate) fn check_line(check: &CheckResult) -> String {
 }
 
 fn output_line(word: &str, name: &str, expected: &str, actual: &str) -> String {
+    // A check without a name of its own is named after what it expects: once is enough.
+    let name = name.strip_suffix(expected).and_then(|name| name.strip_suffix(": ")).unwrap_or(name);
     let [name, expected, actual] = [name, expected, actual].map(output::printable);
     format!("{word}  {name}: expected {expected}, got {actual}")
 }

@@ -51,6 +51,11 @@ pub(crate) fn tell(line: &str) {
     anstream::eprintln!("{line}");
 }
 
+/// Tells a warning.
+pub(crate) fn warn(message: &str) {
+    tell(&format!("{} {message}", paint(WARNING, "warning:")));
+}
+
 /// Tells an error; with `--json`, its last line is the object of the contract.
 pub(crate) fn print_error(error: &CliError, is_json: bool) {
     if !error.told {

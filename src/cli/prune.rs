@@ -9,12 +9,13 @@ use super::{
     signals,
 };
 use crate::{
-    catalog::Catalog,
     plan::Selection,
-    policy::{Policy, values::Level},
+    policy::Policy,
+    removal::Removal,
     retention,
-    run::{candidate, still_stands},
-    store::{BackupId, Record, RecordKind, Series, Store as _, lock::Mode},
+    run::candidate,
+    store::{BackupId, RecordKind, Series, Store as _, lock::Mode},
+    watch::Cancel,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -69,22 +70,57 @@ pub(crate) fn prune(session: &Session, args: &Prune) -> Result<u8, CliError> {
         lines.into_iter().map(|(rack, series)| Line { rack, series }).filter(is_selected).collect();
     let cancel = signals::watch()?;
     let mut verdicts = Vec::new();
+    let mut failures: Vec<CliError> = Vec::new();
+    let mut removed = 0;
     for line in &lines {
-        let rack = &shelf.stores[line.rack];
-        // A lock first and then a fresh look: what was decided must still be so when it is done.
-        let lock = if args.dry_run { None } else { Some(rack.store.lock(&line.series, Mode::Exclusive)?) };
-        let decided = decide(session, rack, &line.series, &args.adopt)?;
-        if lock.is_some() {
-            apply(session, rack, &line.series, &decided, &cancel)?;
+        // One series that cannot be pruned is no reason to leave the others as they are.
+        match prune_line(session, &shelf.stores[line.rack], line, args, &cancel) {
+            Ok((decided, count)) => {
+                verdicts.extend(decided);
+                removed += count;
+            }
+            Err(error) if error.exit == 130 => return Err(error),
+            Err(error) => {
+                output::print_error(&error, false);
+                failures.push(error);
+            }
         }
-        verdicts.extend(decided.into_iter().map(|(id, verdict)| Verdict {
-            id: id.to_string(),
-            store: rack.name.clone(),
-            keep: verdict.keep,
-            reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
-        }));
     }
-    print(session, args, &verdicts)
+    print(session, args, &verdicts, removed)?;
+    match failures.as_slice() {
+        [] => Ok(0),
+        [first, rest @ ..] => {
+            let is_shared =
+                failures.len() == lines.len() && rest.iter().all(|error| error.exit == first.exit);
+            let exit = match (failures.len() == lines.len(), is_shared) {
+                (false, _) => 3,
+                (true, true) => first.exit,
+                (true, false) => 1,
+            };
+            Err(CliError::told(exit, first.message.clone()))
+        }
+    }
+}
+
+/// Decides one series in one store and, unless it is a dry run, does it. Returns the verdicts and how many went.
+fn prune_line(
+    session: &Session,
+    rack: &Rack<'_>,
+    line: &Line,
+    args: &Prune,
+    cancel: &Cancel,
+) -> Result<(Vec<Verdict>, usize), CliError> {
+    // A lock first and then a fresh look: what was decided must still be so when it is done.
+    let lock = if args.dry_run { None } else { Some(rack.store.lock(&line.series, Mode::Exclusive)?) };
+    let decided = decide(session, rack, &line.series, &args.adopt)?;
+    let removed = if lock.is_some() { apply(session, rack, &line.series, &decided, cancel)? } else { 0 };
+    let verdicts = decided.into_iter().map(|(id, verdict)| Verdict {
+        id: id.to_string(),
+        store: rack.name.clone(),
+        keep: verdict.keep,
+        reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
+    });
+    Ok((verdicts.collect(), removed))
 }
 
 fn decide(
@@ -111,26 +147,23 @@ fn decide(
     Ok(verdicts.into_iter().map(|verdict| (series.backup(verdict.stamp), verdict)).collect())
 }
 
-/// Removes oldest first. Each removal relies on the newest proven backup, which is read again just before.
+/// Removes oldest first; each removal relies on the newest proven backup. Returns how many went.
 fn apply(
     session: &Session,
     rack: &Rack<'_>,
     series: &Series,
     decided: &[(BackupId, retention::Verdict)],
-    cancel: &crate::watch::Cancel,
-) -> Result<(), CliError> {
+    cancel: &Cancel,
+) -> Result<usize, CliError> {
     let mut gone: Vec<&BackupId> =
         decided.iter().filter(|(_, verdict)| !verdict.keep).map(|(id, _)| id).collect();
     gone.sort();
     if gone.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     if session.host.is_ahead() {
-        output::tell(&format!(
-            "{} `--now` lies later than the clock: nothing is deleted",
-            paint(WARNING, "warning:")
-        ));
-        return Ok(());
+        output::warn("`--now` lies later than the clock: nothing is deleted");
+        return Ok(0);
     }
     let relied_on = decided
         .iter()
@@ -143,30 +176,28 @@ fn apply(
             rack.name
         )));
     };
-    let catalog = Catalog::open(&session.host.state)?;
-    for id in gone {
+    let catalog = session.catalog();
+    let removal = Removal {
+        store: &rack.store,
+        name: &rack.name,
+        catalog: catalog.as_ref(),
+        kind: RecordKind::Prune,
+        message: "retention, by hand",
+        at: session.host.real_now(),
+        relied_on: Some(relied_on),
+    };
+    for id in &gone {
         if cancel.is_cancelled() {
             return Err(CliError::interrupted());
         }
-        still_stands(&rack.store, relied_on)?;
-        rack.store.remove(id)?;
-        let record = Record {
-            kind: RecordKind::Prune,
-            id: id.to_string(),
-            at: session.host.real_now(),
-            passed: true,
-            asked: Level::None,
-            level: Level::None,
-            checks: Vec::new(),
-            message: "retention, by hand".to_owned(),
-        };
-        rack.store.record(series, &record)?;
-        catalog.remove_backup(&series.policy, &rack.name, &id.to_string())?;
+        for warning in removal.remove(id)? {
+            output::warn(&warning);
+        }
     }
-    Ok(())
+    Ok(gone.len())
 }
 
-fn print(session: &Session, args: &Prune, verdicts: &[Verdict]) -> Result<u8, CliError> {
+fn print(session: &Session, args: &Prune, verdicts: &[Verdict], removed: usize) -> Result<u8, CliError> {
     if session.global.json {
         return output::print_json(&verdicts);
     }
@@ -180,7 +211,10 @@ fn print(session: &Session, args: &Prune, verdicts: &[Verdict]) -> Result<u8, Cl
     output::print(&output::table(&rows))?;
     let gone = verdicts.iter().filter(|verdict| !verdict.keep).count();
     let kept = verdicts.len() - gone;
-    let end = if args.dry_run { "; nothing was changed" } else { "" };
-    output::tell(&format!("{kept} kept, {gone} pruned{end}"));
+    if args.dry_run {
+        output::tell(&format!("{kept} kept, {gone} would be pruned; nothing was changed"));
+    } else {
+        output::tell(&format!("{} kept, {removed} pruned", verdicts.len() - removed));
+    }
     Ok(0)
 }

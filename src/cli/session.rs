@@ -7,8 +7,10 @@ use super::{
     output,
 };
 use crate::{
+    catalog::Catalog,
     fault::OnPath,
     host::Host,
+    observe::World,
     plan::Selection,
     policy::{
         self, Loaded, Policy, Problem, Severity, Source,
@@ -86,6 +88,19 @@ impl Session {
             return Err(CliError::invalid(format!("{} holds no .yaml or .yml file", path.display())));
         }
         Ok(files)
+    }
+
+    /// Resolves a policy's sources and stores on this host.
+    pub(crate) fn world<'a>(&'a self, policy: &'a Policy) -> Result<World<'a>, CliError> {
+        World::observe(&self.host, policy).map_err(|problems| {
+            self.tell_problems(&problems, Some(policy.source()));
+            CliError::told(2, "the policy cannot be used here")
+        })
+    }
+
+    /// The catalog, to be kept up. It is only an index: that it cannot be opened is told and stops nothing.
+    pub(crate) fn catalog(&self) -> Option<Catalog> {
+        Catalog::open(&self.host.state).map_err(|error| output::warn(&error.to_string())).ok()
     }
 
     /// Loads policy files, valid or not.

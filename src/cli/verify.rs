@@ -51,6 +51,20 @@ pub(crate) fn verify(session: &Session, args: &Verify) -> Result<u8, CliError> {
         .iter()
         .filter(|copy| ids.contains(&copy.stored.id) && !copy.remembered && is_sampled(copy))
         .collect();
+    // What lies there and cannot be read as a backup is no passing answer to "does it all stand".
+    let mut results: Vec<Verified> = shelf
+        .damaged
+        .iter()
+        .filter(|damaged| ids.contains(&damaged.id))
+        .map(|damaged| Verified {
+            id: damaged.id.to_string(),
+            store: shelf.stores[damaged.rack].name.clone(),
+            level: Level::None,
+            passed: false,
+            checks: Vec::new(),
+            message: damaged.why.clone(),
+        })
+        .collect();
     if args.dry_run {
         let rows: Vec<_> = wanted
             .iter()
@@ -64,17 +78,22 @@ pub(crate) fn verify(session: &Session, args: &Verify) -> Result<u8, CliError> {
             })
             .collect();
         output::print(&output::table(&rows))?;
+        output::tell("nothing was changed");
         return Ok(0);
     }
     let cancel = signals::watch()?;
     let scratch = Scratch::new(&session.host.state_folder("scratch")?)?;
-    let mut results = Vec::new();
+    for copy in shelf.copies.iter().filter(|copy| ids.contains(&copy.stored.id) && copy.remembered) {
+        let message = "could not be verified: its store cannot be reached".to_owned();
+        results.push(result_of(&shelf, copy, Level::None, false, Vec::new(), message));
+    }
+    for result in &results {
+        tell(session, result)?;
+    }
     for copy in wanted {
         let level = args.level.unwrap_or(copy.stored.manifest.asked);
         let result = verify_copy(session, &shelf, copy, level, &scratch, &cancel)?;
-        if !session.global.json {
-            tell(session, &result);
-        }
+        tell(session, &result)?;
         results.push(result);
         if cancel.is_cancelled() {
             return Err(CliError::interrupted());
@@ -100,21 +119,24 @@ fn falls_in(stored: &Stored, day: &str, percent: u32) -> bool {
     u64::from(drawn) * 100 / (u64::from(u32::MAX) + 1) < u64::from(percent)
 }
 
-fn tell(session: &Session, result: &Verified) {
-    if session.global.quiet && result.passed {
-        return;
+fn tell(session: &Session, result: &Verified) -> Result<(), CliError> {
+    if session.global.json || session.global.quiet && result.passed {
+        return Ok(());
     }
     let word = if result.passed { paint(GOOD, "ok") } else { paint(ERROR, "failed") };
-    output::tell(&format!(
-        "{word}  {} in {}: level {}  {}",
-        result.id,
-        result.store,
-        result.level,
-        output::printable(&result.message)
-    ));
-    for check in result.checks.iter().filter(|check| !check.passed || session.global.verbose) {
-        output::tell(&format!("    {}", list::check_line(check)));
+    let (id, store, level) = (&result.id, &result.store, result.level);
+    let mut text = format!("{word}  {id} in {store}: level {level}");
+    if !result.message.is_empty() {
+        text.push_str("; ");
+        text.push_str(&output::printable(&result.message));
     }
+    text.push('\n');
+    for check in result.checks.iter().filter(|check| !check.passed || session.global.verbose) {
+        text.push_str("    ");
+        text.push_str(&list::check_line(check));
+        text.push('\n');
+    }
+    output::print(&text).map(drop)
 }
 
 fn verify_copy(

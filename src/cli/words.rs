@@ -1,20 +1,23 @@
 //! Words that people bring along from other programs are answered with ours.
 
+use super::{error::CliError, output};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Other programs' commands, and what to write instead.
-const WORDS: [(&str, &str); 16] = [
+const WORDS: [(&str, &str); 18] = [
     ("validate", "write `policy check`"),
     ("lint", "write `policy check`"),
     ("config", "write `policy check`, or `policy schema` for the language itself"),
     ("apply", "write `policy run`"),
     ("backup", "write `policy run`"),
     ("create", "write `policy run`"),
+    ("start", "write `policy run`"),
     ("perform", "write `policy run`"),
     ("snapshots", "write `policy list`"),
     ("ls", "write `policy list`"),
     ("info", "write `policy list`, or `policy show BACKUP`"),
     ("forget", "write `policy prune`, or `policy delete BACKUP` for one"),
+    ("undo", "write `policy restore --undo TARGET`"),
     ("extract", "write `policy restore TARGET`"),
     ("doctor", "write `policy check`"),
     ("unlock", "there is nothing to unlock: locks end with their process"),
@@ -24,24 +27,27 @@ const WORDS: [(&str, &str); 16] = [
 
 /// Prints a parse error and returns its exit code.
 pub(crate) fn refuse(error: &clap::Error) -> u8 {
-    let _ = error.print();
     if !error.use_stderr() {
+        let _ = error.print();
         return 0;
     }
-    let answer = (error.kind() == ErrorKind::InvalidSubcommand)
-        .then(|| match error.get(ContextKind::InvalidSubcommand) {
-            Some(ContextValue::String(word)) => WORDS.iter().find(|(theirs, _)| theirs == word),
-            _ => None,
-        })
-        .flatten();
-    if let Some((_, ours)) = answer {
-        super::output::tell(&format!("  help: {ours}"));
-    }
+    let word = match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) => Some(word),
+        _ => None,
+    };
+    let known = word.and_then(|word| WORDS.iter().find(|(theirs, _)| theirs == word));
     // Parsing failed, so whether `--json` was meant is read from the words themselves.
-    if std::env::args_os().any(|word| word == "--json") {
+    let is_json = std::env::args_os().any(|word| word == "--json");
+    if let Some((theirs, ours)) = known {
+        let error = CliError::invalid(format!("there is no command `{theirs}`")).help(*ours);
+        output::print_error(&error, is_json);
+        return error.exit;
+    }
+    let _ = error.print();
+    if is_json {
         let message = error.to_string();
         let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        super::output::print_error(&super::error::CliError::told(2, message), true);
+        output::print_error(&CliError::told(2, message), true);
     }
     2
 }

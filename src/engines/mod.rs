@@ -52,13 +52,14 @@ pub trait Engine {
         watch: &Watch<'_>,
     ) -> Result<Evidence, EngineError>;
 
-    /// Writes the stored content to `place`, which does not exist yet, and makes it durable.
+    /// Writes the stored content to `place`, which does not exist yet, and makes it durable. Returns what must be told
+    /// about it, such as owners that this user cannot give.
     fn materialize(
         &self,
         stored: &mut StoredContent<'_>,
         place: &Path,
         watch: &Watch<'_>,
-    ) -> Result<(), EngineError>;
+    ) -> Result<Vec<String>, EngineError>;
 
     /// Examines content that was materialized at a place, without changing anything there or beside it: what a restore
     /// shows before it swaps. Side files of the backup are opened by `side`.
@@ -86,7 +87,8 @@ pub trait Engine {
         watch: &Watch<'_>,
     ) -> Result<Swapped, EngineError>;
 
-    /// What the live target holds, per classed table or in all, for the comparison a restore shows first.
+    /// What the live target holds, per classed table or in all, for the comparison a restore shows first. Changes
+    /// nothing there or beside it, not even a side file: what cannot be read so is refused.
     fn survey(
         &self,
         place: &Path,
@@ -193,6 +195,14 @@ pub struct Holder {
     pub name: String,
 }
 
+/// Names processes for a message: `nginx (412), app (7)`.
+pub(crate) fn named(holders: &[Holder]) -> String {
+    if holders.is_empty() {
+        return "another process".to_owned();
+    }
+    holders.iter().map(|holder| format!("{} ({})", holder.name, holder.pid)).collect::<Vec<_>>().join(", ")
+}
+
 /// How a swap was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swapped {
@@ -238,7 +248,7 @@ pub enum EngineError {
         expected: String,
     },
     /// Another process holds the source, and the wait for it ran out.
-    #[error("{} is locked by another process", path.display())]
+    #[error("{} is locked by {}", path.display(), named(holders))]
     Busy {
         /// The place.
         path: PathBuf,

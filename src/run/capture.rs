@@ -10,7 +10,7 @@ use crate::{
     engines::{Capture, CaptureRequest, EngineError, Previous},
     fault::Fault,
     observe::{SourceView, StoreView},
-    pipe::{Encoder, Tee},
+    pipe::{Encoder, Stoppable, Tee},
     plan::Step,
     policy::{
         model::Retention,
@@ -234,13 +234,13 @@ impl<'a> JobRun<'a> {
     }
 
     /// What the one pass of the capture came to; the work itself was done while the content streamed.
-    pub(super) fn compress(&mut self, step: &Step) -> StepResult {
+    pub(super) fn compress(&self, step: &Step) -> String {
         let name = step.target.as_deref().unwrap_or_default();
         let main = self.captured.get(name).map(|captured| &captured.main);
-        Ok(main.map_or_else(String::new, |main| {
+        main.map_or_else(String::new, |main| {
             let percent = main.bytes.saturating_mul(100) / main.plain_bytes.max(1);
             format!("{}, {percent}% of the original", Size::from_bytes(main.bytes))
-        }))
+        })
     }
 
     /// Begins a backup in every store that is still open for the step's target.
@@ -415,12 +415,17 @@ fn stream(
     tee: &mut Tee<Box<dyn Write + Send>>,
     watch: &crate::watch::Watch<'_>,
 ) -> Result<(Capture, StoredFile), StreamError> {
-    let mut encoder = Encoder::new(compression, tee).map_err(StreamError::Out)?;
+    // Why a write failed is asked of the watch first: a stop reaches the codec as an error of its output.
+    let failed = |error: io::Error| match watch.check() {
+        Err(stopped) => StreamError::Engine(EngineError::Stopped(stopped)),
+        Ok(()) => StreamError::Out(error),
+    };
+    let mut encoder = Encoder::new(compression, Stoppable::new(tee, watch)).map_err(failed)?;
     let capture = source.engine.capture(request, &mut encoder, watch).map_err(|error| match error {
-        EngineError::Out(error) => StreamError::Out(error),
+        EngineError::Out(error) => failed(error),
         error => StreamError::Engine(error),
     })?;
-    let (main, _) = encoder.finish(name).map_err(StreamError::Out)?;
+    let (main, _) = encoder.finish(name).map_err(failed)?;
     Ok((capture, main))
 }
 

@@ -25,7 +25,7 @@ use std::{
 };
 
 /// How long an `after` command may take: neither the job's timeout nor a signal ends it, and it must not hang for ever.
-const AFTER_LIMIT: Duration = Duration::from_secs(600);
+const AFTER_LIMIT: Duration = Duration::from_mins(10);
 
 impl JobRun<'_> {
     /// Runs one hook.

@@ -11,7 +11,7 @@ use crate::{
     watch::{Progress, Stopped, Watch},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -27,6 +27,8 @@ pub(super) struct JobRun<'a> {
     pub(super) ledger: Ledger,
     /// What failed of the `after` commands that killed runs owed; no try mends it.
     pub(super) debts: Vec<Failure>,
+    /// Checks that only warn are told once, not for each store.
+    pub(super) warned: BTreeSet<String>,
     /// The job's own `before` failed: it runs once, so there is nothing to try again.
     is_barred: bool,
     deadline: Option<Instant>,
@@ -112,6 +114,7 @@ impl<'a> JobRun<'a> {
             failures: Vec::new(),
             ledger: Ledger::new(&order.world.host.state, &order.plan.policy, &planned.job),
             debts: Vec::new(),
+            warned: BTreeSet::new(),
             is_barred: false,
             deadline: None,
         }
@@ -225,7 +228,7 @@ impl<'a> JobRun<'a> {
             Action::ObserveStore { retention, .. } => self.observe_store(step, *retention),
             Action::ObserveSource { .. } => self.observe_source(step),
             Action::Capture { .. } => self.capture(step),
-            Action::Compress { .. } => self.compress(step),
+            Action::Compress { .. } => Ok(self.compress(step)),
             Action::Verify { level } => self.verify(step, *level),
             Action::Publish => self.publish(step),
             Action::Prune { retention } => self.prune(step, *retention),

@@ -14,7 +14,7 @@ pub mod scratch;
 mod verify;
 
 pub use event::{Event, Failure, FailureCode, Listener, Outcome};
-pub(crate) use prune::{candidate, still_stands, verdicts};
+pub(crate) use prune::{candidate, verdicts};
 pub(crate) use verify::{Opener, VerifyError, open_side, pour, read_back, recorded_of};
 
 use crate::{
@@ -96,7 +96,7 @@ pub fn run(order: &Order<'_>) -> Report {
     let (outcome, exit) = judge(&pairs, &failures, order.cancel.is_cancelled());
     if let Some(catalog) = &catalog {
         let details = details(order.plan, &pairs, &failures);
-        if let Err(error) = catalog.finish(&tag.id, world.host.real_now(), outcome.as_str(), &details) {
+        if let Err(error) = catalog.finish(&tag.id, world.host.later(), outcome.as_str(), &details) {
             (order.listener)(&Event::Warning(error.to_string()));
         }
     }

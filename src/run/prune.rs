@@ -8,8 +8,9 @@ use super::{
 use crate::{
     plan::Step,
     policy::model::Retention,
+    removal::{Removal, RemovalError},
     retention,
-    store::{BackupId, Record, RecordKind, Store, StoreError, Stored},
+    store::{BackupId, RecordKind, Store as _, StoreError, Stored},
 };
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -50,18 +51,6 @@ pub(super) fn now_prunable(
     backups.iter().filter(gone).map(|stored| stored.id.clone()).collect()
 }
 
-/// Reads again the manifest of the backup that makes others needless, and the presence and sizes of its files.
-pub(crate) fn still_stands(store: &dyn Store, id: &BackupId) -> Result<(), StoreError> {
-    let manifest = store.manifest(id)?;
-    for file in &manifest.files {
-        if store.size(id, &file.name)? != Some(file.bytes) {
-            let why = format!("`{}` is missing or has another size than its manifest says", file.name);
-            return Err(StoreError::Foreign { place: id.to_string(), why });
-        }
-    }
-    Ok(())
-}
-
 impl JobRun<'_> {
     /// Removes what retention no longer keeps, now that this run's backup is proven in this store.
     pub(super) fn prune(&mut self, step: &Step, rule: Retention) -> StepResult {
@@ -93,37 +82,31 @@ impl JobRun<'_> {
         ids: &[BackupId],
         relied_on: Option<&BackupId>,
     ) -> Result<usize, StepError> {
-        let prune_error = |error: &StoreError| StepError::new(FailureCode::Prune, error.to_string());
         let view = self.store(step)?;
         let mut ids = ids.to_vec();
         ids.sort();
+        let message = format!("retention of run {}", self.tag.id);
+        let removal = Removal {
+            store: &view.store,
+            name: &self.pairs[index].store,
+            catalog: self.catalog,
+            kind: RecordKind::Prune,
+            message: &message,
+            at: self.order.world.host.real_now(),
+            relied_on,
+        };
+        let mut warnings = Vec::new();
         for id in &ids {
             if self.order.cancel.is_cancelled() {
                 return Err(StepError::stopped(crate::watch::Stopped::Cancelled));
             }
-            if let Some(relied_on) = relied_on {
-                still_stands(&view.store, relied_on).map_err(|error| prune_error(&error))?;
-            }
-            view.store.remove(id).map_err(|error| store_error(&error))?;
-            let record = Record {
-                kind: RecordKind::Prune,
-                id: id.to_string(),
-                at: self.order.world.host.real_now(),
-                passed: true,
-                asked: crate::policy::values::Level::None,
-                level: crate::policy::values::Level::None,
-                checks: Vec::new(),
-                message: format!("retention of run {}", self.tag.id),
-            };
-            if let Err(error) = view.store.record(&self.pairs[index].series, &record) {
-                self.tell(&Event::Warning(error.to_string()));
-            }
-            if let Some(catalog) = self.catalog
-                && let Err(error) =
-                    catalog.remove_backup(&self.order.plan.policy, &self.pairs[index].store, &id.to_string())
-            {
-                self.tell(&Event::Warning(error.to_string()));
-            }
+            warnings.extend(removal.remove(id).map_err(|error| match &error {
+                RemovalError::Unfounded { .. } => StepError::new(FailureCode::Prune, error.to_string()),
+                RemovalError::Store(error) => store_error(error),
+            })?);
+        }
+        for warning in warnings {
+            self.tell(&Event::Warning(warning));
         }
         Ok(ids.len())
     }

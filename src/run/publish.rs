@@ -23,6 +23,8 @@ pub(super) struct Proof {
     pub(super) proves: bool,
     pub(super) level: Level,
     pub(super) failures: Vec<String>,
+    /// Checks that failed and only warn.
+    pub(super) warned: Vec<String>,
     pub(super) warnings: Vec<String>,
     pub(super) checks: Vec<CheckResult>,
     pub(super) tables: BTreeMap<String, TableFact>,
@@ -87,7 +89,7 @@ impl JobRun<'_> {
             target: pair.target.clone(),
             time: self.tag.now,
             captured_at: captured.at,
-            finished_at: self.order.world.host.real_now(),
+            finished_at: self.order.world.host.later(),
             origin: source.origin.clone(),
             policy_digest: self.order.plan.digest.clone(),
             program: env!("CARGO_PKG_VERSION").to_owned(),

@@ -156,6 +156,12 @@ impl JobRun<'_> {
                 read_back(&staged.files, &open, examine, &watch).map_err(|error| verify_error(&error))?;
             judge(asked, shown, captured.capture.checked_on, second)
         };
+        for warning in &proof.warned {
+            let text = format!("{name}: {warning}");
+            if self.warned.insert(text.clone()) {
+                self.tell(&Event::Warning(text));
+            }
+        }
         let unproven = !proof.proves;
         let (level, failures) = (proof.level, proof.failures.join("; "));
         if let Some(staged) = &mut self.pairs[index].staged {
@@ -186,6 +192,7 @@ fn judge(asked: Level, shown: &Evidence, checked_on: CheckedOn, second: Option<E
         proves,
         level,
         failures: evidence.failures(),
+        warned: evidence.warned(),
         warnings: evidence.warnings,
         checks: evidence.checks,
         tables: evidence.tables,

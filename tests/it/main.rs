@@ -5,16 +5,25 @@
 mod check;
 #[cfg(unix)]
 mod checkout;
+mod cli;
+mod crash;
+mod delete;
 #[cfg(unix)]
 mod examples;
+mod history;
+mod hooks;
+mod list;
 #[cfg(unix)]
 mod load;
+mod locks;
 #[cfg(target_os = "linux")]
 mod memory;
 #[cfg(unix)]
 mod plan;
+mod prune;
 #[cfg(unix)]
 mod readme;
+mod restore;
 mod run;
 #[cfg(unix)]
 mod schema;
@@ -23,3 +32,6 @@ mod support;
 mod systems;
 #[cfg(unix)]
 mod tidy;
+mod unproven;
+mod variables;
+mod verify;

@@ -71,17 +71,6 @@ impl Directory {
         Selection::new([glob], []).map(drop).map_err(|error| error.to_string())
     }
 
-    /// Does what [`Engine::materialize`] does, and returns what must be told about it: owners and set-id bits that this
-    /// user cannot give, a list of digests that is missing.
-    pub fn restore(
-        &self,
-        stored: &mut StoredContent<'_>,
-        place: &Path,
-        watch: &Watch<'_>,
-    ) -> Result<Vec<String>, EngineError> {
-        examine::restore(stored, place, None, watch).map(|seen| seen.warnings)
-    }
-
     /// Opens the folder and begins to walk over what is selected.
     fn walk(&self, place: &Path) -> Result<(crate::platform::folder::Meta, Walk<'_>), EngineError> {
         let root = open(place)?;
@@ -185,8 +174,8 @@ impl Engine for Directory {
         stored: &mut StoredContent<'_>,
         place: &Path,
         watch: &Watch<'_>,
-    ) -> Result<(), EngineError> {
-        self.restore(stored, place, watch).map(drop)
+    ) -> Result<Vec<String>, EngineError> {
+        examine::restore(stored, place, None, watch).map(|seen| seen.warnings)
     }
 
     fn inspect(

@@ -108,7 +108,7 @@ impl Bench {
     fn restore(&self, tar: &[u8], members: Option<&[u8]>, place: &Path) -> Result<Vec<String>, EngineError> {
         let mut main = Cursor::new(tar);
         stored(&mut main, members, |stored| {
-            watched(|watch| self.engine(&[], &[]).restore(stored, place, watch))
+            watched(|watch| self.engine(&[], &[]).materialize(stored, place, watch))
         })
     }
 }

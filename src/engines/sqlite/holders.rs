@@ -15,11 +15,3 @@ pub(super) fn holders(live: &Path) -> Vec<Holder> {
     let files: Vec<_> = sides.chain([live.clone()]).collect();
     process::that_hold(&files).into_iter().map(|(pid, name)| Holder { pid, name }).collect()
 }
-
-/// Names processes for a message: `nginx (412), app (7)`.
-pub(super) fn named(holders: &[Holder]) -> String {
-    if holders.is_empty() {
-        return "another process".to_owned();
-    }
-    holders.iter().map(|holder| format!("{} ({})", holder.name, holder.pid)).collect::<Vec<_>>().join(", ")
-}

@@ -102,8 +102,9 @@ impl Engine for Sqlite {
         stored: &mut StoredContent<'_>,
         place: &Path,
         watch: &Watch<'_>,
-    ) -> Result<(), EngineError> {
-        restore::materialize(stored, place, watch)
+    ) -> Result<Vec<String>, EngineError> {
+        restore::materialize(stored, place, watch)?;
+        Ok(Vec::new())
     }
 
     fn inspect(
@@ -136,11 +137,21 @@ impl Engine for Sqlite {
         tables: Option<&Tables>,
     ) -> Result<BTreeMap<String, TableFact>, EngineError> {
         const LONGEST: Duration = Duration::from_secs(10);
-        Header::read(place)?;
+        let is_wal = Header::read(place)?.is_none_or(|header| header.wal);
+        let real = files::resolved(place)?;
+        let is_used = length(&beside(&real, "-shm"))?.is_some();
+        let has_log = length(&beside(&real, "-wal"))?.is_some_and(|bytes| bytes > 0);
+        if is_wal && has_log && !is_used {
+            let why = "it was left with a log by a program that ended, and reading that would leave files beside it";
+            return Err(EngineError::Refused(why.to_owned()));
+        }
         let cancel = Cancel::default();
         let watch = Watch::new(&cancel, None, &|_| ());
         let opened = open::patiently(LONGEST, &watch, || {
-            let database = Database::live(place)?;
+            // In write-ahead mode an ordinary reader makes `-wal` and `-shm` where nobody is connected. All of it is in
+            // the one file then; should somebody connect this moment, a count for a person's eye may be off.
+            let alone = is_wal && !is_used;
+            let database = if alone { Database::still_live(place)? } else { Database::live(place)? };
             database.begin()?;
             Ok(database)
         })?;

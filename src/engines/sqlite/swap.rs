@@ -13,12 +13,12 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::{
-    super::{EngineError, Holder, Swapped},
+    super::{EngineError, Holder, Swapped, named},
     Sqlite,
     files::{
         is_there, keep_owner, link_or_copy, refuse_left_overs, rename_new, resolved, sync, sync_folder_of,
     },
-    holders::{holders, named},
+    holders::holders,
     open::{self, Database, Header, SIDE_FILES, beside, length, patiently},
     pages,
 };

@@ -1,0 +1,188 @@
+//! Which backups: each selector exactly one, and several targets from one run.
+
+use super::super::{
+    args::Restore,
+    backups::{self, Shelf},
+    error::CliError,
+    output,
+    session::Session,
+};
+use crate::{
+    plan::rfc3339,
+    policy::Policy,
+    selector::{Selector, When},
+    store::{BackupId, Stamp},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A run: the policy's name and the stamp.
+type Run = (String, Stamp);
+
+pub(super) fn choose(
+    session: &Session,
+    args: &Restore,
+    policies: &[Policy],
+    shelf: &Shelf<'_>,
+) -> Result<Vec<BackupId>, CliError> {
+    if let Some(job) = &args.job {
+        return whole_run(session, args, policies, shelf, job);
+    }
+    // Those that say when decide the run; the others come from the same one.
+    let mut chosen: Vec<Option<BackupId>> = Vec::new();
+    let mut open: Vec<(usize, Selector)> = Vec::new();
+    for (n, text) in args.targets.iter().enumerate() {
+        let selector = backups::parse(text)?;
+        let says_when = !matches!(&selector, Selector::Target { when: None, .. });
+        if says_when && args.at.is_some() {
+            return Err(CliError::invalid("`--at` and `@WHEN` say the same thing twice"));
+        }
+        if says_when || (args.targets.len() == 1 && args.at.is_none()) {
+            chosen.push(Some(shelf.one(text)?));
+        } else {
+            chosen.push(None);
+            open.push((n, selector));
+        }
+    }
+    let named: BTreeSet<Run> = chosen.iter().flatten().map(run_of).collect();
+    if named.len() > 1 {
+        let ids: Vec<_> = chosen.iter().flatten().map(ToString::to_string).collect();
+        return Err(CliError::invalid(format!("{} come from different runs", ids.join(" and ")))
+            .help("restore them one by one, or name backups of one run"));
+    }
+    let candidates: Vec<BTreeMap<Run, BackupId>> =
+        open.iter().map(|(_, selector)| proven_by_run(session, args, shelf, selector)).collect();
+    if let Some(first) = candidates.first() {
+        let mut runs: Vec<&Run> = first
+            .keys()
+            .filter(|run| candidates.iter().all(|found| found.contains_key(*run)))
+            .filter(|run| named.is_empty() || named.contains(*run))
+            .collect();
+        runs.sort_by_key(|(_, stamp)| *stamp);
+        let policies: BTreeSet<&str> = runs.iter().map(|(policy, _)| policy.as_str()).collect();
+        if policies.len() > 1 {
+            return Err(CliError::ambiguous(format!(
+                "{} may be of the policies {}",
+                args.targets.join(" and "),
+                policies.into_iter().collect::<Vec<_>>().join(", ")
+            ))
+            .help("write POLICY/JOB/TARGET"));
+        }
+        let run = runs.last().ok_or_else(|| no_run(args, named.first()))?;
+        for ((n, _), found) in open.iter().zip(&candidates) {
+            chosen[*n] = found.get(*run).cloned();
+        }
+    }
+    let mut ids: Vec<BackupId> = Vec::new();
+    for id in chosen.into_iter().flatten() {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
+fn run_of(id: &BackupId) -> Run {
+    (id.series.policy.clone(), id.stamp)
+}
+
+/// A selector's proven backups that are not later than asked, by run.
+fn proven_by_run(
+    session: &Session,
+    args: &Restore,
+    shelf: &Shelf<'_>,
+    selector: &Selector,
+) -> BTreeMap<Run, BackupId> {
+    let latest = args.at.unwrap_or(session.host.now());
+    let known = shelf.known();
+    let proven: BTreeSet<&BackupId> =
+        known.iter().filter(|entry| entry.proven).map(|entry| &entry.id).collect();
+    let fitting = |id: &BackupId| proven.contains(id) && id.stamp.time() <= latest;
+    selector.all(&known).into_iter().filter(fitting).map(|id| (run_of(&id), id)).collect()
+}
+
+fn no_run(args: &Restore, named: Option<&Run>) -> CliError {
+    let targets = args.targets.join(" and ");
+    match (named, args.at) {
+        (Some((policy, stamp)), _) => {
+            CliError::unknown(format!("the run {policy}/{stamp} holds no proven backups of all of {targets}"))
+        }
+        (None, Some(at)) => {
+            CliError::unknown(format!("{targets}: no proven backup from {} or before", rfc3339(at)))
+        }
+        (None, None) => CliError::unknown(format!("no run holds proven backups of {targets}"))
+            .help("restore them one by one"),
+    }
+}
+
+/// Every target of one run of a job.
+fn whole_run(
+    session: &Session,
+    args: &Restore,
+    policies: &[Policy],
+    shelf: &Shelf<'_>,
+    text: &str,
+) -> Result<Vec<BackupId>, CliError> {
+    let (name, when) = text.split_once('@').map_or((text, None), |(name, when)| (name, Some(when)));
+    let (policy, job) = name.split_once('/').map_or((None, name), |(policy, job)| (Some(policy), job));
+    let when = match when {
+        Some(when) => When::parse(when).ok_or_else(|| {
+            CliError::invalid(format!("`{when}` is no WHEN"))
+                .help("latest, latest~N, oldest, or the beginning of a UTC stamp such as 2026-01-05T07")
+        })?,
+        None => When::Latest { back: 0 },
+    };
+    let latest = args.at.unwrap_or(session.host.now());
+    let mut runs: BTreeMap<Stamp, Vec<(BackupId, bool)>> = BTreeMap::new();
+    let mut names = BTreeSet::new();
+    for entry in shelf.known() {
+        let series = &entry.id.series;
+        if series.job == job && policy.is_none_or(|policy| policy == series.policy) {
+            names.insert(series.policy.clone());
+            if entry.id.stamp.time() <= latest {
+                runs.entry(entry.id.stamp).or_default().push((entry.id, entry.proven));
+            }
+        }
+    }
+    if names.len() > 1 {
+        let names: Vec<_> = names.into_iter().map(|name| format!("{name}/{job}")).collect();
+        return Err(CliError::ambiguous(format!("several policies have a job `{job}`"))
+            .help(format!("write {}", names.join(" or "))));
+    }
+    let wanted: BTreeSet<String> = policies
+        .iter()
+        .filter(|policy| names.contains(policy.name().as_str()))
+        .filter_map(|policy| policy.jobs().get(job))
+        .flat_map(|job| job.targets.iter().map(ToString::to_string))
+        .collect();
+    let missing = |found: &[(BackupId, bool)]| -> Vec<String> {
+        let has = |name: &String| found.iter().any(|(id, _)| id.series.target == *name);
+        wanted.iter().filter(|name| !has(name)).cloned().collect()
+    };
+    let whole: Vec<&Stamp> = runs
+        .iter()
+        .filter(|(_, found)| found.iter().all(|(_, proven)| *proven) && missing(found).is_empty())
+        .map(|(stamp, _)| stamp)
+        .collect();
+    let stamp = match &when {
+        When::Latest { back } => whole.iter().rev().nth(*back).copied(),
+        When::Oldest => whole.first().copied(),
+        When::Prefix(prefix) => {
+            let exact = runs.keys().find(|stamp| stamp.to_string() == *prefix);
+            let mut bearing = runs.keys().filter(|stamp| stamp.to_string().starts_with(prefix.as_str()));
+            let first = bearing.next();
+            if exact.is_none() && bearing.next().is_some() {
+                return Err(CliError::ambiguous(format!("job `{job}` has several runs `{prefix}…`"))
+                    .help("`policy list` shows their stamps"));
+            }
+            exact.or(first)
+        }
+    };
+    let found = stamp.and_then(|stamp| runs.get(stamp)).ok_or_else(|| {
+        CliError::unknown(format!("job `{job}` has no such run with proven backups of all its targets"))
+            .help("name the targets one by one: `policy list` shows what there is")
+    })?;
+    for name in missing(found) {
+        output::warn(&format!("this run holds no backup of `{name}`: it stays as it is"));
+    }
+    Ok(found.iter().map(|(id, _)| id.clone()).collect())
+}

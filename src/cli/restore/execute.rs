@@ -1,0 +1,239 @@
+//! Doing a restore: locks, preparation, swap, record.
+#![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to")]
+
+use super::{
+    super::{backups::Shelf, error::CliError, output, session::Session, signals, verify},
+    Choice, Restored,
+};
+use crate::{
+    catalog::HistoryEntry,
+    engines::EngineError,
+    restore::{self, Order, RestoreError},
+    store::{
+        Record, RecordKind, Stamp, Store as _,
+        lock::{self, Mode},
+    },
+    watch::Watch,
+};
+use sha2::{Digest as _, Sha256};
+use std::{fs, path::Path};
+
+pub(super) fn execute(
+    session: &Session,
+    shelf: &Shelf<'_>,
+    choices: &[Choice<'_>],
+    orders: &[Order<'_>],
+) -> Result<u8, CliError> {
+    let cancel = signals::watch()?;
+    let watch = Watch::new(&cancel, None, &|_| ());
+    let mut locks = Vec::new();
+    let mut place_locks = Vec::new();
+    for choice in choices {
+        locks.push(verify::lock(&shelf.stores[choice.copy.rack], &choice.copy.stored)?);
+        place_locks.push(lock_place(session, &choice.to)?);
+    }
+    let history = History::begin(session, choices);
+    let outcome = prepare_and_commit(session, shelf, orders, &watch);
+    history.end(session, outcome.as_ref().err());
+    let restored = outcome?;
+    for (choice, result) in choices.iter().zip(&restored) {
+        record(session, shelf, choice, result);
+    }
+    if session.global.json {
+        output::print_json(&restored)?;
+    } else {
+        for one in &restored {
+            let kept = one
+                .set_aside
+                .as_ref()
+                .map(|aside| format!("; what was there is {aside}"))
+                .unwrap_or_default();
+            output::print(&format!(
+                "restored {} to {} in {:.1} s, shown to level {}{kept}\n",
+                one.backup, one.to, one.seconds, one.level
+            ))?;
+        }
+    }
+    for warning in restored.iter().flat_map(|one| &one.warnings) {
+        output::warn(&output::printable(warning));
+    }
+    for (choice, result) in choices.iter().zip(&restored) {
+        if let Some(rto) = choice.target.rto.filter(|rto| result.seconds > rto.as_std().as_secs_f64()) {
+            let took = result.seconds;
+            let name = &choice.target.name.value;
+            output::warn(&format!("{name} took {took:.3} s, longer than its rto of {rto}"));
+        }
+    }
+    drop((locks, place_locks));
+    Ok(0)
+}
+
+fn prepare_and_commit(
+    session: &Session,
+    shelf: &Shelf<'_>,
+    orders: &[Order<'_>],
+    watch: &Watch<'_>,
+) -> Result<Vec<Restored>, CliError> {
+    let mut prepared = Vec::new();
+    for order in orders {
+        if session.global.verbose {
+            output::tell(&format!("restoring {} beside {}", order.stored.id, order.to.display()));
+        }
+        prepared.push(restore::prepare(order, watch).map_err(|error| restore_error(shelf, order, error))?);
+    }
+    let shown: Vec<_> =
+        prepared.iter().map(|ready| (ready.level, ready.checks.clone(), ready.warnings.clone())).collect();
+    let done = restore::commit(orders, prepared, watch).map_err(|error| swap_error(&error))?;
+    let restored =
+        orders.iter().zip(shown).zip(done).map(|((order, (level, checks, warnings)), done)| Restored {
+            target: order.target.name.to_string(),
+            backup: order.stored.id.to_string(),
+            to: order.to.display().to_string(),
+            seconds: (done.seconds * 1_000.0).round() / 1_000.0,
+            level,
+            passed: true,
+            checks,
+            warnings,
+            set_aside: done.swapped.aside.map(|aside| aside.display().to_string()),
+        });
+    Ok(restored.collect())
+}
+
+fn restore_error(shelf: &Shelf<'_>, order: &Order<'_>, error: RestoreError) -> CliError {
+    let untouched = format!("{} was not touched", order.to.display());
+    let id = &order.stored.id;
+    match error {
+        RestoreError::Stored(why) => {
+            let error = CliError::unproven(format!("{id}: {why}; {untouched}"));
+            let tried = shelf.copies.iter().find(|copy| std::ptr::eq(&raw const copy.stored, order.stored));
+            let other = shelf
+                .copies_of(id)
+                .into_iter()
+                .find(|copy| !copy.remembered && tried.is_some_and(|tried| tried.rack != copy.rack));
+            error.help(match other {
+                Some(copy) => format!(
+                    "another copy lies in `{0}`: `--store {0}`; `policy verify` shows which copies stand",
+                    shelf.stores[copy.rack].name
+                ),
+                None => "choose an earlier backup: `policy list`".to_owned(),
+            })
+        }
+        RestoreError::Unproven { .. } => CliError::unproven(format!("{id}: {error}; {untouched}"))
+            .help("choose an earlier backup: `policy list`"),
+        RestoreError::Engine(EngineError::Stopped(_)) => CliError::interrupted(),
+        other => CliError::failed(format!("{other}; {untouched}")),
+    }
+}
+
+pub(super) fn swap_error(error: &RestoreError) -> CliError {
+    let RestoreError::Swap { source, left, .. } = error else {
+        return CliError::failed(error.to_string());
+    };
+    let mut message = error.to_string();
+    for left in left {
+        message.push_str("; ");
+        message.push_str(left);
+    }
+    match source {
+        EngineError::Stopped(_) => CliError { message, ..CliError::interrupted() },
+        EngineError::Busy { .. } => {
+            CliError::refused(message).help("stop what has it open, then restore again")
+        }
+        EngineError::Refused(_) => CliError::refused(message),
+        _ => CliError::failed(message),
+    }
+}
+
+/// Two restores of one place exclude each other, whatever policy or store they come from and however it is spelled.
+pub(super) fn lock_place(session: &Session, to: &Path) -> Result<lock::Lock, CliError> {
+    let folder = session.host.state_folder("locks")?;
+    let real = fs::canonicalize(to).unwrap_or_else(|_| {
+        let parent = to.parent().and_then(|parent| fs::canonicalize(parent).ok());
+        parent.and_then(|parent| Some(parent.join(to.file_name()?))).unwrap_or_else(|| to.to_owned())
+    });
+    let name = hex::encode(&Sha256::digest(real.as_os_str().as_encoded_bytes())[..16]);
+    lock::lock(&folder.join(name), Mode::Exclusive, &lock::HolderNote::own()).map_err(|error| match error {
+        lock::LockError::Held(holder) => {
+            CliError::locked(format!("{} is being restored: {holder}", to.display()))
+                .help("locks end with their process: wait for it")
+        }
+        lock::LockError::Fault(fault) => fault.into(),
+    })
+}
+
+/// The line of a restore in the history, told before and after. That it cannot be written keeps nobody from his data.
+pub(super) struct History {
+    run: Option<String>,
+    details: serde_json::Value,
+}
+
+impl History {
+    fn begin(session: &Session, choices: &[Choice<'_>]) -> Self {
+        let details: Vec<_> = choices
+            .iter()
+            .map(|choice| {
+                let (id, to) = (choice.copy.stored.id.to_string(), choice.to.display().to_string());
+                serde_json::json!({ "backup": id, "to": to })
+            })
+            .collect();
+        let (policy, digest) = choices.first().map_or(("", ""), |choice| {
+            let manifest = &choice.copy.stored.manifest;
+            (manifest.policy.as_str(), manifest.policy_digest.as_str())
+        });
+        Self::note(session, policy, digest, serde_json::json!({ "restores": details }))
+    }
+
+    pub(super) fn note(session: &Session, policy: &str, digest: &str, details: serde_json::Value) -> Self {
+        let now = session.host.now();
+        let run = session.catalog().and_then(|catalog| {
+            (1..1_000).find_map(|n| {
+                let suffix = if n > 1 { format!("-{n}") } else { String::new() };
+                let entry = HistoryEntry {
+                    run: format!("{policy}/restore/{}{suffix}", Stamp::first(now)),
+                    policy: policy.to_owned(),
+                    digest: digest.to_owned(),
+                    kind: "restore".to_owned(),
+                    started: now,
+                    finished: None,
+                    outcome: "open".to_owned(),
+                    details: details.clone(),
+                };
+                matches!(catalog.begin(&entry), Ok(true)).then_some(entry.run)
+            })
+        });
+        Self { run, details }
+    }
+
+    pub(super) fn end(mut self, session: &Session, failed: Option<&CliError>) {
+        let Some(run) = &self.run else { return };
+        let outcome = match failed {
+            None => "done",
+            Some(error) if error.exit == 130 => "interrupted",
+            Some(_) => "failed",
+        };
+        if let (Some(error), Some(details)) = (failed, self.details.as_object_mut()) {
+            details.insert("error".to_owned(), error.message.clone().into());
+        }
+        let Some(catalog) = session.catalog() else { return };
+        if let Err(error) = catalog.finish(run, session.host.later(), outcome, &self.details) {
+            output::warn(&error.to_string());
+        }
+    }
+}
+
+fn record(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>, result: &Restored) {
+    let record = Record {
+        kind: RecordKind::Restore,
+        id: result.backup.clone(),
+        at: session.host.real_now(),
+        passed: result.passed,
+        asked: choice.level,
+        level: result.level,
+        checks: result.checks.clone(),
+        message: String::new(),
+    };
+    let rack = &shelf.stores[choice.copy.rack];
+    if let Err(error) = rack.store.record(&choice.copy.stored.id.series, &record) {
+        output::warn(&format!("the restore could not be recorded: {error}"));
+    }
+}

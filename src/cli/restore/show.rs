@@ -1,0 +1,150 @@
+//! Everything a person should know before saying yes.
+#![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to")]
+
+use super::{
+    super::{
+        backups::Shelf,
+        error::CliError,
+        list,
+        output::{self, BOLD, DIM, ERROR, WARNING, paint},
+        session::Session,
+    },
+    Choice,
+};
+use crate::{
+    evidence::TableFact,
+    policy::{model::TableClass, values::Size},
+    restore::{self, Order},
+    store,
+};
+use std::{collections::BTreeMap, fs, path::Path};
+
+pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
+    let now = session.host.now();
+    let stored = &choice.copy.stored;
+    let element = shelf.element(choice.copy);
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut row = |key: &str, text: String| rows.push(vec![format!("  {key}"), text]);
+    row("backup", format!("{}, {} old", element.id, list::age(now, element.time)));
+    let level = if element.proven {
+        format!("{}, proven", element.level)
+    } else {
+        let asked = format!("{} of {} asked", element.level, element.asked);
+        format!("{asked}, {}", paint(ERROR, "NOT PROVEN: it is restored as it is"))
+    };
+    row("level", level);
+    row("store", element.store.clone());
+    for failure in &stored.manifest.failures {
+        row("failure", paint(WARNING, output::printable(failure)));
+    }
+    for name in &stored.manifest.unreadable {
+        row("unread", paint(WARNING, output::printable(name)));
+    }
+    for newer in
+        shelf.known().iter().filter(|entry| entry.id.series == stored.id.series && entry.id > stored.id)
+    {
+        let damage = shelf.damaged.iter().find(|damaged| damaged.id == newer.id);
+        let why = match damage {
+            _ if newer.future => "dated in the future".to_owned(),
+            _ if newer.proven => "not the one asked for".to_owned(),
+            Some(damage) => damage.why.clone(),
+            None => "not proven".to_owned(),
+        };
+        row("passed over", format!("{}: {why}", newer.id));
+    }
+    for holder in choice.engine.holders(&choice.to) {
+        let name = output::printable(&holder.name);
+        row("in use", paint(WARNING, format!("process {} ({name}) has it open", holder.pid)));
+    }
+    row("room", room(&choice.to, stored.manifest.original_bytes));
+    let is_there = fs::symlink_metadata(&choice.to).is_ok();
+    row(
+        "there now",
+        if is_there { format!("kept as {}", choice.aside.display()) } else { paint(DIM, "nothing") },
+    );
+    output::tell(&paint(BOLD, format!("restore {} to {}", choice.target.name.value, choice.to.display())));
+    output::tell(output::table(&rows).trim_end());
+    if is_there {
+        compare(choice);
+    }
+}
+
+fn room(to: &Path, needed: u64) -> String {
+    let needed = Size::from_bytes(needed);
+    // A new place may lie in folders that do not exist yet.
+    let free = to.ancestors().skip(1).find(|folder| folder.is_dir()).map(store::free_bytes);
+    match free {
+        Some(Ok(free)) => format!("{needed} needed, {} free", Size::from_bytes(free)),
+        Some(Err(error)) => format!("{needed} needed, unknown what is free: {error}"),
+        None => format!("{needed} needed"),
+    }
+}
+
+/// What the live target has and the backup has not, and the reverse, by class; what cannot be made again first.
+fn compare(choice: &Choice<'_>) {
+    let live = match choice.engine.survey(&choice.to, choice.target.tables.as_ref()) {
+        Ok(live) => live,
+        Err(error) => {
+            output::tell(&format!("  live cannot be compared with the backup: {error}"));
+            return;
+        }
+    };
+    let rows = differences(&live, &choice.copy.stored.manifest.tables);
+    if rows.is_empty() {
+        output::tell("  live has the same counts as the backup");
+    } else {
+        output::tell("  live differs from the backup:");
+        output::tell(output::table(&rows).trim_end());
+    }
+}
+
+fn differences(live: &BTreeMap<String, TableFact>, backup: &BTreeMap<String, TableFact>) -> Vec<Vec<String>> {
+    let names: std::collections::BTreeSet<&String> = live.keys().chain(backup.keys()).collect();
+    let mut found: Vec<(TableClass, &String, Option<u64>, Option<u64>)> = names
+        .into_iter()
+        .filter_map(|name| {
+            let (here, there) = (live.get(name), backup.get(name));
+            let class = here.or(there)?.class;
+            Some((class, name, here.map(|fact| fact.rows), there.map(|fact| fact.rows)))
+        })
+        .filter(|(_, _, here, there)| here != there)
+        .collect();
+    found.sort_by_key(|(class, name, ..)| (*class != TableClass::Irreplaceable, class.to_string(), *name));
+    let count = |rows: Option<u64>| rows.map_or_else(|| "absent".to_owned(), |rows| rows.to_string());
+    found
+        .into_iter()
+        .map(|(class, name, here, there)| {
+            // An unclassed table counts as irreplaceable.
+            let is_loss = !matches!(class, TableClass::Recoverable) && here > there;
+            let loss = match (here, there) {
+                (Some(here), Some(there)) if is_loss => format!("{} rows would go", here - there),
+                (Some(_), None) if is_loss => "the whole table would go".to_owned(),
+                _ => String::new(),
+            };
+            vec![
+                format!("    {class}"),
+                output::printable(name),
+                format!("live {}", count(here)),
+                format!("backup {}", count(there)),
+                paint(WARNING, loss),
+            ]
+        })
+        .collect()
+}
+
+/// The steps that a restore would take, in place of taking them.
+pub(super) fn steps(session: &Session, orders: &[Order<'_>]) -> Result<u8, CliError> {
+    let steps = restore::steps(orders);
+    if session.global.json {
+        return output::print_json(&steps);
+    }
+    let rows: Vec<_> = steps
+        .iter()
+        .map(|step| {
+            vec![format!("{:>4}", step.n), step.kind.to_owned(), step.target.clone(), step.summary.clone()]
+        })
+        .collect();
+    output::print(&output::table(&rows))?;
+    output::tell("nothing was changed");
+    Ok(0)
+}

@@ -1,0 +1,85 @@
+//! `restore --undo`: the newest set-aside copy of a target goes back to its place.
+#![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to")]
+
+use super::{
+    super::{args::Restore, error::CliError, output, session::Session, signals},
+    Restored, execute,
+};
+use crate::{
+    policy::{Policy, model::Target, values::Level},
+    restore::{self, RestoreError},
+    watch::Watch,
+};
+use std::fs;
+
+/// Puts the newest set-aside copy back and sets aside what it replaces.
+pub(super) fn undo(
+    session: &Session,
+    args: &Restore,
+    policies: &[Policy],
+    name: &str,
+) -> Result<u8, CliError> {
+    let found: Vec<(&Policy, &Target)> = policies
+        .iter()
+        .filter_map(|policy| Some((policy, policy.targets().get(name.rsplit('/').next()?)?)))
+        .filter(|(policy, _)| !name.contains('/') || name.starts_with(&format!("{}/", policy.name())))
+        .collect();
+    let (policy, target) = match found.as_slice() {
+        [one] => *one,
+        [] => return Err(CliError::unknown(format!("there is no target `{name}`"))),
+        _ => {
+            return Err(CliError::ambiguous(format!("several policies have a target `{name}`"))
+                .help("write POLICY/TARGET"));
+        }
+    };
+    let world = session.world(policy)?;
+    let source = match world.sources.get(target.name.as_str()) {
+        Some(Ok(source)) => source,
+        Some(Err(why)) => return Err(CliError::invalid(format!("target `{name}`: {why}"))),
+        None => return Err(CliError::invalid(format!("the place of `{name}` is unknown here"))),
+    };
+    let live = &source.path;
+    let Some(old) = restore::newest_aside(live)? else {
+        return Err(CliError::unknown(format!("nothing was set aside of {}", live.display())));
+    };
+    let aside = restore::aside_name(live, session.host.now())?;
+    if !session.global.quiet {
+        output::tell(&format!("puts back {} as {}", old.display(), live.display()));
+        if fs::symlink_metadata(live).is_ok() {
+            output::tell(&format!("keeps what is there as {}", aside.display()));
+        }
+    }
+    if args.dry_run {
+        output::tell("nothing was changed");
+        return Ok(0);
+    }
+    super::confirm(args, live, target.name.as_str(), true)?;
+    let cancel = signals::watch()?;
+    let watch = Watch::new(&cancel, None, &|_| ());
+    let _lock = execute::lock_place(session, live)?;
+    let begun = std::time::Instant::now();
+    let details = serde_json::json!({
+        "undo": target.name.to_string(), "from": old.display().to_string(), "to": live.display().to_string(),
+    });
+    let history = execute::History::note(session, policy.name().as_str(), policy.digest(), details);
+    let swapped = source.engine.swap(&old, live, &aside, &watch).map_err(|source| {
+        execute::swap_error(&RestoreError::Swap { to: live.clone(), source, left: Vec::new() })
+    });
+    history.end(session, swapped.as_ref().err());
+    let result = Restored {
+        target: target.name.to_string(),
+        backup: String::new(),
+        to: live.display().to_string(),
+        seconds: (begun.elapsed().as_secs_f64() * 1_000.0).round() / 1_000.0,
+        level: Level::None,
+        passed: true,
+        checks: Vec::new(),
+        warnings: Vec::new(),
+        set_aside: swapped?.aside.map(|aside| aside.display().to_string()),
+    };
+    if session.global.json {
+        return output::print_json(&[result]);
+    }
+    let kept = result.set_aside.map(|aside| format!("; what was there is {aside}")).unwrap_or_default();
+    output::print(&format!("put back {}{kept}\n", live.display()))
+}

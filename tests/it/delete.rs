@@ -1,0 +1,63 @@
+//! What `delete` takes away, and what it never does.
+
+use crate::restore::{backup_of, flip, shop};
+
+#[test]
+fn the_newest_proven_backup_is_refused() {
+    let sandbox = shop(2);
+    let answer = sandbox.run(&["delete", "trading", "--reason", "no longer wanted", "--json"]).exits(5);
+    assert_eq!(answer.error()["code"], "refused");
+    // Neither does anything go when one of several is refused.
+    sandbox.run(&["delete", "trading@oldest", "trading@latest", "--reason", "both"]).exits(5);
+    assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 2);
+}
+
+#[test]
+fn a_deletion_needs_a_reason_and_leaves_it_in_the_store() {
+    let sandbox = shop(2);
+    sandbox.run(&["delete", "trading@oldest"]).exits(2).says("--reason");
+    sandbox.run(&["delete", "trading@oldest", "--reason", " "]).exits(2);
+    sandbox.run(&["delete", "trading@2026", "--reason", "x"]).exits(2).says("ambiguous");
+    sandbox.run(&["delete", "nothing", "--reason", "x"]).exits(10);
+    sandbox.run(&["delete", "trading@oldest", "--reason", "x", "-n"]).exits(0).says("nothing was changed");
+    assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 2);
+    let gone =
+        sandbox.run(&["delete", "trading@oldest", "--reason", "a test key in it", "--json"]).exits(0).json();
+    assert_eq!(gone.as_array().unwrap().len(), 2, "every copy goes");
+    for store in ["store", "store2"] {
+        assert_eq!(sandbox.backups(&format!("{store}/shop/nightly/trading")), ["2026-01-02T070000Z"]);
+        let folder = format!("{store}/shop/nightly/trading/.records");
+        let name = sandbox.tree(&folder).into_iter().find(|name| name.contains("-delete-")).unwrap();
+        assert!(sandbox.read(&format!("{folder}/{name}")).contains("a test key in it"));
+    }
+}
+
+#[test]
+fn only_the_copy_in_one_store_goes_when_one_store_is_named() {
+    let sandbox = shop(2);
+    sandbox.run(&["delete", "trading@oldest", "--store", "second", "--reason", "room"]).exits(0);
+    assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 2);
+    assert_eq!(sandbox.backups("store2/shop/nightly/trading").len(), 1);
+}
+
+#[test]
+fn what_was_found_damaged_can_be_deleted_and_nothing_relies_on_it() {
+    let sandbox = shop(2);
+    flip(&sandbox, &format!("{}/trading.db.zst", backup_of("store", "trading", 2)), 3_000);
+    sandbox.run(&["verify", "trading@latest", "--store", "local"]).exits(4);
+    sandbox.run(&["delete", "trading@2026-01-01", "--store", "local", "--reason", "x"]).exits(5);
+    sandbox.run(&["delete", "trading@2026-01-02", "--store", "local", "--reason", "damaged"]).exits(0);
+    assert_eq!(sandbox.backups("store/shop/nightly/trading"), ["2026-01-01T070000Z"]);
+}
+
+#[test]
+fn nothing_goes_while_the_newest_proven_backup_does_not_stand() {
+    let sandbox = shop(2);
+    let file = format!("{}/trading.db.zst", backup_of("store", "trading", 2));
+    std::fs::remove_file(sandbox.path(&file)).unwrap();
+    sandbox
+        .run(&["delete", "trading@oldest", "--store", "local", "--reason", "x"])
+        .exits(5)
+        .says("does not stand");
+    assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 2);
+}

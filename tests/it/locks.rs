@@ -1,0 +1,249 @@
+//! Locks, the store that must be the one last used, and the room in it.
+
+#![cfg(unix)]
+
+use crate::{
+    run::{SERIES, SIMPLE, simple},
+    support::{Running, Sandbox, is_root, skip, until},
+};
+use std::{fs, path::Path, process::Command};
+
+/// A run that waits in a hook, its locks in hand, until `go` is there.
+fn waiting_run(sandbox: &Sandbox) -> Running {
+    sandbox.write(
+        "policy.yaml",
+        SIMPLE.replace("{sqlite: app.db}", "{sqlite: app.db, before: [[wait-for-go]]}"),
+    );
+    sandbox.program("wait-for-go", "echo begun > begun; while [ ! -e go ]; do sleep 0.05; done");
+    let running = sandbox.start(&["run"]);
+    until("the hook", || sandbox.path("begun").exists());
+    running
+}
+
+#[test]
+fn of_two_runs_at_once_the_second_exits_11_and_names_the_first() {
+    let sandbox = simple();
+    sandbox.run(&["run"]).exits(0);
+    let running = waiting_run(&sandbox);
+    let answer = sandbox.run(&["run", "--json"]).exits(11);
+    let error = answer.error();
+    assert_eq!((&error["code"], &error["exit"]), (&"locked".into(), &11.into()));
+    let host = fs::read_to_string("/etc/hostname").unwrap_or_default();
+    for part in [format!("process {}", running.id()), "since 20".to_owned(), format!("on {}", host.trim())] {
+        assert!(error["message"].as_str().unwrap().contains(&part), "{part}: {error}");
+    }
+    assert_eq!(answer.json()[0]["failures"][0]["code"], "locked");
+    // A dry run and reading commands take no lock.
+    sandbox.run(&["run", "--dry-run"]).exits(0);
+    sandbox.run(&["list"]).exits(0);
+    sandbox.run(&["prune", "--dry-run"]).exits(0);
+    sandbox.run(&["prune"]).exits(11);
+    sandbox.write("go", "");
+    running.wait().exits(0);
+    sandbox.run(&["run"]).exits(0);
+}
+
+#[test]
+fn verifying_what_is_there_waits_for_no_run_and_says_who_runs() {
+    let sandbox = simple();
+    sandbox.run(&["run"]).exits(0);
+    let running = waiting_run(&sandbox);
+    sandbox.run(&["verify"]).exits(11).says(&format!("process {}", running.id()));
+    sandbox.write("go", "");
+    running.wait().exits(0);
+    sandbox.run(&["verify"]).exits(0);
+}
+
+#[test]
+fn a_lock_ends_with_its_process() {
+    let sandbox = simple();
+    let running = waiting_run(&sandbox);
+    sandbox.run(&["run"]).exits(11);
+    running.kill();
+    sandbox.write("go", "");
+    sandbox.run(&["run"]).exits(0);
+    assert_eq!(sandbox.backups(SERIES).len(), 1);
+}
+
+#[test]
+fn runs_of_different_targets_of_one_job_do_not_hinder_each_other() {
+    let sandbox = Sandbox::with_policy(
+        "\
+version: 1
+name: app
+timezone: UTC
+stores: {local: ./store}
+targets:
+  a: {sqlite: app.db, before: [[wait-for-go]], after: [[\"true\"]]}
+  b: {sqlite: app.db}
+jobs: {nightly: {}}
+",
+    );
+    sandbox.sql("app.db", "CREATE TABLE t(x)");
+    sandbox.program("wait-for-go", "echo begun > begun; while [ ! -e go ]; do sleep 0.05; done");
+    let running = sandbox.start(&["run", "--target", "a"]);
+    until("the hook", || sandbox.path("begun").exists());
+    sandbox.run(&["run", "--target", "b"]).exits(0);
+    // Of a run over both, the free one is done.
+    sandbox.run(&["run"]).exits(3);
+    sandbox.write("go", "");
+    running.wait().exits(0);
+    assert_eq!(sandbox.backups("store/app/nightly/a").len(), 1);
+    assert_eq!(sandbox.backups("store/app/nightly/b").len(), 2);
+}
+
+#[test]
+fn a_store_that_is_not_the_one_last_used_is_left_alone() {
+    let sandbox = simple();
+    sandbox.run(&["run"]).exits(0);
+    let away = sandbox.path("unmounted");
+    let store = sandbox.path("store");
+    let refused = || {
+        let answer =
+            sandbox.run(&["run", "--json"]).exits(1).says("is not the one last used").says("not mounted?");
+        assert_eq!(answer.json()[0]["failures"][0]["code"], "store");
+    };
+    // The folder is empty, as the place of a disk that is not mounted.
+    fs::rename(&store, &away).unwrap();
+    fs::create_dir(&store).unwrap();
+    refused();
+    assert!(sandbox.tree("store").is_empty());
+    // It is not there at all.
+    fs::remove_dir(&store).unwrap();
+    refused();
+    assert!(!store.exists());
+    // Something else lies there.
+    sandbox.write("store/holiday.jpg", "x");
+    refused();
+    assert_eq!(sandbox.tree("store"), ["holiday.jpg"]);
+    fs::remove_dir_all(&store).unwrap();
+    // Another store lies there.
+    sandbox.write(
+        "other/policy.yaml",
+        SIMPLE.replace("name: app", "name: other").replace("app.db", "../app.db"),
+    );
+    sandbox.run(&["run", "--policy", "other/policy.yaml"]).exits(0);
+    fs::rename(sandbox.path("other/store"), &store).unwrap();
+    refused();
+    assert!(sandbox.backups(SERIES).is_empty());
+    // It is accepted when that is said, and from then on.
+    sandbox.run(&["run", "--new-store", "local"]).exits(0);
+    sandbox.run(&["run"]).exits(0);
+    assert_eq!(sandbox.backups(SERIES).len(), 2);
+    // The old one is now the one that is refused.
+    fs::remove_dir_all(&store).unwrap();
+    fs::rename(&away, &store).unwrap();
+    refused();
+    sandbox.run(&["run", "--new-store", "local"]).exits(0);
+}
+
+#[test]
+fn a_new_store_is_not_made_among_other_peoples_files() {
+    let sandbox = simple();
+    sandbox.write("store/holiday.jpg", "x");
+    sandbox.run(&["run"]).exits(1).says("holiday.jpg");
+    sandbox.run(&["run", "--new-store", "local"]).exits(1).says("holiday.jpg");
+    assert_eq!(sandbox.tree("store"), ["holiday.jpg"]);
+}
+
+#[test]
+fn one_store_that_is_not_mounted_does_not_keep_the_other_from_its_backup() {
+    let sandbox = Sandbox::with_policy(
+        &SIMPLE.replace("local: ./store", "local: ./store, disk: {path: ./disk, require_mount: true}"),
+    );
+    sandbox.sql("app.db", "CREATE TABLE t(x)");
+    fs::create_dir(sandbox.path("disk")).unwrap();
+    sandbox.run(&["run"]).exits(3).says("is not a mount point: not mounted?");
+    assert_eq!(sandbox.backups(SERIES).len(), 1);
+    assert!(sandbox.tree("disk").is_empty());
+    sandbox.run(&["run", "--store", "disk"]).exits(1);
+}
+
+#[test]
+fn without_the_room_that_min_free_asks_nothing_is_made_and_other_stores_go_on() {
+    let sandbox = Sandbox::with_policy(
+        &SIMPLE.replace("local: ./store", "local: ./store, small: {path: ./small, min_free: 900TiB}"),
+    );
+    sandbox.sql("app.db", "CREATE TABLE t(x)");
+    let answer = sandbox.run(&["run", "--json"]).exits(3).says("900 TiB are needed");
+    assert_eq!(answer.json()[0]["failures"][0]["code"], "no_room");
+    assert_eq!(sandbox.backups(SERIES).len(), 1);
+    assert!(sandbox.backups("small/app/nightly/app").is_empty());
+    sandbox.run(&["run", "--store", "small"]).exits(1);
+}
+
+#[test]
+fn when_room_is_short_retention_makes_some_first_but_never_takes_the_newest() {
+    let sandbox = simple();
+    for day in 1..=3 {
+        sandbox.run(&["run", "--now", &format!("2026-01-0{day}T07:00:00Z")]).exits(0);
+    }
+    let tight = SIMPLE.replace("./store", "{path: ./store, min_free: 900TiB}").replace("last: 3", "last: 2");
+    sandbox.write("policy.yaml", &tight);
+    sandbox.run(&["run", "--now", "2026-01-04T07:00:00Z"]).exits(1).says("900 TiB are needed");
+    assert_eq!(sandbox.backups(SERIES), ["2026-01-02T070000Z", "2026-01-03T070000Z"]);
+    sandbox.write("policy.yaml", tight.replace("last: 2", "last: 1"));
+    sandbox.run(&["run", "--now", "2026-01-05T07:00:00Z"]).exits(1);
+    assert_eq!(sandbox.backups(SERIES), ["2026-01-03T070000Z"]);
+    sandbox.run(&["run", "--now", "2026-01-06T07:00:00Z"]).exits(1);
+    assert_eq!(sandbox.backups(SERIES), ["2026-01-03T070000Z"]);
+    sandbox.run(&["verify"]).exits(0);
+}
+
+/// A file system of a few megabytes in memory, unmounted at the end.
+struct Small<'a>(&'a Path);
+
+impl<'a> Small<'a> {
+    fn mount(place: &'a Path, size: &str) -> Option<Self> {
+        if !cfg!(target_os = "linux") || !is_root() {
+            skip("a file system of its own needs Linux and root");
+            return None;
+        }
+        fs::create_dir_all(place).unwrap();
+        let options = format!("size={size}");
+        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(place).status();
+        if status.is_ok_and(|status| status.success()) {
+            return Some(Self(place));
+        }
+        skip("no file system may be mounted here");
+        None
+    }
+}
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}
+
+#[test]
+fn on_a_store_that_runs_full_nothing_is_published_and_what_was_there_stands() {
+    let sandbox = Sandbox::with_policy(
+        &SIMPLE
+            .replace("local: ./store", "local: {path: ./disk/store, min_free: 1KiB}, other: ./other")
+            .replace("nightly: {", "nightly: {compress: none, "),
+    );
+    let disk = sandbox.path("disk");
+    let Some(small) = Small::mount(&disk, "4m") else { return };
+    sandbox.sql("app.db", "CREATE TABLE t(x); INSERT INTO t VALUES (randomblob(1000000))");
+    sandbox.run(&["run"]).exits(0);
+    let series = "disk/store/app/nightly/app";
+    let first = sandbox.backups(series);
+    assert_eq!(first.len(), 1);
+    sandbox.sql("app.db", "INSERT INTO t VALUES (randomblob(4000000))");
+    let answer = sandbox.run(&["run", "--json"]).exits(3);
+    assert_eq!(answer.json()[0]["failures"][0]["code"], "no_room", "{answer}");
+    assert_eq!(sandbox.backups(series), first);
+    assert_eq!(sandbox.backups("other/app/nightly/app").len(), 2, "the other store went on");
+    let left: Vec<_> = sandbox.tree(series).into_iter().filter(|name| name.starts_with(".staging")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    sandbox.run(&["verify"]).exits(0);
+    // Once there is less to store, the next run goes well.
+    sandbox.sql("app.db", "DELETE FROM t; INSERT INTO t VALUES (randomblob(900000)); VACUUM");
+    sandbox.run(&["run"]).exits(0);
+    assert_eq!(sandbox.backups(series).len(), 2);
+    // Unmounted, it is not the one last used, and nothing is written below it.
+    drop(small);
+    sandbox.run(&["run"]).exits(3).says("not mounted?");
+    assert!(sandbox.tree("disk").is_empty());
+}

@@ -1,0 +1,185 @@
+//! Backups that are published and not proven: what they are called, what they keep from happening.
+
+use crate::support::Sandbox;
+
+const SERIES: &str = "store/app/nightly/app";
+
+fn policy(target: &str) -> String {
+    format!(
+        "\
+version: 1
+name: app
+timezone: UTC
+stores: {{local: ./store}}
+targets:
+  app:
+    sqlite: app.db
+{target}
+jobs: {{nightly: {{retention: {{last: 1}}}}}}
+"
+    )
+}
+
+fn run(sandbox: &Sandbox, day: u32) -> crate::support::Answer {
+    sandbox.run(&["run", "--json", "--now", &format!("2026-01-{day:02}T07:00:00Z")])
+}
+
+/// Exit 4, published, unproven, with its failure in the manifest; what was there before is still there.
+#[track_caller]
+fn is_unproven(sandbox: &Sandbox, day: u32, failure: &str) {
+    let before = sandbox.backups(SERIES);
+    let answer = run(sandbox, day).exits(4);
+    let told = answer.json();
+    assert_eq!(told[0]["outcome"], "failed");
+    assert_eq!(told[0]["failures"][0]["code"], "unproven", "{answer}");
+    assert_eq!(told[0]["backups"][0]["proven"], false);
+    assert_eq!((&answer.error()["code"], &answer.error()["exit"]), (&"unproven".into(), &4.into()));
+    let after = sandbox.backups(SERIES);
+    assert_eq!(after.len(), before.len() + 1, "nothing may be pruned: {answer}");
+    let manifest = sandbox.manifest(&format!("{SERIES}/{}", after.last().unwrap()));
+    let failures = manifest["failures"].to_string();
+    assert!(failures.contains(failure), "{failures}");
+    // The list says the same as the manifest does.
+    let listed = sandbox.run(&["list", "--json"]).exits(0).json();
+    assert_eq!(listed[0]["proven"], false);
+    assert_eq!(listed[0]["level"], manifest["level"]);
+}
+
+#[test]
+fn a_failing_check_makes_a_backup_unproven_and_nothing_is_pruned() {
+    let sandbox = Sandbox::with_policy(&policy("    checks: [{rows: t, expect: \">= 2\"}]"));
+    sandbox.sql("app.db", "CREATE TABLE t(x); INSERT INTO t VALUES (1), (2)");
+    run(&sandbox, 1).exits(0);
+    run(&sandbox, 2).exits(0);
+    assert_eq!(sandbox.backups(SERIES), ["2026-01-02T070000Z"]);
+    sandbox.sql("app.db", "DELETE FROM t WHERE x = 2");
+    is_unproven(&sandbox, 3, ">= 2");
+    is_unproven(&sandbox, 4, ">= 2");
+    // Once the content is as it should be, the unproven ones have served.
+    sandbox.sql("app.db", "INSERT INTO t VALUES (2)");
+    run(&sandbox, 5).exits(0);
+    assert_eq!(sandbox.backups(SERIES), ["2026-01-05T070000Z"]);
+}
+
+#[test]
+fn a_check_that_only_warns_lowers_nothing() {
+    let sandbox = Sandbox::with_policy(&policy("    checks: [{rows: t, expect: \">= 2\", on_fail: warn}]"));
+    sandbox.sql("app.db", "CREATE TABLE t(x)");
+    let answer = run(&sandbox, 1).exits(0);
+    let manifest = sandbox.manifest(&format!("{SERIES}/2026-01-01T070000Z"));
+    assert_eq!(manifest["checks"][0]["passed"], false);
+    assert_eq!(manifest["failures"], serde_json::json!([]));
+    assert!(answer.stderr.contains("warning"), "{answer}");
+    assert_eq!(answer.json()[0]["backups"][0]["level"], "checks");
+}
+
+#[test]
+fn a_source_that_shrank_too_much_makes_a_backup_unproven() {
+    let sandbox = Sandbox::with_policy(&policy("    expect: {max_drop: 20%}"));
+    sandbox.sql(
+        "app.db",
+        "CREATE TABLE t(x); INSERT INTO t SELECT hex(randomblob(100000)) FROM (VALUES (1),(2),(3))",
+    );
+    run(&sandbox, 1).exits(0);
+    sandbox.sql("app.db", "DELETE FROM t; VACUUM");
+    is_unproven(&sandbox, 2, "max_drop");
+}
+
+#[test]
+fn an_irreplaceable_table_that_is_gone_makes_a_backup_unproven() {
+    let sandbox = Sandbox::with_policy(&policy("    tables: {irreplaceable: [trades], recoverable: [t]}"));
+    sandbox.sql("app.db", "CREATE TABLE t(x); CREATE TABLE trades(x); INSERT INTO trades VALUES (1)");
+    run(&sandbox, 1).exits(0);
+    sandbox.sql("app.db", "DROP TABLE trades");
+    is_unproven(&sandbox, 2, "trades");
+    is_unproven(&sandbox, 3, "trades");
+}
+
+#[test]
+fn damaged_content_is_published_unproven_because_it_may_be_the_last_there_is() {
+    let sandbox = Sandbox::with_policy(&policy("    expect: {min_size: 1KiB}"));
+    sandbox.sql(
+        "app.db",
+        "CREATE TABLE t(x); CREATE INDEX i ON t(x);
+         INSERT INTO t SELECT hex(randomblob(200)) FROM (VALUES (1),(2),(3),(4),(5),(6),(7),(8),(9))",
+    );
+    run(&sandbox, 1).exits(0);
+    // The table of another root page under the index's name: rows without entries, as after a lost write.
+    sandbox.sql(
+        "app.db",
+        "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t(x || 1)' WHERE name = 'i'",
+    );
+    is_unproven(&sandbox, 2, "integrity");
+}
+
+#[test]
+fn one_store_good_and_the_other_unproven_cannot_be_but_two_targets_can() {
+    let sandbox = Sandbox::with_policy(
+        "\
+version: 1
+name: app
+timezone: UTC
+stores: {local: ./store}
+targets:
+  app: {sqlite: app.db, checks: [{rows: t, expect: not_empty}]}
+  web: {sqlite: web.db}
+jobs: {nightly: {retention: {last: 1}}}
+",
+    );
+    sandbox.sql("app.db", "CREATE TABLE t(x)");
+    sandbox.sql("web.db", "CREATE TABLE t(x)");
+    sandbox.write("policy.yaml", sandbox.read("policy.yaml").replace("not_empty", "\"> 0\""));
+    run(&sandbox, 1).exits(3);
+    sandbox.run(&["run", "--target", "app"]).exits(4);
+    // Unproven here, missing there: they share no code.
+    std::fs::remove_file(sandbox.path("web.db")).unwrap();
+    run(&sandbox, 2).exits(1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_could_not_be_read_whole_is_partial_and_unproven() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+    let sandbox = Sandbox::with_policy(
+        "\
+version: 1
+name: app
+timezone: UTC
+stores: {local: ./store}
+targets: {app: {directory: files}}
+jobs: {nightly: {retention: {last: 1}}}
+",
+    );
+    sandbox.write("files/open", "1");
+    sandbox.write("files/closed", "2");
+    run(&sandbox, 1).exits(0);
+    let closed = sandbox.path("files/closed");
+    std::fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
+    let arguments = ["run", "--json", "--now", "2026-01-02T07:00:00Z"];
+    let answer = if crate::support::is_root() {
+        // For root nothing is closed: the capability that opens everything is taken off.
+        let program = std::path::Path::new("/usr/bin/setpriv");
+        if !program.exists() {
+            return crate::support::skip("no setpriv, and root may read everything");
+        }
+        let bounds = "--bounding-set=-dac_override,-dac_read_search";
+        let mut all = vec![bounds, "--inh-caps=-all", env!("CARGO_BIN_EXE_policy")];
+        all.extend(arguments);
+        sandbox.finish(sandbox.prepare(program, &all))
+    } else {
+        sandbox.run(&arguments)
+    };
+    let answer = answer.exits(4).says("closed");
+    assert_eq!(answer.json()[0]["backups"][0]["partial"], true);
+    let manifest = sandbox.manifest(&format!("{SERIES}/2026-01-02T070000Z"));
+    assert_eq!(
+        (&manifest["partial"], &manifest["unreadable"]),
+        (&true.into(), &serde_json::json!(["closed"]))
+    );
+    assert_eq!(sandbox.backups(SERIES).len(), 2, "nothing may be pruned");
+    std::fs::set_permissions(&closed, Permissions::from_mode(0o600)).unwrap();
+    run(&sandbox, 3).exits(0);
+    assert_eq!(sandbox.backups(SERIES), ["2026-01-03T070000Z"]);
+}

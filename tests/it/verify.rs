@@ -1,0 +1,98 @@
+//! What `verify` finds, records and says.
+
+use crate::{
+    restore::{backup_of, flip, shop},
+    support::Sandbox,
+};
+use std::fs;
+
+fn is_proven(sandbox: &Sandbox, selector: &str) -> Vec<bool> {
+    let listed = sandbox.run(&["list", selector, "--json"]).exits(0).json();
+    listed.as_array().unwrap().iter().map(|one| one["proven"].as_bool().unwrap()).collect()
+}
+
+fn records(sandbox: &Sandbox, store: &str) -> usize {
+    let names = sandbox.tree(&format!("{store}/shop/nightly/trading/.records"));
+    names.iter().filter(|name| name.contains("-verify-")).count()
+}
+
+#[test]
+fn every_level_is_shown_and_recorded() {
+    let sandbox = shop(1);
+    for (n, level) in ["checksum", "integrity", "checks", "restore"].into_iter().enumerate() {
+        let found = sandbox.run(&["verify", "trading", "--level", level, "--json"]).exits(0).json();
+        assert_eq!(found.as_array().unwrap().len(), 2);
+        assert_eq!((&found[0]["level"], &found[0]["passed"]), (&level.into(), &true.into()));
+        assert_eq!(records(&sandbox, "store"), n + 1);
+    }
+    assert_eq!(is_proven(&sandbox, "trading"), [true, true]);
+    sandbox.run(&["verify"]).exits(0).says("scripts/2026-01-01T070000Z in second: level integrity");
+    sandbox.run(&["verify", "nothing"]).exits(10);
+    sandbox.run(&["verify", "--level", "best"]).exits(2);
+}
+
+#[test]
+fn a_failing_verification_makes_a_backup_unproven_and_a_passing_one_heals_it() {
+    let sandbox = shop(2);
+    let file = format!("{}/trading.db.zst", backup_of("store", "trading", 2));
+    let whole = fs::read(sandbox.path(&file)).unwrap();
+    flip(&sandbox, &file, 3_000);
+    let found = sandbox.run(&["verify", "trading@latest", "--store", "local", "--json"]).exits(4);
+    let result = &found.json()[0];
+    assert_eq!((&result["level"], &result["passed"]), (&"none".into(), &false.into()));
+    assert!(!result["message"].as_str().unwrap().is_empty());
+    assert_eq!(found.error()["exit"], 4);
+    assert_eq!(is_proven(&sandbox, "trading"), [false, true, true, true]);
+    sandbox
+        .run(&["restore", "trading", "--store", "local", "--to", "x.db"])
+        .exits(0)
+        .says("trading/2026-01-01T070000Z");
+    fs::write(sandbox.path(&file), whole).unwrap();
+    sandbox.run(&["verify", "trading@2026-01-02", "--store", "local"]).exits(0);
+    assert_eq!(is_proven(&sandbox, "trading"), [true; 4]);
+}
+
+#[test]
+fn a_damaged_manifest_fails_the_verification_of_whatever_it_belongs_to() {
+    let sandbox = shop(2);
+    flip(&sandbox, &format!("{}/manifest.json", backup_of("store", "trading", 2)), 150);
+    let answer = sandbox.run(&["verify", "--json"]).exits(4);
+    let found = answer.json();
+    let failed: Vec<_> = found.as_array().unwrap().iter().filter(|one| one["passed"] == false).collect();
+    assert_eq!(failed.len(), 1, "{answer}");
+    assert_eq!(failed[0]["id"], "shop/nightly/trading/2026-01-02T070000Z");
+    assert_eq!(failed[0]["store"], "local");
+    sandbox.run(&["list", "trading"]).exits(0).says("is damaged");
+    sandbox.run(&["show", "trading@2026-01-02", "--store", "local"]).exits(4);
+}
+
+#[test]
+fn what_could_not_be_looked_at_fails_and_is_not_recorded_as_damage() {
+    let sandbox = shop(1);
+    // Without the policy's text and without a policy nobody knows what to examine.
+    fs::remove_dir_all(sandbox.path("store/shop/policies")).unwrap();
+    fs::remove_file(sandbox.path("policy.yaml")).unwrap();
+    let place = ["--store", "./store"];
+    sandbox
+        .run(&["verify", "trading", "--level", "integrity", place[0], place[1]])
+        .exits(4)
+        .says("could not be verified");
+    assert_eq!(records(&sandbox, "store"), 0);
+    sandbox.run(&["verify", "trading", "--level", "checksum", place[0], place[1]]).exits(0);
+}
+
+#[test]
+fn a_sample_is_the_same_all_day_and_every_backup_has_its_turn() {
+    let sandbox = shop(3);
+    let chosen = |day: u32| {
+        let now = format!("2026-02-{day:02}T07:00:00Z");
+        sandbox.run(&["--now", &now, "verify", "trading", "--sample", "34%", "-n"]).exits(0).stdout
+    };
+    assert_eq!(chosen(1), chosen(1));
+    let all: String = (1..=28).map(chosen).collect();
+    for day in 1..=3 {
+        assert!(all.contains(&format!("2026-01-{day:02}T070000Z")), "{all}");
+    }
+    assert_eq!(records(&sandbox, "store"), 0, "a dry run records nothing");
+    sandbox.run(&["verify", "--sample", "0%"]).exits(2);
+}
