@@ -1,5 +1,4 @@
 //! Printing: data to standard output, everything else to standard error.
-#![expect(clippy::print_stderr, reason = "the place that prints")]
 
 use super::error::CliError;
 use anstyle::{AnsiColor, Style};
