@@ -1,6 +1,10 @@
 //! Behaviour, seen from outside.
 
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test touches the world, and ends where it goes wrong")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test touches the world, and ends where it goes wrong"
+)]
 
 mod check;
 #[cfg(unix)]
