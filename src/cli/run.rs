@@ -1,6 +1,13 @@
 //! `run`: executes plans, or with `--dry-run` shows them against what this host holds now.
 
-use super::{args::Run, error::CliError, output, progress::Teller, session::Session, signals};
+use super::{
+    args::Run,
+    error::CliError,
+    output,
+    progress::Teller,
+    session::{Session, select},
+    signals,
+};
 use crate::{
     listing::Element,
     observe::World,
@@ -16,7 +23,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 pub(crate) fn run(session: &Session, args: &Run) -> Result<u8, CliError> {
     let policies = session.policies()?;
-    let mut selected = session.select(&policies, &args.jobs)?;
+    let mut selected = select(&policies, &args.jobs)?;
     narrow(&policies, &mut selected, args)?;
     if args.dry_run { dry_run(session, &selected) } else { execute(session, args, &selected) }
 }

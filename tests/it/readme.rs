@@ -4,7 +4,7 @@
 
 use crate::checkout::{Home, need, root, text};
 use serde_json::Value;
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fmt::Write as _, fs};
 
 /// A command as the README shows it, and what it prints there.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ fn every_command_of_the_readme_prints_what_the_readme_says() {
     assert!(commands.len() >= 15, "only {} commands", commands.len());
     let mut script = String::from("exec 2>&1 < /dev/null\n");
     for one in &commands {
-        script.push_str(&format!("{}\nprintf '\\001%s\\n' $?\n", one.command));
+        writeln!(script, "{}\nprintf '\\001%s\\n' $?", one.command).unwrap();
     }
     let script = home.write("script.sh", &script);
     let output = home.command("sh", root()).arg(script).output().unwrap();
@@ -100,12 +100,8 @@ fn every_command_of_the_readme_prints_what_the_readme_says() {
         rest = after;
         let own: Vec<&str> = own.lines().collect();
         if !are_like(&one.output, &own) || status != "0" {
-            wrong.push_str(&format!(
-                "README.md:{}: $ {}\n(exit {status})\n{}\n\n",
-                one.line,
-                one.command,
-                own.join("\n")
-            ));
+            let own = own.join("\n");
+            write!(wrong, "README.md:{}: $ {}\n(exit {status})\n{own}\n\n", one.line, one.command).unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

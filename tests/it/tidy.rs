@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, fs, process::Command};
 
 /// Files longer than [`LIMIT`] lines, each with the reason why it is not two.
 const LONG: [(&str, &str); 5] = [
-    ("src/cli/restore.rs", "one conversation: what is shown before a restore is what is then done"),
     ("src/engines/directory/tests/round_trip.rs", "one table of everything that a folder may hold"),
     ("src/run/capture.rs", "the part of a run that must leave nothing behind, read from top to bottom"),
     ("src/selector.rs", "a small grammar whose tests stand beside it"),
     ("src/store/local/tests.rs", "the promises of a store, one after the other"),
+    ("tests/it/restore.rs", "everything that a restore promises, driven from outside"),
 ];
 const LIMIT: usize = 450;
 
@@ -20,6 +20,9 @@ const EFFECTS: &str = "
     src/cli/plan.rs
     src/cli/progress.rs
     src/cli/restore.rs
+    src/cli/restore/execute.rs
+    src/cli/restore/show.rs
+    src/cli/restore/undo.rs
     src/cli/schema.rs
     src/cli/session.rs
     src/engines/sqlite/capture.rs
@@ -109,7 +112,7 @@ fn tracked() -> Option<Vec<String>> {
         .output()
         .unwrap();
     if !listed.status.success() {
-        eprintln!("SKIPPED: this is no git checkout: {}", String::from_utf8_lossy(&listed.stderr));
+        crate::support::skip(&format!("this is no git checkout: {}", String::from_utf8_lossy(&listed.stderr)));
         return None;
     }
     let names = String::from_utf8(listed.stdout).unwrap();
@@ -207,7 +210,12 @@ fn no_file_names_a_place_of_one_machine() {
         let bytes = fs::read(root().join(&path)).unwrap();
         let text = String::from_utf8_lossy(&bytes);
         for place in places {
-            let line = text.lines().position(|line| line.contains(place));
+            // Within a longer path, as below a sandbox, it is no place of this machine.
+            let begins = |line: &str, at: usize| {
+                line[..at].chars().next_back().is_none_or(|c| c.is_whitespace() || "\"'`(=,:<".contains(c))
+            };
+            let line =
+                text.lines().position(|line| line.match_indices(place).any(|(at, _)| begins(line, at)));
             assert!(line.is_none(), "{path}:{}: {place}", line.unwrap_or_default() + 1);
         }
     }

@@ -130,7 +130,7 @@ impl Sandbox {
             rusqlite::types::Value::Integer(number) => number.to_string(),
             rusqlite::types::Value::Real(number) => number.to_string(),
             rusqlite::types::Value::Text(text) => text,
-            rusqlite::types::Value::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            rusqlite::types::Value::Blob(bytes) => hex::encode(bytes),
         }
     }
 
@@ -328,13 +328,11 @@ impl Running {
         let id = child.id();
         let (send, receive) = std::sync::mpsc::channel();
         std::thread::spawn(move || send.send(child.wait_with_output()));
-        match receive.recv_timeout(PATIENCE) {
-            Ok(output) => Answer::new(output.unwrap(), root),
-            Err(_) => {
-                let _ = Command::new("/bin/kill").args(["-KILL", &id.to_string()]).status();
-                panic!("it does not end");
-            }
-        }
+        let Ok(output) = receive.recv_timeout(PATIENCE) else {
+            let _ = Command::new("/bin/kill").args(["-KILL", &id.to_string()]).status();
+            panic!("it does not end");
+        };
+        Answer::new(output.unwrap(), root)
     }
 }
 
