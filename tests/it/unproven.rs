@@ -62,6 +62,21 @@ fn a_failing_check_makes_a_backup_unproven_and_nothing_is_pruned() {
 }
 
 #[test]
+fn what_retention_no_longer_keeps_stays_while_the_new_backup_is_unproven() {
+    let text = policy("    checks: [{rows: t, expect: \"= 1\"}]");
+    let sandbox = Sandbox::with_policy(&text.replace("last: 1", "last: 2"));
+    sandbox.sql("app.db", "CREATE TABLE t(x); INSERT INTO t VALUES (1)");
+    run(&sandbox, 1).exits(0);
+    run(&sandbox, 2).exits(0);
+    sandbox.write("policy.yaml", &text);
+    sandbox.sql("app.db", "DELETE FROM t");
+    is_unproven(&sandbox, 3, "= 1");
+    sandbox.sql("app.db", "INSERT INTO t VALUES (1)");
+    run(&sandbox, 4).exits(0);
+    assert_eq!(sandbox.backups(SERIES), ["2026-01-04T070000Z"]);
+}
+
+#[test]
 fn what_is_unproven_is_the_sources_state_and_not_tried_again() {
     let sandbox = Sandbox::with_policy(
         &policy("    checks: [{rows: t, expect: \">= 2\"}]")
