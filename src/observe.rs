@@ -175,8 +175,33 @@ impl<'a> World<'a> {
                 }
             }
         }
+        problems.extend(self.stores_in_targets(false));
         problems.sort_by(Problem::order);
         problems.dedup();
+        problems
+    }
+
+    /// The stores that lie inside what a target's capture reads; with `written_only`, those alone that the policy's text
+    /// decides, without a variable.
+    pub fn stores_in_targets(&self, written_only: bool) -> Vec<Problem> {
+        let is_text = |path: &Spanned<PathTemplate>| path.value.0.references().next().is_none();
+        let mut problems = Vec::new();
+        for (target_name, target) in self.policy.targets() {
+            let Some(Ok(source)) = self.sources.get(target_name) else { continue };
+            for (store_name, store) in self.policy.stores() {
+                let Some(Ok(view)) = self.stores.get(store_name) else { continue };
+                let decided = !written_only || is_text(&store.path) && is_text(target.engine.path());
+                if decided && source.engine.reads(&view.path) {
+                    let message = format!("the store `{store_name}` lies inside the target `{target_name}`");
+                    let help = "put the store elsewhere, or leave it out with the target's `exclude`: every backup would \
+                                hold all the earlier ones";
+                    let problem = Problem::error(Code::StoreInTarget, message, help)
+                        .label(store.path.span, "this store")
+                        .label(target.engine.path().span, "lies in this folder");
+                    problems.push(problem);
+                }
+            }
+        }
         problems
     }
 

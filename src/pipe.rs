@@ -116,8 +116,7 @@ impl<W: Write> Codec<W> {
                 let cores = std::thread::available_parallelism().map_or(1, usize::from);
                 encoder.multithread(u32::try_from(cores.min(2)).unwrap_or(1))?;
                 // Every worker holds whole jobs, before and behind it: at the library's own choice of 8 MiB they come
-                // to 80 MiB, at 2 MiB to 25, for files that are larger by a thousandth.
-                // And a run that is to stop waits for what they hold.
+                // to some 75 MiB, at 2 MiB to 20, and the files are as small.
                 encoder.set_parameter(CParameter::JobSize(JOB))?;
                 Self::Zstd(encoder)
             }

@@ -7,7 +7,7 @@ use super::{
     session::Session,
 };
 use crate::{
-    observe,
+    observe::{self, World},
     policy::{Code, Loaded, Problem, Severity, nearest, paths, problem::pages},
 };
 use schemars::JsonSchema;
@@ -86,6 +86,9 @@ fn add_notes(session: &Session, one: &mut Loaded) {
             // A reviewer's machine may lack what an env file's path needs; the file itself must be readable.
             if problem.code == Code::BadEnvFile { problem } else { problem.with_severity(Severity::Note) }
         })),
+    }
+    if let Ok(world) = World::observe(&session.host, policy) {
+        one.problems.extend(world.stores_in_targets(true));
     }
     one.problems.sort_by(Problem::order);
     one.problems.dedup();

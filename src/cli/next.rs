@@ -1,6 +1,11 @@
 //! `next`: the next fire times.
 
-use super::{args::Next, error::CliError, output, session::Session};
+use super::{
+    args::Next,
+    error::CliError,
+    output,
+    session::{Session, select},
+};
 use crate::plan::rfc3339;
 use chrono::SecondsFormat;
 use schemars::JsonSchema;
@@ -26,7 +31,7 @@ pub(crate) fn next(session: &Session, args: &Next) -> Result<u8, CliError> {
     let now = session.host.now();
     let mut fires = Vec::new();
     let mut by_hand = Vec::new();
-    for (policy, selection) in session.select(&policies, &args.jobs)? {
+    for (policy, selection) in select(&policies, &args.jobs)? {
         let zone = policy.timezone();
         for job in policy.jobs().values().filter(|job| selection.takes_job(&job.name)) {
             let Some(schedule) = &job.schedule else {

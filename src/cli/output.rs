@@ -1,5 +1,4 @@
 //! Printing: data to standard output, everything else to standard error.
-#![expect(clippy::print_stderr, reason = "the place that prints")]
 
 use super::error::CliError;
 use anstyle::{AnsiColor, Style};
@@ -46,9 +45,9 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<u8, CliError> {
     print(&text)
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error. A reader that went away must not end a run in the middle of its work.
 pub(crate) fn tell(line: &str) {
-    anstream::eprintln!("{line}");
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
 /// Tells a warning.

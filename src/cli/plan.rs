@@ -1,7 +1,12 @@
 //! `plan`: shows, stores and compares plans.
 #![expect(clippy::disallowed_methods, reason = "snapshots are read and written where the command line says")]
 
-use super::{args::PlanArgs, error::CliError, output, session::Session};
+use super::{
+    args::PlanArgs,
+    error::CliError,
+    output,
+    session::{Session, select},
+};
 use crate::{
     fault::OnPath,
     observe,
@@ -15,7 +20,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 pub(crate) fn plan(session: &Session, args: &PlanArgs) -> Result<u8, CliError> {
     let policies = session.policies()?;
-    let selected = session.select(&policies, &args.jobs)?;
+    let selected = select(&policies, &args.jobs)?;
     tell_notes(session, &policies);
     let stores_all = (args.write.is_some() || args.check.is_some()) && args.platform.is_none();
     let platforms =

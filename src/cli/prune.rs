@@ -5,7 +5,7 @@ use super::{
     backups::{self, Rack},
     error::CliError,
     output::{self, DIM, WARNING, paint},
-    session::Session,
+    session::{Session, select},
     signals,
 };
 use crate::{
@@ -42,7 +42,7 @@ struct Line {
 
 pub(crate) fn prune(session: &Session, args: &Prune) -> Result<u8, CliError> {
     let policies = session.policies()?;
-    let selected = session.select(&policies, &args.jobs)?;
+    let selected = select(&policies, &args.jobs)?;
     for store in &args.stores {
         if !policies.iter().any(|policy| policy.stores().contains_key(store.as_str())) {
             return Err(CliError::unknown(format!("there is no store `{store}`")));

@@ -1,6 +1,13 @@
 //! `run`: executes plans, or with `--dry-run` shows them against what this host holds now.
 
-use super::{args::Run, error::CliError, output, progress::Teller, session::Session, signals};
+use super::{
+    args::Run,
+    error::CliError,
+    output,
+    progress::Teller,
+    session::{Session, select},
+    signals,
+};
 use crate::{
     listing::Element,
     observe::World,
@@ -12,11 +19,11 @@ use crate::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 pub(crate) fn run(session: &Session, args: &Run) -> Result<u8, CliError> {
     let policies = session.policies()?;
-    let mut selected = session.select(&policies, &args.jobs)?;
+    let mut selected = select(&policies, &args.jobs)?;
     narrow(&policies, &mut selected, args)?;
     if args.dry_run { dry_run(session, &selected) } else { execute(session, args, &selected) }
 }
@@ -244,14 +251,11 @@ fn dry_run(session: &Session, selected: &[(&Policy, Selection)]) -> Result<u8, C
             let n = line.split_whitespace().next().and_then(|word| word.parse::<usize>().ok());
             let note = notes.iter().find(|note| Some(note.n) == n && line.starts_with(' '));
             if let Some(note) = note {
-                text.push_str(&format!("                {}\n", note.note));
+                let _ = writeln!(text, "                {}", note.note);
                 for verdict in &note.verdicts {
                     let word = if verdict.keep { "keep " } else { "prune" };
-                    text.push_str(&format!(
-                        "                {word} {}: {}\n",
-                        verdict.id,
-                        verdict.reasons.join(", ")
-                    ));
+                    let reasons = verdict.reasons.join(", ");
+                    let _ = writeln!(text, "                {word} {}: {reasons}", verdict.id);
                 }
             }
         }

@@ -136,15 +136,13 @@ impl Session {
         let mut policies = Vec::new();
         let mut invalid = 0;
         for one in loaded {
-            match one.policy {
-                Some(policy) => policies.push(policy),
-                None => {
-                    invalid += 1;
-                    let errors: Vec<_> =
-                        one.problems.into_iter().filter(|p| p.severity == Severity::Error).collect();
-                    self.tell_problems(&errors, Some(&one.source));
-                }
+            if let Some(policy) = one.policy {
+                policies.push(policy);
+                continue;
             }
+            invalid += 1;
+            let errors: Vec<_> = one.problems.into_iter().filter(|p| p.severity == Severity::Error).collect();
+            self.tell_problems(&errors, Some(&one.source));
         }
         if invalid > 0 {
             return Err(CliError::told(2, "the policy is not valid"));
@@ -172,46 +170,44 @@ impl Session {
             Color::Auto => output::is_terminal() && !self.host.environment.contains_key("NO_COLOR"),
         }
     }
+}
 
-    /// Finds the jobs named on the command line: `nightly`, or `prod/nightly` where several policies have one.
-    pub(crate) fn select<'p>(
-        &self,
-        policies: &'p [Policy],
-        jobs: &[String],
-    ) -> Result<Vec<(&'p Policy, Selection)>, CliError> {
-        if jobs.is_empty() {
-            return Ok(policies.iter().map(|policy| (policy, Selection::default())).collect());
-        }
-        let mut selected: Vec<(&Policy, Selection)> = Vec::new();
-        for name in jobs {
-            let (policy_name, job) = match name.split_once('/') {
-                Some((policy, job)) => (Some(policy), job),
-                None => (None, name.as_str()),
-            };
-            let has_job = |policy: &&Policy| {
-                policy_name.is_none_or(|wanted| policy.name() == wanted) && policy.jobs().contains_key(job)
-            };
-            let found: Vec<&Policy> = policies.iter().filter(has_job).collect();
-            let policy = match found.as_slice() {
-                [policy] => *policy,
-                [] => return Err(unknown_job(policies, name)),
-                several => {
-                    let names: Vec<_> =
-                        several.iter().map(|policy| format!("`{}/{job}`", policy.name())).collect();
-                    return Err(CliError::ambiguous(format!("several policies have a job `{job}`"))
-                        .help(format!("write {}", names.join(" or "))));
-                }
-            };
-            match selected.iter_mut().find(|(known, _)| known.name() == policy.name()) {
-                Some((_, selection)) => selection.jobs.push(job.to_owned()),
-                None => {
-                    let selection = Selection { jobs: vec![job.to_owned()], ..Selection::default() };
-                    selected.push((policy, selection));
-                }
-            }
-        }
-        Ok(selected)
+/// Finds the jobs named on the command line: `nightly`, or `prod/nightly` where several policies have one.
+pub(crate) fn select<'p>(
+    policies: &'p [Policy],
+    jobs: &[String],
+) -> Result<Vec<(&'p Policy, Selection)>, CliError> {
+    if jobs.is_empty() {
+        return Ok(policies.iter().map(|policy| (policy, Selection::default())).collect());
     }
+    let mut selected: Vec<(&Policy, Selection)> = Vec::new();
+    for name in jobs {
+        let (policy_name, job) = match name.split_once('/') {
+            Some((policy, job)) => (Some(policy), job),
+            None => (None, name.as_str()),
+        };
+        let has_job = |policy: &&Policy| {
+            policy_name.is_none_or(|wanted| policy.name() == wanted) && policy.jobs().contains_key(job)
+        };
+        let found: Vec<&Policy> = policies.iter().filter(has_job).collect();
+        let policy = match found.as_slice() {
+            [policy] => *policy,
+            [] => return Err(unknown_job(policies, name)),
+            several => {
+                let names: Vec<_> =
+                    several.iter().map(|policy| format!("`{}/{job}`", policy.name())).collect();
+                return Err(CliError::ambiguous(format!("several policies have a job `{job}`"))
+                    .help(format!("write {}", names.join(" or "))));
+            }
+        };
+        if let Some((_, selection)) = selected.iter_mut().find(|(known, _)| known.name() == policy.name()) {
+            selection.jobs.push(job.to_owned());
+        } else {
+            let selection = Selection { jobs: vec![job.to_owned()], ..Selection::default() };
+            selected.push((policy, selection));
+        }
+    }
+    Ok(selected)
 }
 
 fn unknown_job(policies: &[Policy], name: &str) -> CliError {

@@ -35,6 +35,9 @@ pub trait Engine {
     /// A missing, empty, unreadable or foreign source is an error; nothing is ever created.
     fn observe(&self) -> Result<SourceFacts, EngineError>;
 
+    /// Whether a capture would read what lies at a place, which need not exist yet.
+    fn reads(&self, place: &Path) -> bool;
+
     /// Streams the content at one moment into `out`, and shows what the request asks about exactly that content.
     fn capture(
         &self,

@@ -133,6 +133,8 @@ codes! {
     UnknownScheme = "policy::store::unknown_scheme", Error;
     /// Two stores are one folder.
     SameFolder = "policy::store::same_folder", Warning;
+    /// A store lies inside a folder that is backed up into it.
+    StoreInTarget = "policy::store::inside_target", Error;
     /// A store or target is named that is not declared.
     UnknownReference = "policy::reference::unknown", Error;
     /// A store or target is named twice in one list.

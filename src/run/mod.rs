@@ -2,6 +2,7 @@
 //!
 //! [`job`] holds the one exhaustive match on [`Action`](crate::plan::Action); the other modules are its hands.
 
+mod admit;
 mod capture;
 pub mod event;
 pub mod exec;

@@ -123,26 +123,23 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// The level its latest verification reached.
+    /// The level that was shown: by the verification that decides, else when it was made.
     pub fn level(&self) -> Level {
-        self.last_verification().map_or(self.manifest.level, |record| record.level)
+        self.deciding().map_or(self.manifest.level, |record| record.level)
     }
 
     /// Whether it is complete and its latest verification passed the level asked of it.
-    ///
-    /// A later verification at a lower level that passed says nothing against what was shown before it.
     pub fn proven(&self) -> bool {
-        let shown = self.manifest.level >= self.manifest.asked && self.manifest.failures.is_empty();
-        let at_first = !self.manifest.partial && shown;
-        match self.last_verification() {
-            None => at_first,
-            Some(record) if !record.passed => false,
-            Some(record) => !self.manifest.partial && (at_first || record.level >= self.manifest.asked),
-        }
+        let at_first = self.manifest.level >= self.manifest.asked && self.manifest.failures.is_empty();
+        !self.manifest.partial && self.deciding().map_or(at_first, |record| record.passed)
     }
 
-    fn last_verification(&self) -> Option<&Record> {
-        self.records.iter().rev().find(|record| record.kind == RecordKind::Verify)
+    /// The verification that decides: the latest that failed, or that passed the level asked of the backup.
+    ///
+    /// One that passed a lower level says nothing against what was shown before it, nor for what failed before it.
+    fn deciding(&self) -> Option<&Record> {
+        let decides = |record: &&Record| !record.passed || record.level >= self.manifest.asked;
+        self.records.iter().rev().filter(|record| record.kind == RecordKind::Verify).find(decides)
     }
 }
 

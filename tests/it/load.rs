@@ -2,6 +2,7 @@
 //! 200 backups the total is to the cent what it was at the start.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up is a failed test")]
+#![allow(clippy::print_stdout, reason = "tells what was measured")]
 
 use crate::support::{Sandbox, content, until};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -29,6 +30,9 @@ targets:
       - name: nothing is lost between two accounts
         sql: SELECT (SELECT sum(cents) FROM givers) + (SELECT sum(cents) FROM takers)
         expect: "= 2000000000"
+      - name: the moment
+        sql: SELECT sum(cents) FROM givers
+        expect: same_as_source
 jobs:
   busy: {retention: {last: 1000}}
 "#;
@@ -130,6 +134,11 @@ fn under_load(mode: &str) {
         content::decode(&sandbox.path(&format!("{folder}/ledger.db.zst")), &copy);
         let (given, taken) = sums(&copy);
         assert_eq!(given + taken, 2 * ACCOUNTS * EACH, "{stamp}: money was made or lost");
+        // What was asked of the source was asked at the very moment that the copy shows.
+        let manifest = sandbox.manifest(&folder);
+        let moment =
+            manifest["checks"].as_array().unwrap().iter().find(|check| check["name"] == "the moment");
+        assert_eq!(moment.unwrap()["actual"], given.to_string(), "{stamp}");
         givers.push(given);
     }
     // Every backup is of another moment.

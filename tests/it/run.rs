@@ -1,6 +1,6 @@
 //! What `run` does, seen from outside: its steps, its outputs, its exit codes.
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, until};
 use std::fs;
 
 /// One database, one store, one job.
@@ -258,16 +258,40 @@ fn under_a_time_in_the_future_nothing_is_deleted() {
 }
 
 #[test]
-fn a_state_folder_that_cannot_be_used_stops_no_backup_of_a_known_store() {
+fn a_catalog_that_cannot_be_read_stops_no_backup_of_a_store_that_is_there() {
     let sandbox = simple();
     sandbox.run(&["run"]).exits(0);
-    sandbox.write("state", "a file stands where the folder belongs");
-    let broken = |arguments: &[&str]| {
-        let mut command = sandbox.command(arguments);
-        command.env("POLICY_STATE_DIR", sandbox.path("state"));
-        sandbox.finish(command)
-    };
-    let answer = broken(&["run"]);
-    assert!(answer.exit == 0 || answer.exit == 1, "{answer}");
-    assert!(sandbox.backups(SERIES).len() == if answer.exit == 0 { 2 } else { 1 }, "{answer}");
+    let state = sandbox.state();
+    for extra in ["catalog.db-wal", "catalog.db-shm"] {
+        let _ = fs::remove_file(state.join(extra));
+    }
+    fs::write(state.join("catalog.db"), "this is no database, and long enough to be taken for a file")
+        .unwrap();
+    sandbox.run(&["run"]).exits(0).says("will not stand in the history");
+    assert_eq!(sandbox.backups(SERIES).len(), 2);
+    // But nobody knows any more whether a store that is not there was there: none is made.
+    fs::rename(sandbox.path("store"), sandbox.path("unmounted")).unwrap();
+    sandbox.run(&["run"]).exits(1).says("--new-store local");
+    assert!(!sandbox.path("store").exists());
+    sandbox.run(&["run", "--new-store", "local"]).exits(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_does_not_end_the_run() {
+    let sandbox = simple();
+    let hooks = "{sqlite: app.db, before: [[wait-for-go]], after: [[note]]}";
+    sandbox.write("policy.yaml", SIMPLE.replace("{sqlite: app.db}", hooks));
+    sandbox.program("wait-for-go", "echo begun > begun; while [ ! -e go ]; do sleep 0.05; done");
+    sandbox.program("note", "echo after >> notes");
+    let mut command = sandbox.command(&["run", "-v"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    until("the hook", || sandbox.path("begun").exists());
+    // As `policy run 2>&1 | head -1` does.
+    drop((child.stdout.take(), child.stderr.take()));
+    sandbox.write("go", "");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(sandbox.read("notes"), "after\n");
+    assert_eq!(sandbox.backups(SERIES).len(), 1);
 }

@@ -62,6 +62,16 @@ fn a_failing_check_makes_a_backup_unproven_and_nothing_is_pruned() {
 }
 
 #[test]
+fn what_is_unproven_is_the_sources_state_and_not_tried_again() {
+    let sandbox = Sandbox::with_policy(
+        &policy("    checks: [{rows: t, expect: \">= 2\"}]")
+            .replace("nightly: {", "nightly: {retry: {attempts: 3, delay: 7d}, "),
+    );
+    sandbox.sql("app.db", "CREATE TABLE t(x)");
+    is_unproven(&sandbox, 1, ">= 2");
+}
+
+#[test]
 fn a_check_that_only_warns_lowers_nothing() {
     let sandbox = Sandbox::with_policy(&policy("    checks: [{rows: t, expect: \">= 2\", on_fail: warn}]"));
     sandbox.sql("app.db", "CREATE TABLE t(x)");

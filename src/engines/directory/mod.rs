@@ -111,6 +111,21 @@ impl Engine for Directory {
         Ok(SourceFacts { bytes, facts })
     }
 
+    fn reads(&self, place: &Path) -> bool {
+        let Ok(inside) = place.strip_prefix(&self.root) else { return false };
+        let mut choice = self.selection.of_root();
+        let mut path = Vec::new();
+        for name in inside {
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name.as_encoded_bytes());
+            choice = self.selection.of(choice, &path, true);
+        }
+        // What is undecided is walked into: something below it may be taken.
+        choice != Choice::Excluded
+    }
+
     fn capture(
         &self,
         request: &CaptureRequest<'_>,

@@ -79,6 +79,10 @@ impl Engine for Sqlite {
         Ok(SourceFacts { bytes, facts })
     }
 
+    fn reads(&self, place: &Path) -> bool {
+        place == self.path
+    }
+
     fn capture(
         &self,
         request: &CaptureRequest<'_>,

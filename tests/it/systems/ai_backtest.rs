@@ -2,6 +2,7 @@
 //! and brought back by its own policy, `policies/ai-backtest.yaml`, as it stands.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up is a failed test")]
+#![allow(clippy::print_stdout, reason = "tells what was measured")]
 
 mod data;
 

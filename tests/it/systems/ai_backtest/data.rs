@@ -8,7 +8,7 @@
 
 use chrono::{Datelike as _, Days, NaiveDate, NaiveDateTime, TimeDelta, Weekday};
 use rusqlite::{Connection, params};
-use std::{fs, path::Path};
+use std::{fmt::Write as _, fs, path::Path};
 
 pub(super) const TABLES: usize = 37;
 pub(super) const FIVE_MINUTE_BARS: usize = 160_066;
@@ -96,7 +96,7 @@ pub(super) fn scripts(folder: &Path) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut text = format!("// Script {n}, written on request.\n");
         for line in 0..20 + random.below(200) {
-            text.push_str(&format!("const v{line} = {};\n", random.next()));
+            writeln!(text, "const v{line} = {};", random.next()).unwrap();
         }
         fs::write(path, text).unwrap();
     }

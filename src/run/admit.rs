@@ -1,0 +1,139 @@
+//! Before anything is captured: the lock of each pair, the store that must be the one last used, and room in it.
+
+use super::{
+    Event, FailureCode,
+    capture::store_error,
+    job::{JobRun, StepError, StepResult},
+    prune::now_prunable,
+};
+use crate::{
+    observe::StoreView,
+    plan::Step,
+    policy::{model::Retention, values::Size},
+    store::{Store as _, StoreError, Stored, lock::Mode},
+};
+
+impl JobRun<'_> {
+    /// Takes the lock of a pair: the store must be the one last used, is made when it was never used, and is swept.
+    pub(super) fn lock(&mut self, step: &Step) -> StepResult {
+        let index = self.pair(step)?;
+        let view = self.store(step)?;
+        let policy = &self.order.plan.policy;
+        let name = step.store.clone().unwrap_or_default();
+        let id = self.admit(view, &name)?;
+        if let Some(Err(error)) = self
+            .catalog
+            .map(|catalog| catalog.remember_store(policy, &name, &id, self.order.world.host.real_now()))
+        {
+            self.tell(&Event::Warning(error.to_string()));
+        }
+        let series = self.pairs[index].series.clone();
+        let lock = view.store.lock(&series, Mode::Exclusive).map_err(|error| store_error(&error))?;
+        let swept = view.store.sweep(&series).map_err(|error| store_error(&error))?;
+        let listing = view.store.list(&series).map_err(|error| store_error(&error))?;
+        for (folder, why) in &listing.unclaimed {
+            self.tell(&Event::Warning(format!("{series} in {name}: `{folder}` is no backup: {why}")));
+        }
+        let pair = &mut self.pairs[index];
+        pair.lock = Some(lock);
+        pair.listing = listing;
+        Ok(if swept.is_empty() {
+            String::new()
+        } else {
+            format!("cleared {} of an earlier run that did not end", swept.join(", "))
+        })
+    }
+
+    /// The id of a store that may be used. Nothing is made at a place that held the store last time and does not now: an
+    /// unmounted disk's folder would be filled, and its retention would count from nothing.
+    fn admit(&self, view: &StoreView, name: &str) -> Result<String, StepError> {
+        let refuse = |message: String| Err(StepError::new(FailureCode::Store, message));
+        let policy = &self.order.plan.policy;
+        let is_accepted = self.order.new_stores.contains(name);
+        let known = match self.catalog.map(|catalog| catalog.last_store(policy, name)) {
+            Some(Ok(known)) => known,
+            Some(Err(error)) => return refuse(error.to_string()),
+            None => None,
+        };
+        let found = view.store.id();
+        let why = match &found {
+            _ if known.is_none() || is_accepted => None,
+            Ok(found) if *found == known => None,
+            Ok(_) => Some(String::new()),
+            Err(StoreError::Foreign { why, .. }) => Some(format!(" ({why})")),
+            Err(_) => None,
+        };
+        if let Some(why) = why {
+            return refuse(format!(
+                "store `{name}` at {} is not the one last used{why}: not mounted? Mount it, or accept the place as a new \
+                 store with `--new-store {name}`",
+                view.shown
+            ));
+        }
+        match found.map_err(|error| store_error(&error))? {
+            Some(id) => Ok(id),
+            None if self.catalog.is_none() && !is_accepted => refuse(format!(
+                "there is no store `{name}` at {}, and without the catalog nobody knows whether there was one: mend the \
+                 state folder, or accept the place with `--new-store {name}`",
+                view.shown
+            )),
+            None => view.store.create().map_err(|error| store_error(&error)),
+        }
+    }
+
+    /// Sees to it that there is room: at least `min_free`, else 1.2 times the last backup, before the first the source.
+    pub(super) fn observe_store(&mut self, step: &Step, retention: Option<Retention>) -> StepResult {
+        let index = self.pair(step)?;
+        let view = self.store(step)?;
+        let needed = self.room_needed(step, index)?;
+        let free = || view.store.free_bytes().map_err(|error| store_error(&error));
+        let mut left = free()?;
+        let mut note = String::new();
+        if left < needed && !self.order.world.host.is_ahead() {
+            let removed = match retention {
+                Some(retention) => self.make_room(step, index, retention)?,
+                None => 0,
+            };
+            left = free()?;
+            if removed > 0 {
+                note = format!("pruned {removed} to make room; ");
+            }
+        }
+        if left < needed {
+            let message = format!(
+                "store `{}` at {} has {} free, {} are needed: free some, or lower `min_free`",
+                step.store.as_deref().unwrap_or_default(),
+                view.shown,
+                Size::from_bytes(left),
+                Size::from_bytes(needed)
+            );
+            return Err(StepError::new(FailureCode::NoRoom, message));
+        }
+        Ok(format!("{note}{} free", Size::from_bytes(left)))
+    }
+
+    fn room_needed(&self, step: &Step, index: usize) -> Result<u64, StepError> {
+        let name = step.store.as_deref().unwrap_or_default();
+        let declared = self.order.world.policy.stores().get(name).and_then(|store| store.min_free);
+        if let Some(size) = declared {
+            return Ok(size.bytes());
+        }
+        let source = self.source(step)?;
+        let own = |stored: &&Stored| stored.manifest.origin == source.origin;
+        if let Some(last) = self.pairs[index].listing.backups.iter().find(own) {
+            return Ok(last.manifest.bytes.saturating_add(last.manifest.bytes / 5));
+        }
+        // A source that cannot be seen yet (a hook makes it, say) is judged when it is captured.
+        Ok(source.engine.observe().map_or(0, |facts| facts.bytes))
+    }
+
+    /// Removes what retention, counted without the new backup, no longer keeps: the one case of pruning before there is
+    /// a new backup. Retention's own rules still hold: the newest proven one and all it needs stay.
+    fn make_room(&mut self, step: &Step, index: usize, retention: Retention) -> Result<usize, StepError> {
+        let source = self.source(step)?;
+        let pair = &self.pairs[index];
+        let zone = self.order.world.policy.timezone();
+        let prunable = now_prunable(&pair.listing.backups, retention, zone, self.tag.now, &source.origin);
+        self.remove_all(step, index, &prunable, None)
+    }
+}
