@@ -193,7 +193,7 @@ impl History {
                     policy: policy.to_owned(),
                     digest: digest.to_owned(),
                     kind: "restore".to_owned(),
-                    started: now,
+                    started: session.host.real_now(),
                     finished: None,
                     outcome: "open".to_owned(),
                     details: details.clone(),
