@@ -13,7 +13,6 @@ use std::{
     env, fs,
     io::Write as _,
     path::{Path, PathBuf},
-    time::Instant,
 };
 
 /// The host as this process sees it.
@@ -28,7 +27,6 @@ pub struct Host {
     /// `$POLICY_STATE_DIR`, else the platform's state folder.
     pub state: PathBuf,
     given_now: Option<DateTime<Utc>>,
-    begun: Instant,
 }
 
 /// Why the host cannot be used.
@@ -57,19 +55,12 @@ impl Host {
             Some(dir) => working_folder.join(dir),
             None => platform_state_folder().ok_or(HostError::NoState)?,
         };
-        Ok(Self { environment, home, working_folder, state, given_now: now, begun: Instant::now() })
+        Ok(Self { environment, home, working_folder, state, given_now: now })
     }
 
     /// The calendar's time in whole seconds: the one given by `--now`, which stands still, else the real one.
     pub fn now(&self) -> DateTime<Utc> {
         self.given_now.unwrap_or_else(Utc::now).trunc_subsecs(0)
-    }
-
-    /// The calendar's time of this moment: beside [`Host::now`], it goes on by the seconds that really passed. What ends
-    /// after it began is told by this.
-    pub fn later(&self) -> DateTime<Utc> {
-        let passed = chrono::TimeDelta::from_std(self.begun.elapsed()).unwrap_or_default();
-        self.given_now.map_or_else(Utc::now, |given| given + passed).trunc_subsecs(0)
     }
 
     /// The time given by `--now`, as it was given.

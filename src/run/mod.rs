@@ -97,7 +97,7 @@ pub fn run(order: &Order<'_>) -> Report {
     let (outcome, exit) = judge(&pairs, &failures, order.cancel.is_cancelled());
     if let Some(catalog) = &catalog {
         let details = details(order.plan, &pairs, &failures);
-        if let Err(error) = catalog.finish(&tag.id, world.host.later(), outcome.as_str(), &details) {
+        if let Err(error) = catalog.finish(&tag.id, world.host.real_now(), outcome.as_str(), &details) {
             (order.listener)(&Event::Warning(error.to_string()));
         }
     }

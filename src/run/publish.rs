@@ -89,7 +89,7 @@ impl JobRun<'_> {
             target: pair.target.clone(),
             time: self.tag.now,
             captured_at: captured.at,
-            finished_at: self.order.world.host.later(),
+            finished_at: self.order.world.host.real_now(),
             origin: source.origin.clone(),
             policy_digest: self.order.plan.digest.clone(),
             program: env!("CARGO_PKG_VERSION").to_owned(),

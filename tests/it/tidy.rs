@@ -112,7 +112,10 @@ fn tracked() -> Option<Vec<String>> {
         .output()
         .unwrap();
     if !listed.status.success() {
-        crate::support::skip(&format!("this is no git checkout: {}", String::from_utf8_lossy(&listed.stderr)));
+        crate::support::skip(&format!(
+            "this is no git checkout: {}",
+            String::from_utf8_lossy(&listed.stderr)
+        ));
         return None;
     }
     let names = String::from_utf8(listed.stdout).unwrap();

@@ -215,7 +215,7 @@ impl History {
             details.insert("error".to_owned(), error.message.clone().into());
         }
         let Some(catalog) = session.catalog() else { return };
-        if let Err(error) = catalog.finish(run, session.host.later(), outcome, &self.details) {
+        if let Err(error) = catalog.finish(run, session.host.real_now(), outcome, &self.details) {
             output::warn(&error.to_string());
         }
     }
