@@ -13,7 +13,11 @@ use std::{
     env, fs,
     io::Write as _,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
+
+/// Below the state folder: what tells this machine apart where the system does not.
+const MACHINE_ID: &str = "machine-id";
 
 /// The host as this process sees it.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub struct Host {
     /// `$POLICY_STATE_DIR`, else the platform's state folder.
     pub state: PathBuf,
     given_now: Option<DateTime<Utc>>,
+    /// Tells this machine apart while nothing else does, until [`Host::keep_machine_id`] keeps it.
+    passing_id: OnceLock<String>,
 }
 
 /// Why the host cannot be used.
@@ -55,7 +61,7 @@ impl Host {
             Some(dir) => working_folder.join(dir),
             None => platform_state_folder().ok_or(HostError::NoState)?,
         };
-        Ok(Self { environment, home, working_folder, state, given_now: now })
+        Ok(Self { environment, home, working_folder, state, given_now: now, passing_id: OnceLock::new() })
     }
 
     /// The calendar's time in whole seconds: the one given by `--now`, which stands still, else the real one.
@@ -78,30 +84,56 @@ impl Host {
         self.given_now.is_some_and(|given| given > Utc::now())
     }
 
-    /// What tells this machine apart: `POLICY_MACHINE_ID`, else the system's own id, else one kept in the state folder.
+    /// What tells this machine apart: `POLICY_MACHINE_ID`, else the system's own id, else the one kept in the state
+    /// folder. Where there is none yet it is a random one, of which no backup can be. Makes nothing.
     ///
     /// # Errors
-    /// Fails when the system has none and the state folder cannot keep one.
+    /// Fails when there is none and the system has no random bytes.
     pub fn machine_id(&self) -> Result<String, Fault> {
-        if let Some(id) = self.environment.get("POLICY_MACHINE_ID").filter(|id| !id.is_empty()) {
+        if let Some(id) = self.known_machine_id() {
+            return Ok(id);
+        }
+        if let Some(id) = self.passing_id.get() {
             return Ok(id.clone());
         }
-        if let Some(id) = machine_uid::get().ok().filter(|id| !id.trim().is_empty()) {
-            return Ok(id.trim().to_owned());
-        }
-        let path = self.state.join("machine-id");
-        if let Ok(id) = fs::read_to_string(&path)
-            && !id.trim().is_empty()
-        {
-            return Ok(id.trim().to_owned());
-        }
-        create_private_folder(&self.state)?;
         let id = random_id()?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.state).on("create a file in", &self.state)?;
-        file.write_all(id.as_bytes()).on("write", &path)?;
-        file.as_file().sync_all().on("write", &path)?;
-        file.persist(&path).map_err(|e| e.error).on("write", &path)?;
-        Ok(id)
+        Ok(self.passing_id.get_or_init(|| id).clone())
+    }
+
+    /// Keeps the id that [`Host::machine_id`] made up, if it did: before the first backup is made under it.
+    ///
+    /// # Errors
+    /// Fails when the state folder cannot keep it, or another process kept another one meanwhile.
+    pub fn keep_machine_id(&self) -> Result<(), Fault> {
+        let Some(id) = self.passing_id.get() else { return Ok(()) };
+        let path = self.state.join(MACHINE_ID);
+        if self.known_machine_id().is_none() {
+            create_private_folder(&self.state)?;
+            let mut file =
+                tempfile::NamedTempFile::new_in(&self.state).on("create a file in", &self.state)?;
+            file.write_all(id.as_bytes()).on("write", &path)?;
+            file.as_file().sync_all().on("write", &path)?;
+            // One without content is no id.
+            let kept = if path.exists() { file.persist(&path) } else { file.persist_noclobber(&path) };
+            match kept {
+                Err(lost) if lost.error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                kept => drop(kept.map_err(|lost| lost.error).on("write", &path)?),
+            }
+        }
+        if self.known_machine_id().as_ref() == Some(id) {
+            return Ok(());
+        }
+        let source = std::io::Error::other("another process has just done so: run again");
+        Err(Fault { verb: "keep this machine's id in", path, source })
+    }
+
+    fn known_machine_id(&self) -> Option<String> {
+        let named = |id: &String| !id.trim().is_empty();
+        let given = self.environment.get("POLICY_MACHINE_ID").filter(|id| !id.is_empty()).cloned();
+        // Compared byte by byte in origins: the environment's id counts as it was given.
+        let found = || machine_uid::get().ok().filter(named);
+        let kept = || fs::read_to_string(self.state.join(MACHINE_ID)).ok().filter(named);
+        given.or_else(|| found().or_else(kept).map(|id| id.trim().to_owned()))
     }
 
     /// The origin of a backup: a digest of machine and resolved source, which tells two hosts in one store apart.

@@ -5,6 +5,7 @@ mod backups;
 mod catalog;
 mod check;
 mod delete;
+mod dry_run;
 mod error;
 mod history;
 mod list;

@@ -2,7 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "schemas are read and written where the command line says")]
 
 use super::{
-    args::Schema, check, error::CliError, list, next, output, prune, restore, run, session::Session, verify,
+    args::Schema, check, dry_run, error::CliError, list, next, output, prune, restore, run, session::Session,
+    verify,
 };
 use crate::{catalog::HistoryEntry, fault::OnPath, listing::Element, plan::Plan, policy, store::Manifest};
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -24,7 +25,7 @@ pub(crate) fn all() -> BTreeMap<&'static str, Value> {
         ("show", of::<list::Shown<'_>>()),
         ("check", of::<check::Report>()),
         ("run", of::<Vec<run::RunElement>>()),
-        ("dry-run", of::<Vec<run::DryRunElement<'_>>>()),
+        ("dry-run", of::<Vec<dry_run::DryRunElement<'_>>>()),
         ("prune", of::<Vec<prune::Verdict>>()),
         ("verify", of::<Vec<verify::Verified>>()),
         ("restore", of::<Vec<restore::Restored>>()),

@@ -6,6 +6,11 @@ use std::fmt::Write as _;
 
 /// Renders a plan; every line ends in a newline and the text is the same on every machine.
 pub fn text(plan: &Plan) -> String {
+    text_with(plan, |_| String::new())
+}
+
+/// Renders a plan with some lines of its own, each with its end, below each step.
+pub fn text_with(plan: &Plan, below: impl Fn(&Step) -> String) -> String {
     let mut out = String::new();
     let at = plan.at.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
     let _ = writeln!(out, "policy {} for {}{at}", plan.policy, plan.platform.as_str());
@@ -15,6 +20,7 @@ pub fn text(plan: &Plan) -> String {
         let _ = writeln!(out, "job {}: {}", job.job, settings(job).join(", "));
         for step in plan.steps.iter().filter(|step| step.job == job.job) {
             let _ = writeln!(out, "{}", line(step));
+            out.push_str(&below(step));
         }
     }
     out

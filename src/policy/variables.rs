@@ -63,11 +63,13 @@ impl Variables {
         })
     }
 
-    /// The variables of the files, later files winning: what commands are given beside the process environment.
+    /// The variables of the files, later files winning: what commands are given beside the process environment. An empty
+    /// value counts as unset here too.
     pub fn of_files(&self) -> BTreeMap<&str, &str> {
         self.files
             .iter()
             .flat_map(|file| file.entries.iter().map(|(name, (value, _))| (name.as_str(), value.as_str())))
+            .filter(|(_, value)| !value.is_empty())
             .collect()
     }
 
@@ -76,9 +78,7 @@ impl Variables {
         let files = self.of_files();
         files
             .into_iter()
-            .filter(|(name, value)| {
-                !value.is_empty() && self.process.get(*name).is_some_and(|other| other != value)
-            })
+            .filter(|(name, value)| self.process.get(*name).is_some_and(|other| other != value))
             .map(|(name, _)| name)
             .collect()
     }

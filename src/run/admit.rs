@@ -4,12 +4,13 @@ use super::{
     Event, FailureCode,
     capture::store_error,
     job::{JobRun, StepError, StepResult},
-    prune::now_prunable,
+    prune::verdicts,
 };
 use crate::{
     observe::StoreView,
     plan::Step,
     policy::{model::Retention, values::Size},
+    retention::Reason,
     store::{Store as _, StoreError, Stored, lock::Mode},
 };
 
@@ -128,12 +129,28 @@ impl JobRun<'_> {
     }
 
     /// Removes what retention, counted without the new backup, no longer keeps: the one case of pruning before there is
-    /// a new backup. Retention's own rules still hold: the newest proven one and all it needs stay.
+    /// a new backup. Retention's own rules still hold: the newest proven one stays, and should it not stand when it is
+    /// looked at again, nothing goes.
     fn make_room(&mut self, step: &Step, index: usize, retention: Retention) -> Result<usize, StepError> {
         let source = self.source(step)?;
-        let pair = &self.pairs[index];
+        let view = self.store(step)?;
         let zone = self.order.world.policy.timezone();
-        let prunable = now_prunable(&pair.listing.backups, retention, zone, self.tag.now, &source.origin);
-        self.remove_all(step, index, &prunable, None)
+        let series = self.pairs[index].series.clone();
+        // An earlier try may have removed some already.
+        let listing = view.store.list(&series).map_err(|error| store_error(&error))?;
+        let verdicts = verdicts(&listing.backups, Some(retention), zone, self.tag.now, &source.origin);
+        self.pairs[index].listing = listing;
+        let newest = verdicts.iter().find(|verdict| verdict.reasons.contains(&Reason::NewestProven));
+        let Some(newest) = newest else { return Ok(0) };
+        let relied_on = series.backup(newest.stamp);
+        let needless = verdicts.iter().filter(|verdict| !verdict.keep);
+        let needless: Vec<_> = needless.map(|verdict| series.backup(verdict.stamp)).collect();
+        self.remove_all(step, index, &needless, &relied_on).map_err(|error| match error.code {
+            FailureCode::Prune => {
+                let message = format!("there is no room, and none can be made: {}", error.message);
+                StepError::new(FailureCode::NoRoom, message)
+            }
+            _ => error,
+        })
     }
 }

@@ -185,7 +185,9 @@ impl<'a> JobRun<'a> {
             | FailureCode::Prune
             | FailureCode::Interrupted => false,
         };
-        let again = |pair: &Pair| matches!(pair.state, State::Failed(code) if may_mend(code));
+        // The lock is not tried again: without it nothing may be written, and nothing is known of what is there.
+        let again =
+            |pair: &Pair| pair.lock.is_some() && matches!(pair.state, State::Failed(code) if may_mend(code));
         if self.is_barred || self.order.cancel.is_cancelled() || !self.pairs.iter().any(again) {
             return false;
         }
@@ -197,7 +199,7 @@ impl<'a> JobRun<'a> {
         }
         let mut reopened = Vec::new();
         for pair in &mut self.pairs {
-            if matches!(pair.state, State::Failed(code) if may_mend(code)) {
+            if again(pair) {
                 pair.state = State::Open;
                 reopened.push((pair.target.clone(), pair.store.clone()));
             }

@@ -14,9 +14,10 @@ mod publish;
 pub mod scratch;
 mod verify;
 
+pub(crate) use capture::previous_of as recorded_of;
 pub use event::{Event, Failure, FailureCode, Listener, Outcome};
 pub(crate) use prune::{candidate, verdicts};
-pub(crate) use verify::{Opener, VerifyError, open_side, pour, read_back, recorded_of};
+pub(crate) use verify::{Opener, VerifyError, open_side, pour, read_back};
 
 use crate::{
     catalog::{Catalog, HistoryEntry},

@@ -29,16 +29,11 @@ pub(crate) fn verdicts(
 
 /// A stored backup as retention sees it.
 pub(crate) fn candidate(stored: &Stored, origin: &str) -> retention::Candidate {
-    retention::Candidate {
-        stamp: stored.id.stamp,
-        proven: stored.proven(),
-        partial: stored.manifest.partial,
-        own: stored.manifest.origin == origin,
-    }
+    retention::Candidate::of(stored, stored.manifest.origin == origin)
 }
 
 /// The backups that retention no longer keeps.
-pub(super) fn now_prunable(
+fn now_prunable(
     backups: &[Stored],
     rule: Retention,
     zone: Tz,
@@ -70,7 +65,7 @@ impl JobRun<'_> {
         let zone = self.order.world.policy.timezone();
         let prunable = now_prunable(&listing.backups, rule, zone, self.tag.now, &origin);
         let kept = listing.backups.len() - prunable.len();
-        let removed = self.remove_all(step, index, &prunable, Some(&relied_on))?;
+        let removed = self.remove_all(step, index, &prunable, &relied_on)?;
         Ok(format!("{removed} pruned, {kept} kept"))
     }
 
@@ -80,7 +75,7 @@ impl JobRun<'_> {
         step: &Step,
         index: usize,
         ids: &[BackupId],
-        relied_on: Option<&BackupId>,
+        relied_on: &BackupId,
     ) -> Result<usize, StepError> {
         let view = self.store(step)?;
         let mut ids = ids.to_vec();
@@ -93,7 +88,7 @@ impl JobRun<'_> {
             kind: RecordKind::Prune,
             message: &message,
             at: self.order.world.host.real_now(),
-            relied_on,
+            relied_on: Some(relied_on),
         };
         let mut warnings = Vec::new();
         for id in &ids {

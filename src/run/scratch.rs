@@ -31,8 +31,10 @@ impl Scratch {
             .tempdir_in(base)
             .on("create a scratch folder in", base)?;
         let path = folder.path().join(OWNER);
-        let owner = File::create(&path).on("create", &path)?;
-        owner.try_lock().map_err(std::io::Error::from).on("lock", &path)?;
+        // It is locked before it has its name, so that no sweep takes it for a dead run's.
+        let made = tempfile::NamedTempFile::new_in(folder.path()).on("create", &path)?;
+        made.as_file().try_lock().map_err(std::io::Error::from).on("lock", &path)?;
+        let owner = made.persist_noclobber(&path).map_err(|error| error.error).on("create", &path)?;
         Ok(Self { folder, _owner: owner })
     }
 

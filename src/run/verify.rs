@@ -2,7 +2,7 @@
 
 use super::{
     Event, FailureCode,
-    capture::{previous_of, storage_error, store_error},
+    capture::store_error,
     job::{JobRun, StepError, StepResult},
     publish::Proof,
 };
@@ -152,9 +152,19 @@ impl JobRun<'_> {
             let watch = self.watch(&tell);
             watch.check().map_err(StepError::stopped)?;
             let open = |file: &str| staged.staging.open(file);
-            let second =
-                read_back(&staged.files, &open, examine, &watch).map_err(|error| verify_error(&error))?;
-            judge(asked, shown, captured.capture.checked_on, second)
+            let (second, unable) = match read_back(&staged.files, &open, examine, &watch) {
+                Ok(second) => (second, None),
+                // The stored bytes are those written: it is the look at them that failed, for want of room, say. They
+                // may be the last there is.
+                Err(VerifyError::Engine(error)) if !matches!(error, EngineError::Stopped(_)) => {
+                    (None, Some(format!("could not be verified: {error}")))
+                }
+                Err(error) => return Err(verify_error(&error)),
+            };
+            let mut proof = judge(asked, shown, captured.capture.checked_on, second);
+            proof.proves &= unable.is_none();
+            proof.failures.extend(unable);
+            proof
         };
         for warning in &proof.warned {
             let text = format!("{name}: {warning}");
@@ -209,12 +219,6 @@ pub(super) fn verify_error(error: &VerifyError) -> StepError {
             FailureCode::Storage,
             format!("the stored bytes are not those written: {mismatch}"),
         ),
-        VerifyError::Engine(EngineError::Fault(fault)) => storage_error(fault),
         VerifyError::Engine(error) => StepError::new(FailureCode::Storage, error.to_string()),
     }
-}
-
-/// What a published backup recorded, as an examination compares it.
-pub(crate) fn recorded_of(stored: &crate::store::Stored) -> Previous {
-    previous_of(stored)
 }

@@ -371,3 +371,34 @@ fn the_timeout_is_that_of_one_try() {
     assert_eq!(notes(&sandbox), ["job after"]);
     assert_eq!(sandbox.backups(SERIES).len(), 1);
 }
+
+#[test]
+fn after_a_signal_or_the_timeout_no_further_before_begins() {
+    let policy = |job: &str| {
+        format!(
+            "\
+version: 1
+name: app
+timezone: UTC
+stores: {{local: ./store}}
+targets:
+  a: {{sqlite: app.db, before: [[wait-long], [note, a second]], after: [[note, a after]]}}
+  b: {{sqlite: app.db, before: [[note, b before]], after: [[note, b after]]}}
+jobs: {{nightly: {{{job}}}}}
+"
+        )
+    };
+    for is_signal in [true, false] {
+        let sandbox = sandbox("", "");
+        sandbox.write("policy.yaml", policy(if is_signal { "" } else { "timeout: 1s" }));
+        sandbox.program("wait-long", "echo begun > begun; while :; do sleep 0.1; done");
+        let running = sandbox.start(&["run"]);
+        if is_signal {
+            until("the hook", || sandbox.path("begun").exists());
+            running.signal("TERM");
+        }
+        running.wait().exits(if is_signal { 130 } else { 1 });
+        assert_eq!(notes(&sandbox), ["a after"]);
+        assert!(owes_nothing(&sandbox));
+    }
+}

@@ -190,6 +190,44 @@ fn when_room_is_short_retention_makes_some_first_but_never_takes_the_newest() {
     sandbox.run(&["verify"]).exits(0);
 }
 
+#[test]
+fn no_room_is_made_when_the_backup_that_would_stay_has_lost_its_content() {
+    let sandbox = simple();
+    for day in 1..=3 {
+        sandbox.run(&["run", "--now", &format!("2026-01-0{day}T07:00:00Z")]).exits(0);
+    }
+    let newest = sandbox.path(SERIES).join("2026-01-03T070000Z");
+    for entry in fs::read_dir(&newest).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "zst") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let tight = SIMPLE.replace("./store", "{path: ./store, min_free: 900TiB}").replace("last: 3", "last: 1");
+    sandbox.write("policy.yaml", &tight);
+    let answer = sandbox.run(&["run", "--json"]).exits(1).says("does not stand");
+    assert_eq!(answer.json()[0]["failures"][0]["code"], "no_room");
+    assert_eq!(sandbox.backups(SERIES).len(), 3);
+}
+
+#[test]
+fn what_could_not_be_locked_is_not_tried_again_without_its_lock() {
+    let sandbox = simple();
+    for day in 1..=3 {
+        sandbox.run(&["run", "--now", &format!("2026-01-0{day}T07:00:00Z")]).exits(0);
+    }
+    // A folder in the lock's place: no lock can be had, though everything else could be written.
+    let lock = sandbox.path(SERIES).join(".lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    sandbox.write(
+        "policy.yaml",
+        SIMPLE.replace("retention: {last: 3}", "retention: {last: 1}, retry: {attempts: 2, delay: 1s}"),
+    );
+    sandbox.run(&["run"]).exits(1).says(".lock");
+    assert_eq!(sandbox.backups(SERIES).len(), 3, "made or pruned without a lock");
+}
+
 /// A file system of a few megabytes in memory, unmounted at the end.
 struct Small<'a>(&'a Path);
 

@@ -295,3 +295,29 @@ fn a_reader_that_goes_away_does_not_end_the_run() {
     assert_eq!(sandbox.read("notes"), "after\n");
     assert_eq!(sandbox.backups(SERIES).len(), 1);
 }
+
+#[test]
+fn a_dry_run_says_what_retention_would_say_and_which_backup_is_its_own() {
+    let sandbox = simple();
+    for day in 1..=3 {
+        sandbox.run(&["run", "--now", &format!("2026-01-0{day}T07:00:00Z")]).exits(0);
+    }
+    let dry = ["run", "--dry-run", "--now", "2026-01-04T07:00:00Z"];
+    sandbox
+        .run(&dry)
+        .exits(0)
+        .says("keep  app/nightly/app/2026-01-04T070000Z (this run's): last 1 of 3")
+        .says("prune app/nightly/app/2026-01-01T070000Z: no rule keeps it");
+    let told = sandbox.run(&[&dry[..], &["--json"]].concat()).exits(0).json();
+    let observed = told[0]["observed"].as_array().unwrap();
+    let verdicts = observed.iter().find_map(|seen| seen["verdicts"].as_array()).unwrap();
+    assert_eq!(
+        (&verdicts[0]["id"], &verdicts[0]["this_run"]),
+        (&"app/nightly/app/2026-01-04T070000Z".into(), &true.into())
+    );
+    assert_eq!(verdicts[3]["this_run"], false);
+    // And that the store is not the one that the run would use.
+    fs::rename(sandbox.path("store"), sandbox.path("unmounted")).unwrap();
+    sandbox.run(&dry).exits(0).says("not the store last used");
+    sandbox.run(&[&dry[..], &["--new-store", "local"]].concat()).exits(0).says("not there yet");
+}

@@ -208,3 +208,31 @@ jobs: {nightly: {retention: {last: 1}}}
     run(&sandbox, 3).exits(0);
     assert_eq!(sandbox.backups(SERIES), ["2026-01-03T070000Z"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_backup_that_there_was_no_room_to_verify_is_published_unproven() {
+    let sandbox = Sandbox::with_policy(
+        &policy("")
+            .replace("sqlite: app.db", "directory: files")
+            .replace("nightly: {", "nightly: {verify: restore, "),
+    );
+    sandbox.write("files/long", "the same again, ".repeat(500_000));
+    // No file may grow beyond half a megabyte or one: the compressed backup does not, what is restored of it does.
+    let program = env!("CARGO_BIN_EXE_policy");
+    let script = "trap '' XFSZ; ulimit -f 1024; exec \"$0\" run --json --now 2026-01-01T07:00:00Z";
+    let limited = sandbox.prepare(std::path::Path::new("/bin/sh"), &["-c", script, program]);
+    let answer = sandbox.finish(limited).exits(4).says("could not be verified");
+    assert_eq!(answer.json()[0]["backups"][0]["proven"], false);
+    let manifest = sandbox.manifest(&format!("{SERIES}/2026-01-01T070000Z"));
+    assert!(manifest["failures"].to_string().contains("could not be verified"), "{manifest}");
+    // The bytes are sound: where there is room, they prove so.
+    sandbox.run(&["verify"]).exits(0);
+}
+
+#[test]
+fn a_name_said_to_be_irreplaceable_that_no_table_has_is_told() {
+    let sandbox = Sandbox::with_policy(&policy("    tables: {irreplaceable: [trade, \"T*\"]}"));
+    sandbox.sql("app.db", "CREATE TABLE trades(x)");
+    run(&sandbox, 1).exits(0).says("no table matches `trade`").hides("no table matches `T*`");
+}

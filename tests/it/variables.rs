@@ -102,3 +102,25 @@ fn a_relative_value_of_a_path_that_begins_with_it_is_refused() {
     sandbox.run(&["run"]).exits(2).says("absolute");
     assert!(!sandbox.path("store").exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn an_empty_value_in_a_later_file_hides_none_of_an_earlier_one() {
+    let sandbox = sandbox(", before: [[look]]");
+    let text = sandbox.read("policy.yaml");
+    sandbox.write("policy.yaml", text.replace("[app.env]", "[app.env, late.env]"));
+    sandbox.write("late.env", "STORE=\n");
+    sandbox.program("look", "echo \"$STORE\" > seen");
+    sandbox.run(&["run"]).exits(0);
+    assert_eq!(sandbox.read("seen").trim(), sandbox.path(CANARY).join("store").to_str().unwrap());
+}
+
+#[test]
+fn an_env_file_whose_place_is_not_known_here_is_no_error_of_a_dry_run() {
+    let sandbox = sandbox("");
+    let text = sandbox.read("policy.yaml");
+    sandbox.write("policy.yaml", text.replace("[app.env]", "[\"${PLACES}/app.env\"]"));
+    sandbox.run(&["run", "--dry-run"]).exits(0).says("unknown here").says("PLACES");
+    sandbox.run(&["run"]).exits(2).says("PLACES");
+    assert!(!sandbox.state().exists());
+}

@@ -33,6 +33,9 @@ pub(super) fn judge_tables(
     for table in facts.classes().keys().filter(|table| classes.all(table).count() > 1) {
         evidence.warnings.push(format!("table `{table}` falls in more than one class"));
     }
+    for glob in Classes::idle(tables, &facts.classes()) {
+        evidence.warnings.push(format!("no table matches `{glob}`, said to be irreplaceable"));
+    }
     if asked.level >= Level::Checks {
         evidence.checks.extend(row_checks(facts, asked));
         if asked.source.is_some_and(|source| source.tables.is_empty()) && !facts.counted.is_empty() {

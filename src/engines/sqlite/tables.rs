@@ -35,6 +35,16 @@ impl Classes {
         })
     }
 
+    /// The globs of tables that cannot be made again which match none of these tables: a name misspelt, perhaps.
+    pub(super) fn idle<'t>(tables: &'t Tables, present: &BTreeMap<&str, TableClass>) -> Vec<&'t str> {
+        let is_idle = |glob: &&str| {
+            let glob = GlobBuilder::new(glob).case_insensitive(true).build();
+            let matcher = glob.map(|glob| glob.compile_matcher());
+            matcher.is_ok_and(|matcher| !present.keys().any(|table| matcher.is_match(table)))
+        };
+        tables.irreplaceable.iter().map(|glob| glob.value.as_str()).filter(is_idle).collect()
+    }
+
     /// The class of a table.
     pub(super) fn class(&self, table: &str) -> TableClass {
         self.all(table).next().unwrap_or(TableClass::Unclassed)
