@@ -7,6 +7,7 @@ mod check;
 mod delete;
 mod error;
 mod history;
+mod journal;
 mod list;
 mod next;
 mod output;

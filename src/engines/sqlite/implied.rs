@@ -9,7 +9,7 @@ use super::{
 use crate::{
     evidence::{CheckResult, Evidence},
     policy::{
-        model::{Expect, OnFail, TableClass},
+        model::{Expect, OnFail, TableClass, Tables},
         values::{Level, Size},
     },
 };
@@ -33,8 +33,23 @@ pub(super) fn judge_tables(
     for table in facts.classes().keys().filter(|table| classes.all(table).count() > 1) {
         evidence.warnings.push(format!("table `{table}` falls in more than one class"));
     }
+    let matching_none = unmatched(facts, tables)?;
+    evidence.warnings.extend(
+        matching_none.iter().map(|glob| format!("no table matches `{glob}`, declared to be irreplaceable")),
+    );
     if asked.level >= Level::Checks {
         evidence.checks.extend(row_checks(facts, asked));
+        // With no other check either, nothing was shown that `checks` could stand for: this is why.
+        if evidence.checks.is_empty() && !matching_none.is_empty() {
+            let globs = matching_none.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(", ");
+            evidence.checks.push(CheckResult {
+                name: "irreplaceable tables".to_owned(),
+                passed: false,
+                expected: expectation::shortened(&format!("a table that matches {globs}")),
+                actual: Some(expectation::shortened(&format!("no table matches {globs}"))),
+                on_fail: OnFail::Fail,
+            });
+        }
         if asked.source.is_some_and(|source| source.tables.is_empty()) && !facts.counted.is_empty() {
             evidence.warnings.push("the source's rows were not recorded".to_owned());
         }
@@ -57,6 +72,20 @@ pub(super) fn judge_tables(
         }
     }
     Ok(())
+}
+
+/// The globs of irreplaceable tables that no table matches: a slip of the pen, or a table that is gone.
+fn unmatched<'a>(facts: &Facts, tables: &'a Tables) -> Result<Vec<&'a str>, EngineError> {
+    let present = facts.classes();
+    let mut found = Vec::new();
+    for glob in &tables.irreplaceable {
+        let one = Tables { irreplaceable: vec![glob.clone()], ..Tables::default() };
+        let class = Classes::new(&one)?;
+        if !present.keys().any(|table| class.class(table) == TableClass::Irreplaceable) {
+            found.push(glob.value.as_str());
+        }
+    }
+    Ok(found)
 }
 
 /// The rows of the tables that cannot be made again, against the source's.
