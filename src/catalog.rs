@@ -4,7 +4,7 @@
 //! ended, and what a store held when it was last seen.
 #![expect(clippy::disallowed_methods, reason = "the catalog is a file of this host")]
 
-use crate::{fault::OnPath, host::create_private_folder, store::Manifest};
+use crate::{fault::OnPath, host::create_private_folder, platform::files, store::Manifest};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use schemars::JsonSchema;
@@ -103,7 +103,13 @@ impl Catalog {
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || -> rusqlite::Result<Self> {
-            let connection = Connection::open_with_flags(&path, flags)?;
+            // Without a log nobody writes to it, and everything stands in the file: read so, SQLite makes no file beside
+            // it. With one, its own reader's way is the only one that sees all.
+            let connection = if path.with_extension("db-wal").exists() {
+                Connection::open_with_flags(&path, flags)?
+            } else {
+                Connection::open_with_flags(files::immutable_uri(&path), flags | OpenFlags::SQLITE_OPEN_URI)?
+            };
             connection.busy_timeout(std::time::Duration::from_secs(10))?;
             Ok(Self { connection })
         };

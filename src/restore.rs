@@ -185,19 +185,26 @@ pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, Restore
     })
     .map_err(stored_error)?;
     let mut warnings = told.ok_or_else(|| RestoreError::Stored("it has no files".to_owned()))?;
-    let evidence = inspect(order, &candidate, &holder, watch)?;
+    let evidence = match inspect(order, &candidate, &holder, watch) {
+        // What nobody demands of it is no reason to keep it from somebody who asked for it by name.
+        Err(error) if order.level <= Level::Checksum && !matches!(error, EngineError::Stopped(_)) => {
+            warnings.push(format!("the restored content could not be checked: {error}"));
+            None
+        }
+        inspected => inspected.map_err(RestoreError::Engine)?,
+    };
     let failures = evidence.as_ref().map(Evidence::failures).unwrap_or_default();
     let reached = evidence.as_ref().map_or(Level::Checksum, |evidence| {
-        let level = evidence.level();
-        // What was restored, opened and checked just now has shown the highest level there is.
-        if level >= Level::Integrity && failures.is_empty() { Level::Restore } else { level }
+        // What was restored, opened and passed all that can be asked of it has shown the highest level there is.
+        if evidence.proves(order.target.default_level()) { Level::Restore } else { evidence.level() }
     });
     let (checks, seen) = evidence.map(|seen| (seen.checks, seen.warnings)).unwrap_or_default();
-    warnings.extend(seen);
-    warnings.dedup();
     if reached < order.level {
         return Err(RestoreError::Unproven { reached, asked: order.level, failures, checks });
     }
+    warnings.extend(failures);
+    warnings.extend(seen);
+    warnings.dedup();
     Ok(Prepared { candidate, _holder: holder, level: reached, checks, warnings, begun })
 }
 
@@ -206,22 +213,24 @@ fn inspect(
     candidate: &Path,
     holder: &Scratch,
     watch: &Watch<'_>,
-) -> Result<Option<Evidence>, RestoreError> {
-    if order.level <= Level::Checksum && order.stored.manifest.level <= Level::Checksum {
+) -> Result<Option<Evidence>, EngineError> {
+    let manifest = &order.stored.manifest;
+    if order.level <= Level::Checksum && manifest.level.max(manifest.asked) <= Level::Checksum {
         return Ok(None);
     }
     let recorded = recorded_of(order.stored);
     let request = ExamineRequest {
-        level: order.level.max(Level::Integrity),
+        // The checks are always shown, whatever is demanded.
+        level: order.level.max(order.target.default_level()),
         checks: &order.target.checks,
         tables: order.target.tables.as_ref(),
         recorded: &recorded,
         previous: None::<&Previous>,
-        captured_at: order.stored.manifest.time,
+        captured_at: manifest.time,
         scratch: holder.path(),
     };
-    let open = |extension: &str| open_side(&order.stored.manifest.files, extension, order.open);
-    let evidence = order.engine.inspect(candidate, &open, &request, watch).map_err(RestoreError::Engine)?;
+    let open = |extension: &str| open_side(&manifest.files, extension, order.open);
+    let evidence = order.engine.inspect(candidate, &open, &request, watch)?;
     // Content that could not be judged when it was backed up cannot be judged now either: that is no reason to keep it
     // from somebody who asked for it by name.
     Ok(Some(evidence).filter(|evidence| evidence.integrity != Integrity::Skipped))
@@ -330,13 +339,21 @@ pub fn verify(
     read_back(&stored.manifest.files, open, examine, watch).map_err(|error| match error {
         VerifyError::Engine(EngineError::Stopped(stopped))
         | VerifyError::Mismatch(crate::pipe::Mismatch::Stopped(stopped)) => VerifyFailure::Stopped(stopped),
+        // What the system could not read says nothing about what is stored; what a codec could not read does.
+        VerifyError::Mismatch(crate::pipe::Mismatch::Unreadable { name, source })
+            if source.raw_os_error().is_some() =>
+        {
+            VerifyFailure::Failed(format!("`{name}` cannot be read: {source}"))
+        }
         VerifyError::Mismatch(mismatch) => VerifyFailure::Damaged(mismatch.to_string()),
         VerifyError::Engine(EngineError::Damaged(what)) => VerifyFailure::Damaged(what),
         VerifyError::Store(StoreError::NoBackup(id)) => VerifyFailure::Damaged(format!("`{id}` is gone")),
         VerifyError::Store(StoreError::Fault(fault))
             if fault.source.kind() == std::io::ErrorKind::NotFound =>
         {
-            VerifyFailure::Damaged(format!("{} is missing", fault.path.display()))
+            // What is recorded in a store says nothing about where the store lay.
+            let name = fault.path.file_name().unwrap_or(fault.path.as_os_str());
+            VerifyFailure::Damaged(format!("`{}` is missing", name.to_string_lossy()))
         }
         other => VerifyFailure::Failed(other.to_string()),
     })

@@ -25,6 +25,8 @@ pub(crate) struct Shelf<'a> {
     pub(crate) copies: Vec<Copy>,
     /// Backups whose manifests cannot be relied on.
     pub(crate) damaged: Vec<Damaged>,
+    /// Stores that could not be looked into, by name, with why.
+    pub(crate) unreached: Vec<Unreached>,
     /// The calendar's time.
     now: DateTime<Utc>,
 }
@@ -39,6 +41,20 @@ pub(crate) struct Rack<'a> {
     pub(crate) policy: Option<&'a Policy>,
     /// Origins by target, as this host makes them.
     pub(crate) origins: BTreeMap<String, String>,
+    /// Where the restores of targets are tried, where the policy says.
+    pub(crate) scratch: BTreeMap<String, PathBuf>,
+}
+
+/// A store that could not be looked into.
+pub(crate) struct Unreached {
+    /// Its index, when its place is known.
+    pub(crate) rack: Option<usize>,
+    /// Its name.
+    pub(crate) name: String,
+    /// Why.
+    pub(crate) why: String,
+    /// Whether nothing of it is remembered either and its folder is not there, as before its first run.
+    pub(crate) may_be_new: bool,
 }
 
 /// A copy of a backup whose manifest is there and cannot be relied on.
@@ -75,7 +91,8 @@ pub(crate) fn collect<'a>(
     store: Option<&str>,
 ) -> Result<Shelf<'a>, CliError> {
     let now = session.host.now();
-    let mut shelf = Shelf { stores: Vec::new(), copies: Vec::new(), damaged: Vec::new(), now };
+    let (stores, copies, damaged, unreached) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut shelf = Shelf { stores, copies, damaged, unreached, now };
     match store {
         Some(place) if is_place(place) => collect_place(session, place, &mut shelf)?,
         name => collect_policies(session, policies, name, &mut shelf)?,
@@ -99,10 +116,20 @@ fn collect_place(session: &Session, place: &str, shelf: &mut Shelf<'_>) -> Resul
         _ => policy::paths::normalized(&session.host.working_folder.join(bare)),
     };
     let store = LocalStore::new(place, path, false);
-    if store.id()?.is_none() {
-        return Err(CliError::unknown(format!("there is no store at {place}")));
+    match store.id() {
+        Ok(Some(_)) => {}
+        Ok(None) => return Err(CliError::unknown(format!("there is no store at {place}"))),
+        // Reading needs no id: a store that lost its id file still gives its backups back.
+        Err(error) => {
+            let holds = |series: &Series| store.list(series).is_ok_and(|listing| !listing.backups.is_empty());
+            if !store.series().is_ok_and(|series| series.iter().any(holds)) {
+                return Err(error.into());
+            }
+            output::warn(&format!("{error}; it is read all the same"));
+        }
     }
-    let rack = Rack { name: place.to_owned(), store, policy: None, origins: BTreeMap::new() };
+    let (origins, scratch) = (BTreeMap::new(), BTreeMap::new());
+    let rack = Rack { name: place.to_owned(), store, policy: None, origins, scratch };
     shelf.stores.push(rack);
     for series in shelf.stores[0].store.series()? {
         add_series(shelf, 0, &series)?;
@@ -124,6 +151,11 @@ fn collect_policies<'a>(
             .iter()
             .filter_map(|(name, view)| Some((name.to_string(), view.as_ref().ok()?.origin.clone())))
             .collect();
+        let scratch: BTreeMap<String, PathBuf> = world
+            .sources
+            .iter()
+            .filter_map(|(name, view)| Some((name.to_string(), view.as_ref().ok()?.scratch.clone()?)))
+            .collect();
         for (store_name, view) in world.stores {
             if name.is_some_and(|wanted| wanted != store_name.as_str()) {
                 continue;
@@ -133,6 +165,8 @@ fn collect_policies<'a>(
                 Ok(view) => view,
                 Err(why) => {
                     output::tell(&format!("store `{store_name}` is unknown here: {why}"));
+                    let (name, why) = (store_name.to_string(), why.to_string());
+                    shelf.unreached.push(Unreached { rack: None, name, why, may_be_new: false });
                     continue;
                 }
             };
@@ -142,8 +176,15 @@ fn collect_policies<'a>(
                 store: view.store,
                 policy: Some(policy),
                 origins: origins.clone(),
+                scratch: scratch.clone(),
             });
-            match shelf.stores[rack].store.series() {
+            let store = &shelf.stores[rack].store;
+            let series = store.series().and_then(|series| match store.id() {
+                // A mount point with nothing mounted on it is an empty folder.
+                Ok(None) if series.is_empty() => Err(StoreError::Absent(store.place())),
+                _ => Ok(series),
+            });
+            match series {
                 Ok(series) => {
                     for series in series.iter().filter(|series| policy.name() == series.policy.as_str()) {
                         add_series(shelf, rack, series)?;
@@ -182,7 +223,11 @@ fn remember(
         output::warn(&error.to_string());
         Vec::new()
     });
-    if known.is_empty() && matches!(error, StoreError::Absent(_)) {
+    let may_be_new = known.is_empty() && matches!(error, StoreError::Absent(_));
+    let (name, why) = (store.to_owned(), error.to_string());
+    shelf.unreached.push(Unreached { rack: Some(rack), name, why, may_be_new });
+    if may_be_new {
+        output::tell(&format!("store `{store}`: {error}; it is made by the first run, or it is not mounted"));
         return;
     }
     output::tell(&format!(
@@ -275,6 +320,18 @@ impl Shelf<'_> {
         parse(text)?.one(&self.known()).map_err(|why| unresolved(&why))
     }
 
+    /// The one id that a selector means to restore from: what only the catalog remembers proves nothing.
+    pub(crate) fn one_at_hand(&self, text: &str) -> Result<BackupId, CliError> {
+        parse(text)?.one(&self.at_hand()).map_err(|why| match &why {
+            NotOne::NoneProven { newest, .. }
+                if self.copies_of(newest).iter().all(|copy| copy.remembered) =>
+            {
+                self.nothing_of(newest)
+            }
+            _ => unresolved(&why),
+        })
+    }
+
     /// The error of a backup that has no copy at hand: damaged, out of reach, or none.
     pub(crate) fn nothing_of(&self, id: &BackupId) -> CliError {
         match self.damaged.iter().find(|damaged| damaged.id == *id) {
@@ -292,15 +349,43 @@ impl Shelf<'_> {
 
     /// The backups, not copies, as selectors see them: proven when any copy is.
     pub(crate) fn known(&self) -> Vec<Known> {
-        let mut known: BTreeMap<BackupId, bool> = BTreeMap::new();
+        self.known_by(|_| true)
+    }
+
+    /// The same for who needs the data itself: proven when a copy that can be reached is.
+    pub(crate) fn at_hand(&self) -> Vec<Known> {
+        self.known_by(|copy| !copy.remembered)
+    }
+
+    fn known_by(&self, counts: impl Fn(&Copy) -> bool) -> Vec<Known> {
+        let mut known: BTreeMap<&BackupId, bool> = BTreeMap::new();
         for copy in &self.copies {
-            *known.entry(copy.stored.id.clone()).or_default() |= copy.stored.proven();
+            *known.entry(&copy.stored.id).or_default() |= counts(copy) && copy.stored.proven();
         }
         for damaged in &self.damaged {
-            known.entry(damaged.id.clone()).or_default();
+            known.entry(&damaged.id).or_default();
         }
-        let known = known.into_iter();
-        known.map(|(id, proven)| Known { future: id.stamp.time() > self.now, id, proven }).collect()
+        let future = |id: &BackupId| id.stamp.time() > self.now;
+        known.into_iter().map(|(id, proven)| Known { id: id.clone(), proven, future: future(id) }).collect()
+    }
+
+    /// Says which backups have copies of different contents: a retry captures again, under the same id.
+    pub(crate) fn warn_of_differing(&self, ids: &[BackupId]) {
+        let mut first: BTreeMap<&BackupId, &Copy> = BTreeMap::new();
+        let contents = |copy: &Copy| {
+            let files = copy.stored.manifest.files.iter();
+            files.map(|file| file.plain_sha256.clone()).collect::<Vec<_>>()
+        };
+        for copy in self.copies.iter().filter(|copy| ids.contains(&copy.stored.id)) {
+            let known = *first.entry(&copy.stored.id).or_insert(copy);
+            if contents(known) != contents(copy) {
+                let [one, other] = [known, copy].map(|copy| &self.stores[copy.rack].name);
+                output::warn(&format!(
+                    "`{}` was captured twice: its copies in {one} and {other} hold different contents",
+                    copy.stored.id
+                ));
+            }
+        }
     }
 }
 
@@ -319,17 +404,24 @@ fn unresolved(why: &NotOne) -> CliError {
     }
 }
 
-/// The target that a backup was made of, as the policy said it then: its text lies in the store.
+/// The policy that a backup was made by: its text lies in the store. `None` where that is lost, changed, or of a
+/// language that this program does not read.
+pub(crate) fn policy_of(rack: &Rack<'_>, stored: &Stored) -> Option<Policy> {
+    let manifest = &stored.manifest;
+    rack.store.policy_text(&manifest.policy, &manifest.policy_digest).ok().flatten().and_then(|text| {
+        let loaded = policy::load(&manifest.policy_digest, rack.store.root(), text.as_bytes());
+        // A text that was changed after it was kept is none.
+        loaded.policy.filter(|policy| policy.digest() == manifest.policy_digest)
+    })
+}
+
+/// The target that a backup was made of, as the policy said it then.
 ///
 /// Falls back on the policy at hand where the store has no text that this program reads.
 pub(crate) fn target_of(rack: &Rack<'_>, stored: &Stored) -> Option<Target> {
-    let manifest = &stored.manifest;
-    let then =
-        rack.store.policy_text(&manifest.policy, &manifest.policy_digest).ok().flatten().and_then(|text| {
-            let loaded = policy::load(&manifest.policy_digest, rack.store.root(), text.as_bytes());
-            loaded.policy?.targets().get(manifest.target.as_str()).cloned()
-        });
-    then.or_else(|| rack.policy?.targets().get(manifest.target.as_str()).cloned())
+    let name = stored.manifest.target.as_str();
+    let then = policy_of(rack, stored).and_then(|policy| policy.targets().get(name).cloned());
+    then.or_else(|| rack.policy?.targets().get(name).cloned())
 }
 
 /// An engine for content that has no source here, for examining and restoring it elsewhere.

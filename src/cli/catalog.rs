@@ -14,6 +14,13 @@ pub(crate) fn catalog(session: &Session, args: &Args) -> Result<u8, CliError> {
     let shelf = backups::collect(session, &policies, store)?;
     let mut runs: BTreeMap<String, HistoryEntry> = BTreeMap::new();
     let mut index: BTreeMap<(String, usize), Vec<(Manifest, bool)>> = BTreeMap::new();
+    // A store that can be reached and holds nothing any more is entered as that.
+    for (n, rack) in shelf.stores.iter().enumerate() {
+        let is_reached = shelf.unreached.iter().all(|store| store.rack != Some(n));
+        if let Some(policy) = rack.policy.filter(|_| is_reached) {
+            index.insert((policy.name().to_string(), n), Vec::new());
+        }
+    }
     for copy in shelf.copies.iter().filter(|copy| !copy.remembered) {
         let manifest = &copy.stored.manifest;
         index

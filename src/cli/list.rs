@@ -28,6 +28,7 @@ pub(crate) fn list(session: &Session, args: &List) -> Result<u8, CliError> {
     let policies = policies_for(session, store)?;
     let shelf = backups::collect(session, &policies, store)?;
     let ids = shelf.every(args.selector.as_deref())?;
+    shelf.warn_of_differing(&ids);
     let elements: Vec<Element> = shelf
         .copies
         .iter()
@@ -143,6 +144,7 @@ pub(crate) fn show(session: &Session, args: &Show) -> Result<u8, CliError> {
     let Some(first) = copies.first() else {
         return Err(shelf.nothing_of(&id));
     };
+    shelf.warn_of_differing(std::slice::from_ref(&id));
     let element = shelf.element(first);
     let names = copies.iter().map(|copy| shelf.stores[copy.rack].name.clone()).collect();
     let stats = stats(&first.stored, session.host.now());

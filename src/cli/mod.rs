@@ -8,6 +8,7 @@ mod delete;
 mod dry_run;
 mod error;
 mod history;
+mod journal;
 mod list;
 mod next;
 mod output;

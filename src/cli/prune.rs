@@ -2,8 +2,9 @@
 
 use super::{
     args::Prune,
-    backups::{self, Rack},
+    backups::{self, Rack, Shelf},
     error::CliError,
+    journal::noted,
     output::{self, DIM, WARNING, paint},
     session::{Session, select},
     signals,
@@ -13,7 +14,6 @@ use crate::{
     policy::Policy,
     removal::Removal,
     retention,
-    run::candidate,
     store::{BackupId, RecordKind, Series, Store as _, lock::Mode},
     watch::Cancel,
 };
@@ -69,12 +69,29 @@ pub(crate) fn prune(session: &Session, args: &Prune) -> Result<u8, CliError> {
     let lines: Vec<Line> =
         lines.into_iter().map(|(rack, series)| Line { rack, series }).filter(is_selected).collect();
     let cancel = signals::watch()?;
+    let work = || prune_lines(session, args, &shelf, &lines, &cancel);
+    if args.dry_run {
+        return work();
+    }
+    let is_taken = |id: &BackupId| lines.iter().any(|line| line.series == id.series);
+    let series = shelf.copies.iter().map(|copy| &copy.stored.id).filter(|id| is_taken(id));
+    noted(session, "prune", &policies, series, work)
+}
+
+/// Prunes one line after the other and prints the verdicts.
+fn prune_lines(
+    session: &Session,
+    args: &Prune,
+    shelf: &Shelf<'_>,
+    lines: &[Line],
+    cancel: &Cancel,
+) -> Result<u8, CliError> {
     let mut verdicts = Vec::new();
     let mut failures: Vec<CliError> = Vec::new();
     let mut removed = 0;
-    for line in &lines {
+    for line in lines {
         // One series that cannot be pruned is no reason to leave the others as they are.
-        match prune_line(session, &shelf.stores[line.rack], line, args, &cancel) {
+        match prune_line(session, &shelf.stores[line.rack], line, args, cancel) {
             Ok((decided, count)) => {
                 verdicts.extend(decided);
                 removed += count;
@@ -137,9 +154,7 @@ fn decide(
         .iter()
         .map(|stored| {
             let origin = &stored.manifest.origin;
-            let mut candidate = candidate(stored, own.map(String::as_str).unwrap_or_default());
-            candidate.own |= adopted.contains(origin);
-            candidate
+            retention::Candidate::of(stored, own == Some(origin) || adopted.contains(origin))
         })
         .collect();
     let rule = backups::retention_of(rack, series);

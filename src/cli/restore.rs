@@ -15,7 +15,12 @@ use super::{
 use crate::{
     engines::Engine,
     evidence::CheckResult,
-    policy::{Policy, model::Target, paths::normalized, values::Level},
+    policy::{
+        Policy,
+        model::{EngineSpec, Target},
+        paths::normalized,
+        values::Level,
+    },
     restore::{self, Order},
     store::{BackupId, Store as _},
 };
@@ -145,6 +150,7 @@ fn decide<'a>(
         Some(to) => (normalized(&session.host.working_folder.join(to)), false),
         None => (live_place(session, policies, id, &target)?, true),
     };
+    let to = behind_links(&target, to);
     let engine = backups::engine_at(&target, &to).map_err(|error| CliError::failed(error.to_string()))?;
     let aside = restore::aside_name(&to, session.host.now())?;
     // What was proven once must be shown again; what never was is restored as it is, with a warning.
@@ -179,6 +185,16 @@ fn live_place(
         Some(Ok(source)) => Ok(source.path.clone()),
         Some(Err(why)) => Err(CliError::invalid(format!("target `{name}`: {why}")).help(HELP)),
         None => Err(CliError::unknown(format!("the policy has no target `{name}`")).help(HELP)),
+    }
+}
+
+/// The place that a restore swaps: of a database behind a link the file itself, for SQLite keeps its side files beside
+/// that one, and only what lies on its filesystem can be renamed into its place. A folder's link is left to be refused.
+fn behind_links(target: &Target, to: PathBuf) -> PathBuf {
+    let is_link = fs::symlink_metadata(&to).is_ok_and(|seen| seen.is_symlink());
+    match &target.engine {
+        EngineSpec::Sqlite { .. } if is_link => fs::canonicalize(&to).unwrap_or(to),
+        _ => to,
     }
 }
 

@@ -4,23 +4,26 @@ use super::{
     args::Verify,
     backups::{self, Copy, Rack, Shelf},
     error::CliError,
+    journal::noted,
     list,
     output::{self, ERROR, GOOD, WARNING, paint},
     session::Session,
     signals,
 };
 use crate::{
+    catalog::Catalog,
     engines::{ExamineRequest, Previous},
     evidence::{CheckResult, Evidence, Integrity},
-    policy::values::Level,
+    policy::{model::EngineSpec, values::Level},
     restore::{self, VerifyFailure},
     run::{recorded_of, scratch::Scratch},
-    store::{Record, RecordKind, Store as _, StoreError, Stored, lock::Mode},
+    store::{self, Record, RecordKind, Store as _, StoreError, Stored, lock::Mode},
     watch::{Cancel, Watch},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 
 /// One verified copy, as `verify --json` prints it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -46,11 +49,14 @@ pub(crate) fn verify(session: &Session, args: &Verify) -> Result<u8, CliError> {
     let ids = shelf.every(args.selector.as_deref())?;
     let day = session.host.now().date_naive().to_string();
     let is_sampled = |copy: &Copy| args.sample.is_none_or(|percent| falls_in(&copy.stored, &day, percent));
-    let wanted: Vec<&Copy> = shelf
+    let mut wanted: Vec<&Copy> = shelf
         .copies
         .iter()
         .filter(|copy| ids.contains(&copy.stored.id) && !copy.remembered && is_sampled(copy))
         .collect();
+    if let Some(level) = args.level {
+        wanted = offering(&shelf, wanted, level, args.selector.is_some())?;
+    }
     // What lies there and cannot be read as a backup is no passing answer to "does it all stand".
     let mut results: Vec<Verified> = shelf
         .damaged
@@ -81,18 +87,58 @@ pub(crate) fn verify(session: &Session, args: &Verify) -> Result<u8, CliError> {
         output::tell("nothing was changed");
         return Ok(0);
     }
-    let cancel = signals::watch()?;
-    let scratch = Scratch::new(&session.host.state_folder("scratch")?)?;
     for copy in shelf.copies.iter().filter(|copy| ids.contains(&copy.stored.id) && copy.remembered) {
         let message = "could not be verified: its store cannot be reached".to_owned();
         results.push(result_of(&shelf, copy, Level::None, false, Vec::new(), message));
     }
+    let named = wanted.iter().map(|copy| &copy.stored.id);
+    noted(session, "verify", &policies, named, || verify_all(session, args, &shelf, &wanted, results))
+}
+
+/// Those whose target offers the level asked. One that was named and does not is an error, others are passed over: that
+/// a level cannot be shown says nothing against a backup.
+fn offering<'a>(
+    shelf: &Shelf<'_>,
+    wanted: Vec<&'a Copy>,
+    level: Level,
+    is_named: bool,
+) -> Result<Vec<&'a Copy>, CliError> {
+    let offers = |copy: &Copy| {
+        // Only `checks` needs something declared.
+        let target = || backups::target_of(&shelf.stores[copy.rack], &copy.stored);
+        level != Level::Checks || target().is_none_or(|target| target.offers(level))
+    };
+    let (wanted, others): (Vec<&Copy>, Vec<&Copy>) = wanted.into_iter().partition(|copy| offers(copy));
+    let names: BTreeSet<&str> = others.iter().map(|copy| copy.stored.id.series.target.as_str()).collect();
+    for name in names {
+        let what =
+            format!("`{name}` offers no level {level}: it declares neither checks nor irreplaceable tables");
+        if is_named {
+            return Err(CliError::invalid(what).help("`--level integrity` or `--level restore` can be shown"));
+        }
+        output::tell(&format!("skipped: {what}"));
+    }
+    Ok(wanted)
+}
+
+fn verify_all(
+    session: &Session,
+    args: &Verify,
+    shelf: &Shelf<'_>,
+    wanted: &[&Copy],
+    mut results: Vec<Verified>,
+) -> Result<u8, CliError> {
+    let cancel = signals::watch()?;
+    let catalog = session.catalog();
     for result in &results {
         tell(session, result)?;
     }
     for copy in wanted {
         let level = args.level.unwrap_or(copy.stored.manifest.asked);
-        let result = verify_copy(session, &shelf, copy, level, &scratch, &cancel)?;
+        let Some(result) = verify_copy(session, shelf, copy, level, catalog.as_ref(), &cancel)? else {
+            output::tell(&format!("{} is gone", copy.stored.id));
+            continue;
+        };
         tell(session, &result)?;
         results.push(result);
         if cancel.is_cancelled() {
@@ -105,11 +151,23 @@ pub(crate) fn verify(session: &Session, args: &Verify) -> Result<u8, CliError> {
         output::tell("no backups to verify");
     }
     let failed = results.iter().filter(|result| !result.passed).count();
-    if failed == 0 {
-        return Ok(0);
+    if failed > 0 {
+        return Err(unproven(failed, results.len()));
     }
-    Err(CliError::unproven(format!("{failed} of {} did not reach the level asked", results.len()))
-        .help("`policy show BACKUP` tells what it was proven to be when it was made"))
+    // A store of which nothing is remembered may hold anything.
+    let remembered = |rack: Option<usize>| shelf.copies.iter().any(|copy| Some(copy.rack) == rack);
+    match shelf.unreached.iter().find(|store| !store.may_be_new && !remembered(store.rack)) {
+        None => Ok(0),
+        Some(store) => Err(CliError::unproven(format!(
+            "nothing in store `{}` could be verified: {}",
+            store.name, store.why
+        ))),
+    }
+}
+
+fn unproven(failed: usize, all: usize) -> CliError {
+    CliError::unproven(format!("{failed} of {all} did not reach the level asked"))
+        .help("`policy show BACKUP` tells what it was proven to be when it was made")
 }
 
 /// Chosen by id and day: the same call twice a day takes the same sample, and every backup has its turn.
@@ -144,14 +202,21 @@ fn verify_copy(
     shelf: &Shelf<'_>,
     copy: &Copy,
     asked: Level,
-    scratch: &Scratch,
+    catalog: Option<&Catalog>,
     cancel: &Cancel,
-) -> Result<Verified, CliError> {
+) -> Result<Option<Verified>, CliError> {
     let rack = &shelf.stores[copy.rack];
-    let stored = &copy.stored;
-    let _lock = lock(rack, stored)?;
+    let _lock = lock(rack, &copy.stored)?;
+    let failed = |why: String| Ok(Some(result_of(shelf, copy, Level::None, false, Vec::new(), why)));
+    // What was listed before the lock was held may be gone or changed by now.
+    let stored = match rack.store.manifest(&copy.stored.id) {
+        Ok(manifest) => Stored { manifest, ..copy.stored.clone() },
+        Err(StoreError::NoBackup(_)) => return Ok(None),
+        Err(StoreError::Unreliable { why, .. }) => return failed(why.to_string()),
+        Err(error) => return failed(format!("could not be verified: {error}")),
+    };
     let watch = Watch::new(cancel, None, &|_| ());
-    let outcome = examine(shelf, copy, asked, scratch, &watch);
+    let outcome = examine(session, shelf, copy, &stored, asked, &watch);
     let (level, passed, checks, message) = match outcome {
         Ok((evidence, failures)) => {
             let level = level_of(evidence.as_ref(), asked, &failures);
@@ -162,12 +227,21 @@ fn verify_copy(
         Err(VerifyFailure::Damaged(what)) => (Level::None, false, Vec::new(), what),
         // It could not be looked at: nothing is recorded, for nothing was found out about it.
         Err(VerifyFailure::Failed(why)) => {
-            let message = format!("could not be verified: {why}");
-            return Ok(result_of(shelf, copy, Level::None, false, Vec::new(), message));
+            return failed(format!("could not be verified: {why}"));
         }
     };
-    record(session, rack, stored, asked, level, passed, &checks, &message);
-    Ok(result_of(shelf, copy, level, passed, checks, message))
+    let record = Record {
+        kind: RecordKind::Verify,
+        id: stored.id.to_string(),
+        at: session.host.real_now(),
+        passed,
+        asked,
+        level,
+        checks: checks.clone(),
+        message: message.clone(),
+    };
+    keep(rack, stored, record, catalog);
+    Ok(Some(result_of(shelf, copy, level, passed, checks, message)))
 }
 
 fn result_of(
@@ -183,7 +257,7 @@ fn result_of(
 }
 
 /// A reader's lock. A store that cannot keep one (read-only media) is read without: nobody can write there either.
-pub(crate) fn lock(rack: &Rack<'_>, stored: &Stored) -> Result<Option<crate::store::lock::Lock>, CliError> {
+pub(crate) fn lock(rack: &Rack<'_>, stored: &Stored) -> Result<Option<store::lock::Lock>, CliError> {
     match rack.store.lock(&stored.id.series, Mode::Shared) {
         Ok(lock) => Ok(Some(lock)),
         Err(StoreError::Fault(fault))
@@ -200,22 +274,37 @@ pub(crate) fn lock(rack: &Rack<'_>, stored: &Stored) -> Result<Option<crate::sto
 }
 
 fn examine(
+    session: &Session,
     shelf: &Shelf<'_>,
     copy: &Copy,
+    stored: &Stored,
     asked: Level,
-    scratch: &Scratch,
     watch: &Watch<'_>,
 ) -> Result<(Option<Evidence>, Vec<String>), VerifyFailure> {
     let rack = &shelf.stores[copy.rack];
-    let stored = &copy.stored;
     let open = |file: &str| rack.store.open(&stored.id, file);
     let target = backups::target_of(rack, stored);
     if target.is_none() && asked > Level::Checksum {
-        let why = "its policy's text is not in the store, and no policy at hand has its target";
+        let why =
+            "its policy's text is not in the store, or was changed, and no policy at hand has its target";
         return Err(VerifyFailure::Failed(why.to_owned()));
     }
+    let base = rack.scratch.get(stored.id.series.target.as_str()).cloned();
+    let base = base.map_or_else(|| session.host.state_folder("scratch"), Ok);
+    let scratch = base.and_then(|base| Scratch::new(&base)).map_err(|error| failed(&error))?;
+    let is_database =
+        target.as_ref().is_some_and(|target| matches!(target.engine, EngineSpec::Sqlite { .. }));
+    if asked == Level::Restore || asked >= Level::Integrity && is_database {
+        let free = store::free_bytes(scratch.path()).map_err(|error| failed(&error))?;
+        let needed = stored.manifest.original_bytes;
+        if free < needed {
+            let place = scratch.path().parent().unwrap_or(scratch.path()).display();
+            let why = format!("{place} has {free} bytes free, the content needs {needed}");
+            return Err(VerifyFailure::Failed(why));
+        }
+    }
     let engine = target.as_ref().map(|target| backups::engine_at(target, scratch.path())).transpose();
-    let engine = engine.map_err(|error| VerifyFailure::Failed(error.to_string()))?;
+    let engine = engine.map_err(|error| failed(&error))?;
     let recorded = recorded_of(stored);
     let previous = previous_of(shelf, copy);
     let request = ExamineRequest {
@@ -230,6 +319,10 @@ fn examine(
     let evidence = restore::verify(stored, &open, engine.as_deref(), &request, watch)?;
     let failures = evidence.as_ref().map(Evidence::failures).unwrap_or_default();
     Ok((evidence, failures))
+}
+
+fn failed(error: &dyn std::error::Error) -> VerifyFailure {
+    VerifyFailure::Failed(error.to_string())
 }
 
 /// The newest proven backup before this one, of the same series, store and origin.
@@ -258,31 +351,17 @@ fn level_of(evidence: Option<&Evidence>, asked: Level, failures: &[String]) -> L
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the fields of one record")]
-fn record(
-    session: &Session,
-    rack: &Rack<'_>,
-    stored: &Stored,
-    asked: Level,
-    level: Level,
-    passed: bool,
-    checks: &[CheckResult],
-    message: &str,
-) {
-    let record = Record {
-        kind: RecordKind::Verify,
-        id: stored.id.to_string(),
-        at: session.host.real_now(),
-        passed,
-        asked,
-        level,
-        checks: checks.to_vec(),
-        message: message.to_owned(),
-    };
+/// Records what was found in the store, and in the index what the backup is by it.
+fn keep(rack: &Rack<'_>, mut stored: Stored, record: Record, catalog: Option<&Catalog>) {
     if let Err(error) = rack.store.record(&stored.id.series, &record) {
-        output::tell(&format!(
-            "{} what was found could not be recorded: {error}",
-            paint(WARNING, "warning:")
-        ));
+        output::warn(&format!("what was found could not be recorded: {error}"));
+        return;
+    }
+    stored.records.push(record);
+    // A place given by hand is no store of a policy.
+    let (Some(catalog), Some(policy)) = (catalog, rack.policy) else { return };
+    let proven = stored.proven();
+    if let Err(error) = catalog.add_backup(policy.name().as_str(), &rack.name, &stored.manifest, proven) {
+        output::warn(&error.to_string());
     }
 }

@@ -179,6 +179,27 @@ pub(crate) fn path_of_bytes(bytes: &[u8]) -> std::borrow::Cow<'_, Path> {
     }
 }
 
+/// The name under which SQLite opens a file without locks and side files (sqlite.org/uri.html).
+pub(crate) fn immutable_uri(path: &Path) -> std::ffi::OsString {
+    let mut uri = String::from("file:");
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if cfg!(windows) && !bytes.starts_with(b"/") {
+        uri.push_str("///");
+    }
+    for byte in bytes {
+        match byte {
+            b'\\' if cfg!(windows) => uri.push('/'),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                uri.push(char::from(*byte));
+            }
+            b':' if cfg!(windows) => uri.push(':'),
+            _ => uri.extend(format!("%{byte:02X}").chars()),
+        }
+    }
+    uri.push_str("?immutable=1");
+    std::ffi::OsString::from(uri)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

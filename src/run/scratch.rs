@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 const PREFIX: &str = "policy-scratch-";
@@ -24,8 +24,21 @@ pub struct Scratch {
 impl Scratch {
     /// Makes one below `base`.
     pub fn new(base: &Path) -> Result<Self, Fault> {
+        const TRIES: usize = 5;
         create_private_folder(base)?;
         sweep(base);
+        // The sweep of another run may take the folder between two of the steps that make it: then it is made again.
+        let mut made = Self::make(base);
+        for _ in 1..TRIES {
+            if made.is_ok() {
+                break;
+            }
+            made = Self::make(base);
+        }
+        made
+    }
+
+    fn make(base: &Path) -> Result<Self, Fault> {
         let folder = tempfile::Builder::new()
             .prefix(PREFIX)
             .tempdir_in(base)
@@ -46,7 +59,7 @@ impl Scratch {
 
 /// Removes the scratch folders of dead runs below `base`: those of our naming whose owner's lock is free.
 ///
-/// A folder without an owner file is left alone for its first hour: its maker may be about to lock it.
+/// One that was killed while it was being made has no owner's file yet: nothing in it is locked then either.
 pub fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {
@@ -58,13 +71,13 @@ pub fn sweep(base: &Path) {
     }
 }
 
-fn is_abandoned(folder: &PathBuf) -> bool {
-    match File::open(folder.join(OWNER)) {
-        Ok(owner) => owner.try_lock().is_ok(),
-        Err(_) => fs::metadata(folder)
-            .and_then(|meta| meta.modified())
-            .is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() > 3_600)),
+fn is_abandoned(folder: &Path) -> bool {
+    let is_free = |path: &Path| File::open(path).is_ok_and(|file| file.try_lock().is_ok());
+    let owner = folder.join(OWNER);
+    if fs::symlink_metadata(&owner).is_ok() {
+        return is_free(&owner);
     }
+    fs::read_dir(folder).is_ok_and(|entries| entries.flatten().all(|entry| is_free(&entry.path())))
 }
 
 #[cfg(test)]
@@ -78,11 +91,13 @@ mod tests {
         let dead = base.path().join(format!("{PREFIX}dead"));
         fs::create_dir(&dead).unwrap();
         fs::write(dead.join(OWNER), "").unwrap();
+        let unborn = base.path().join(format!("{PREFIX}unborn"));
+        fs::create_dir(&unborn).unwrap();
         let foreign = base.path().join("somebody-elses");
         fs::create_dir(&foreign).unwrap();
         sweep(base.path());
         assert!(alive.path().exists() && foreign.exists());
-        assert!(!dead.exists());
+        assert!(!dead.exists() && !unborn.exists());
         let path = alive.path().to_owned();
         drop(alive);
         assert!(!path.exists());

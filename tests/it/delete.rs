@@ -61,3 +61,22 @@ fn nothing_goes_while_the_newest_proven_backup_does_not_stand() {
         .says("does not stand");
     assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 2);
 }
+
+#[test]
+fn a_backup_dated_in_the_future_does_not_stand_in_for_the_newest() {
+    let sandbox = shop(1);
+    sandbox.run(&["--now", "2199-01-01T07:00:00Z", "run", "-q"]).exits(0);
+    sandbox.run(&["delete", "trading@2026-01-01", "--reason", "x"]).exits(5).says("newest proven");
+    assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 2);
+    sandbox.run(&["delete", "trading@2199", "--reason", "a wrong clock"]).exits(0);
+    sandbox.run(&["history"]).exits(0).says("delete");
+}
+
+#[test]
+fn copies_out_of_reach_stay_and_that_is_no_full_success() {
+    let sandbox = shop(2);
+    std::fs::rename(sandbox.path("store2"), sandbox.path("unplugged")).unwrap();
+    sandbox.run(&["delete", "trading@oldest", "--reason", "x"]).exits(3).says("cannot be reached");
+    assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 1);
+    sandbox.run(&["delete", "trading@2026-01-01", "--reason", "x"]).exits(10);
+}

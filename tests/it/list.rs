@@ -146,3 +146,21 @@ fn another_hosts_backups_are_listed_and_stay_its_own() {
     run_on(&sandbox, 3).exits(0);
     assert_eq!(ids(&sandbox, &["trading"]).len(), 6);
 }
+
+#[test]
+fn a_store_that_is_not_there_is_told_also_when_nothing_is_remembered() {
+    let sandbox = shop(1);
+    fs::rename(sandbox.path("store2"), sandbox.path("unplugged")).unwrap();
+    fs::create_dir(sandbox.path("store2")).unwrap();
+    fs::remove_dir_all(sandbox.state()).unwrap();
+    let answer = sandbox.run(&["list", "--json"]).exits(0).says("or it is not mounted");
+    assert_eq!(answer.json().as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_store_that_lost_its_id_is_still_read() {
+    let sandbox = shop(1);
+    fs::remove_file(sandbox.path("store/policy-store.json")).unwrap();
+    assert_eq!(ids(&sandbox, &["--store", "./store"]).len(), 2);
+    sandbox.run(&["list", "--store", "./app"]).exits(1);
+}

@@ -490,3 +490,81 @@ fn targets_within_each_other_are_restored_one_by_one() {
     run_on(&sandbox, 1).exits(0);
     sandbox.run(&["restore", "--job", "nightly", "--yes"]).exits(2).says("one after the other");
 }
+
+#[test]
+fn a_backup_whose_checks_fail_is_restored_by_name_and_never_called_restored_to_the_highest_level() {
+    let sandbox = shop(1);
+    sandbox.sql("app/app.db", "DELETE FROM trades WHERE id > 2");
+    run_on(&sandbox, 2).exits(3);
+    let answer = sandbox.run(&["restore", "trading@2026-01-02", "--to", "x.db", "--json"]).exits(0);
+    let restored = &answer.json()[0];
+    assert_eq!(restored["level"], "integrity", "{answer}");
+    assert!(restored["checks"].as_array().unwrap().iter().any(|check| check["passed"] == false), "{answer}");
+}
+
+#[test]
+fn a_run_that_lacks_a_target_is_passed_over_by_place_also_without_a_policy_and_named() {
+    let sandbox = shop(2);
+    sandbox.run(&["--now", "2026-01-03T07:00:00Z", "run", "-q", "--target", "scripts"]).exits(0);
+    let whole = |arguments: &[&str], day: &str| {
+        let mut all = vec!["restore", "-n", "--job"];
+        all.extend(arguments);
+        let steps = sandbox.run(&all).exits(0);
+        assert!(steps.stdout.contains(&format!("trading/2026-01-{day}")), "{steps}");
+        steps
+    };
+    whole(&["nightly"], "02").says("2026-01-03T070000Z is passed over: it holds no backup of `trading`");
+    whole(&["nightly@latest~1"], "01");
+    whole(&["nightly@oldest"], "01");
+    // Without the job at hand the kept text of the policy tells its targets.
+    sandbox.write("policy.yaml", SHOP.replace("  nightly: {}", "  nightly: {targets: [scripts]}"));
+    whole(&["nightly"], "02");
+}
+
+#[test]
+fn a_time_and_an_id_say_the_same_thing_twice() {
+    let sandbox = shop(1);
+    let id = "shop/nightly/trading/2026-01-01T070000Z";
+    sandbox.run(&["restore", id, "--at", "2026-01-02T00:00:00Z", "-n"]).exits(2);
+}
+
+#[test]
+fn what_only_the_catalog_remembers_is_not_the_latest() {
+    let sandbox = shop(1);
+    sandbox.run(&["--now", "2026-01-02T07:00:00Z", "run", "-q", "--store", "second"]).exits(0);
+    fs::rename(sandbox.path("store2"), sandbox.path("unplugged")).unwrap();
+    sandbox
+        .run(&["restore", "trading", "--to", "x.db"])
+        .exits(0)
+        .says("trading/2026-01-02T070000Z: its store cannot be reached");
+    assert_eq!(trades(&sandbox, "x.db"), "3");
+}
+
+#[test]
+fn a_kept_policy_that_was_changed_is_not_believed() {
+    let sandbox = shop(1);
+    let folder = "store/shop/policies";
+    for name in sandbox.tree(folder) {
+        let place = format!("{folder}/{name}");
+        let changed = sandbox.read(&place).replace(">= 3", ">= 0");
+        fs::remove_file(sandbox.path(&place)).unwrap();
+        sandbox.write(&place, changed);
+    }
+    sandbox.run(&["restore", "trading", "--store", "./store", "--to", "x.db"]).exits(1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_behind_a_link_is_restored_where_it_lies() {
+    let sandbox = shop(1);
+    fs::create_dir(sandbox.path("disk")).unwrap();
+    fs::rename(sandbox.path("app/app.db"), sandbox.path("disk/real.db")).unwrap();
+    std::os::unix::fs::symlink(sandbox.path("disk/real.db"), sandbox.path("app/app.db")).unwrap();
+    sandbox.sql("disk/real.db", "DELETE FROM trades");
+    sandbox.run(&["restore", "trading", "--yes"]).exits(0);
+    assert!(sandbox.path("app/app.db").is_symlink());
+    assert_eq!(trades(&sandbox, "disk/real.db"), "3");
+    assert_eq!(trades(&sandbox, &aside(&sandbox, "disk", "real.db")), "0");
+    sandbox.run(&["restore", "--undo", "trading", "--yes"]).exits(0);
+    assert_eq!(trades(&sandbox, "disk/real.db"), "0");
+}

@@ -96,3 +96,38 @@ fn a_sample_is_the_same_all_day_and_every_backup_has_its_turn() {
     assert_eq!(records(&sandbox, "store"), 0, "a dry run records nothing");
     sandbox.run(&["verify", "--sample", "0%"]).exits(2);
 }
+
+#[test]
+fn a_level_that_a_target_does_not_offer_says_nothing_against_its_backups() {
+    let sandbox = shop(1);
+    sandbox.run(&["verify", "scripts", "--level", "checks"]).exits(2).says("offers no level checks");
+    sandbox.run(&["verify", "--level", "checks"]).exits(0).says("skipped: `scripts` offers no level checks");
+    assert_eq!(is_proven(&sandbox, "scripts"), [true, true]);
+    assert_eq!(records(&sandbox, "store"), 1, "the others are verified");
+}
+
+#[test]
+fn a_store_that_cannot_be_reached_is_no_passing_verification() {
+    let sandbox = shop(1);
+    fs::rename(sandbox.path("store2"), sandbox.path("unplugged")).unwrap();
+    sandbox.run(&["verify", "trading"]).exits(4).says("its store cannot be reached");
+    // An empty folder, as a mount point that nothing is mounted on.
+    fs::create_dir(sandbox.path("store2")).unwrap();
+    sandbox.run(&["verify", "trading"]).exits(4).says("its store cannot be reached");
+}
+
+#[test]
+fn a_verification_names_no_folder_of_this_host_in_its_record_and_is_in_the_history() {
+    let sandbox = shop(1);
+    fs::remove_file(sandbox.path(&format!("{}/trading.db.zst", backup_of("store", "trading", 1)))).unwrap();
+    sandbox.run(&["verify", "trading"]).exits(4);
+    let folder = "store/shop/nightly/trading/.records";
+    let name = sandbox.tree(folder).into_iter().find(|name| name.contains("-verify-")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&sandbox.read(&format!("{folder}/{name}"))).unwrap();
+    assert_eq!(record["message"], "`trading.db.zst` is missing");
+    let line = sandbox.run(&["history", "--json"]).exits(0).json()[0].clone();
+    assert_eq!((&line["kind"], &line["outcome"]), (&"verify".into(), &"failed".into()));
+    // What was found stays known when the store is away.
+    fs::rename(sandbox.path("store"), sandbox.path("unplugged")).unwrap();
+    assert_eq!(is_proven(&sandbox, "trading"), [false, true]);
+}

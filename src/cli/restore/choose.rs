@@ -37,7 +37,7 @@ pub(super) fn choose(
             return Err(CliError::invalid("`--at` and `@WHEN` say the same thing twice"));
         }
         if says_when || (args.targets.len() == 1 && args.at.is_none()) {
-            chosen.push(Some(shelf.one(text)?));
+            chosen.push(Some(shelf.one_at_hand(text)?));
         } else {
             chosen.push(None);
             open.push((n, selector));
@@ -93,7 +93,7 @@ fn proven_by_run(
     selector: &Selector,
 ) -> BTreeMap<Run, BackupId> {
     let latest = args.at.unwrap_or(session.host.now());
-    let known = shelf.known();
+    let known = shelf.at_hand();
     let proven: BTreeSet<&BackupId> =
         known.iter().filter(|entry| entry.proven).map(|entry| &entry.id).collect();
     let fitting = |id: &BackupId| proven.contains(id) && id.stamp.time() <= latest;
@@ -134,7 +134,7 @@ fn whole_run(
     let latest = args.at.unwrap_or(session.host.now());
     let mut runs: BTreeMap<Stamp, Vec<(BackupId, bool)>> = BTreeMap::new();
     let mut names = BTreeSet::new();
-    for entry in shelf.known() {
+    for entry in shelf.at_hand() {
         let series = &entry.id.series;
         if series.job == job && policy.is_none_or(|policy| policy == series.policy) {
             names.insert(series.policy.clone());
@@ -148,21 +148,10 @@ fn whole_run(
         return Err(CliError::ambiguous(format!("several policies have a job `{job}`"))
             .help(format!("write {}", names.join(" or "))));
     }
-    let wanted: BTreeSet<String> = policies
-        .iter()
-        .filter(|policy| names.contains(policy.name().as_str()))
-        .filter_map(|policy| policy.jobs().get(job))
-        .flat_map(|job| job.targets.iter().map(ToString::to_string))
-        .collect();
-    let missing = |found: &[(BackupId, bool)]| -> Vec<String> {
-        let has = |name: &String| found.iter().any(|(id, _)| id.series.target == *name);
-        wanted.iter().filter(|name| !has(name)).cloned().collect()
-    };
-    let whole: Vec<&Stamp> = runs
-        .iter()
-        .filter(|(_, found)| found.iter().all(|(_, proven)| *proven) && missing(found).is_empty())
-        .map(|(stamp, _)| stamp)
-        .collect();
+    // What each run lacks, by the policy that it was made by: a job may have had other targets then.
+    let lacks: BTreeMap<Stamp, Vec<String>> =
+        runs.iter().map(|(stamp, found)| (*stamp, lacking(policies, shelf, job, found))).collect();
+    let whole: Vec<&Stamp> = lacks.iter().filter(|(_, lacks)| lacks.is_empty()).map(|(run, _)| run).collect();
     let stamp = match &when {
         When::Latest { back } => whole.iter().rev().nth(*back).copied(),
         When::Oldest => whole.first().copied(),
@@ -177,12 +166,43 @@ fn whole_run(
             exact.or(first)
         }
     };
-    let found = stamp.and_then(|stamp| runs.get(stamp)).ok_or_else(|| {
+    let passed_over = lacks.iter().rev().take_while(|(run, _)| stamp.is_none_or(|stamp| *run > stamp));
+    if matches!(when, When::Latest { .. }) {
+        for (run, lacks) in passed_over.filter(|(_, lacks)| !lacks.is_empty()) {
+            output::warn(&format!("run {run} is passed over: {}", lacks.join(", ")));
+        }
+    }
+    let found = stamp.and_then(|stamp| Some((stamp, runs.get(stamp)?))).ok_or_else(|| {
         CliError::unknown(format!("job `{job}` has no such run with proven backups of all its targets"))
             .help("name the targets one by one: `policy list` shows what there is")
     })?;
-    for name in missing(found) {
-        output::warn(&format!("this run holds no backup of `{name}`: it stays as it is"));
+    // A run that was named is taken as it is.
+    for lack in lacks.get(found.0).into_iter().flatten() {
+        output::warn(&format!("run {}: {lack}", found.0));
     }
-    Ok(found.iter().map(|(id, _)| id.clone()).collect())
+    Ok(found.1.iter().map(|(id, _)| id.clone()).collect())
+}
+
+/// What keeps a run from being whole: targets of the job without a backup in it, and backups that are not proven.
+fn lacking(policies: &[Policy], shelf: &Shelf<'_>, job: &str, found: &[(BackupId, bool)]) -> Vec<String> {
+    let then = found.iter().flat_map(|(id, _)| shelf.copies_of(id)).filter(|copy| !copy.remembered);
+    let then = then.into_iter().find_map(|copy| backups::policy_of(&shelf.stores[copy.rack], &copy.stored));
+    let is_of = |policy: &&Policy| found.iter().any(|(id, _)| policy.name() == id.series.policy.as_str());
+    let policy = then.as_ref().or_else(|| policies.iter().find(is_of));
+    let targets = policy.and_then(|policy| policy.jobs().get(job)).map(|job| job.targets.as_slice());
+    let missing = targets
+        .unwrap_or_default()
+        .iter()
+        .filter(|name| !found.iter().any(|(id, _)| name.as_str() == id.series.target))
+        .map(|name| format!("it holds no backup of `{name}`"));
+    let unproven = found.iter().filter(|(_, proven)| !proven);
+    let unproven = unproven.map(|(id, _)| {
+        let name = &id.series.target;
+        if shelf.copies_of(id).iter().any(|copy| !copy.remembered) {
+            format!("its backup of `{name}` is not proven")
+        } else {
+            format!("the store of its backup of `{name}` cannot be reached")
+        }
+    });
+    missing.chain(unproven).collect()
 }

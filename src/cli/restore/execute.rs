@@ -2,15 +2,14 @@
 #![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to")]
 
 use super::{
-    super::{backups::Shelf, error::CliError, output, session::Session, signals, verify},
+    super::{backups::Shelf, error::CliError, journal::Line, output, session::Session, signals, verify},
     Choice, Restored,
 };
 use crate::{
-    catalog::HistoryEntry,
     engines::EngineError,
     restore::{self, Order, RestoreError},
     store::{
-        Record, RecordKind, Stamp, Store as _,
+        Record, RecordKind, Store as _,
         lock::{self, Mode},
     },
     watch::Watch,
@@ -32,7 +31,7 @@ pub(super) fn execute(
         locks.push(verify::lock(&shelf.stores[choice.copy.rack], &choice.copy.stored)?);
         place_locks.push(lock_place(session, &choice.to)?);
     }
-    let history = History::begin(session, choices);
+    let history = begin_line(session, choices);
     let outcome = prepare_and_commit(session, shelf, orders, &watch);
     history.end(session, outcome.as_ref().err());
     let restored = outcome?;
@@ -147,10 +146,13 @@ pub(super) fn swap_error(error: &RestoreError) -> CliError {
 /// Two restores of one place exclude each other, whatever policy or store they come from and however it is spelled.
 pub(super) fn lock_place(session: &Session, to: &Path) -> Result<lock::Lock, CliError> {
     let folder = session.host.state_folder("locks")?;
-    let real = fs::canonicalize(to).unwrap_or_else(|_| {
-        let parent = to.parent().and_then(|parent| fs::canonicalize(parent).ok());
-        parent.and_then(|parent| Some(parent.join(to.file_name()?))).unwrap_or_else(|| to.to_owned())
+    // A place that is not there yet lies below the nearest folder that is.
+    let real = to.ancestors().find_map(|above| {
+        let below = to.strip_prefix(above).ok()?;
+        let found = fs::canonicalize(above).ok()?;
+        Some(if below.as_os_str().is_empty() { found } else { found.join(below) })
     });
+    let real = real.unwrap_or_else(|| to.to_owned());
     let name = hex::encode(&Sha256::digest(real.as_os_str().as_encoded_bytes())[..16]);
     lock::lock(&folder.join(name), Mode::Exclusive, &lock::HolderNote::own()).map_err(|error| match error {
         lock::LockError::Held(holder) => {
@@ -161,64 +163,20 @@ pub(super) fn lock_place(session: &Session, to: &Path) -> Result<lock::Lock, Cli
     })
 }
 
-/// The line of a restore in the history, told before and after. That it cannot be written keeps nobody from his data.
-pub(super) struct History {
-    run: Option<String>,
-    details: serde_json::Value,
-}
-
-impl History {
-    fn begin(session: &Session, choices: &[Choice<'_>]) -> Self {
-        let details: Vec<_> = choices
-            .iter()
-            .map(|choice| {
-                let (id, to) = (choice.copy.stored.id.to_string(), choice.to.display().to_string());
-                serde_json::json!({ "backup": id, "to": to })
-            })
-            .collect();
-        let (policy, digest) = choices.first().map_or(("", ""), |choice| {
-            let manifest = &choice.copy.stored.manifest;
-            (manifest.policy.as_str(), manifest.policy_digest.as_str())
-        });
-        Self::note(session, policy, digest, serde_json::json!({ "restores": details }))
-    }
-
-    pub(super) fn note(session: &Session, policy: &str, digest: &str, details: serde_json::Value) -> Self {
-        let now = session.host.now();
-        let run = session.catalog().and_then(|catalog| {
-            (1..1_000).find_map(|n| {
-                let suffix = if n > 1 { format!("-{n}") } else { String::new() };
-                let entry = HistoryEntry {
-                    run: format!("{policy}/restore/{}{suffix}", Stamp::first(now)),
-                    policy: policy.to_owned(),
-                    digest: digest.to_owned(),
-                    kind: "restore".to_owned(),
-                    started: session.host.real_now(),
-                    finished: None,
-                    outcome: "open".to_owned(),
-                    details: details.clone(),
-                };
-                matches!(catalog.begin(&entry), Ok(true)).then_some(entry.run)
-            })
-        });
-        Self { run, details }
-    }
-
-    pub(super) fn end(mut self, session: &Session, failed: Option<&CliError>) {
-        let Some(run) = &self.run else { return };
-        let outcome = match failed {
-            None => "done",
-            Some(error) if error.exit == 130 => "interrupted",
-            Some(_) => "failed",
-        };
-        if let (Some(error), Some(details)) = (failed, self.details.as_object_mut()) {
-            details.insert("error".to_owned(), error.message.clone().into());
-        }
-        let Some(catalog) = session.catalog() else { return };
-        if let Err(error) = catalog.finish(run, session.host.real_now(), outcome, &self.details) {
-            output::warn(&error.to_string());
-        }
-    }
+/// Begins the line of a restore in the history.
+fn begin_line(session: &Session, choices: &[Choice<'_>]) -> Line {
+    let details: Vec<_> = choices
+        .iter()
+        .map(|choice| {
+            let (id, to) = (choice.copy.stored.id.to_string(), choice.to.display().to_string());
+            serde_json::json!({ "backup": id, "to": to })
+        })
+        .collect();
+    let (policy, digest) = choices.first().map_or(("", ""), |choice| {
+        let manifest = &choice.copy.stored.manifest;
+        (manifest.policy.as_str(), manifest.policy_digest.as_str())
+    });
+    Line::begin(session, "restore", policy, digest, serde_json::json!({ "restores": details }))
 }
 
 fn record(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>, result: &Restored) {

@@ -41,12 +41,15 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
         row("unread", paint(WARNING, output::printable(name)));
     }
     for newer in
-        shelf.known().iter().filter(|entry| entry.id.series == stored.id.series && entry.id > stored.id)
+        shelf.at_hand().iter().filter(|entry| entry.id.series == stored.id.series && entry.id > stored.id)
     {
         let damage = shelf.damaged.iter().find(|damaged| damaged.id == newer.id);
         let why = match damage {
             _ if newer.future => "dated in the future".to_owned(),
             _ if newer.proven => "not the one asked for".to_owned(),
+            None if shelf.copies_of(&newer.id).iter().all(|copy| copy.remembered) => {
+                "its store cannot be reached".to_owned()
+            }
             Some(damage) => damage.why.clone(),
             None => "not proven".to_owned(),
         };

@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to")]
 
 use super::{
-    super::{args::Restore, error::CliError, output, session::Session, signals},
+    super::{args::Restore, error::CliError, journal::Line, output, session::Session, signals},
     Restored, execute,
 };
 use crate::{
@@ -38,7 +38,7 @@ pub(super) fn undo(
         Some(Err(why)) => return Err(CliError::invalid(format!("target `{name}`: {why}"))),
         None => return Err(CliError::invalid(format!("the place of `{name}` is unknown here"))),
     };
-    let live = &source.path;
+    let live = &super::behind_links(target, source.path.clone());
     let Some(old) = restore::newest_aside(live)? else {
         return Err(CliError::unknown(format!("nothing was set aside of {}", live.display())));
     };
@@ -61,7 +61,7 @@ pub(super) fn undo(
     let details = serde_json::json!({
         "undo": target.name.to_string(), "from": old.display().to_string(), "to": live.display().to_string(),
     });
-    let history = execute::History::note(session, policy.name().as_str(), policy.digest(), details);
+    let history = Line::begin(session, "restore", policy.name().as_str(), policy.digest(), details);
     let swapped = source.engine.swap(&old, live, &aside, &watch).map_err(|source| {
         execute::swap_error(&RestoreError::Swap { to: live.clone(), source, left: Vec::new() })
     });

@@ -33,11 +33,24 @@ pub(super) fn judge_tables(
     for table in facts.classes().keys().filter(|table| classes.all(table).count() > 1) {
         evidence.warnings.push(format!("table `{table}` falls in more than one class"));
     }
-    for glob in Classes::idle(tables, &facts.classes()) {
-        evidence.warnings.push(format!("no table matches `{glob}`, said to be irreplaceable"));
-    }
+    let present = facts.classes();
+    let matching_none = Classes::idle(tables, &present);
+    evidence.warnings.extend(
+        matching_none.iter().map(|glob| format!("no table matches `{glob}`, said to be irreplaceable")),
+    );
     if asked.level >= Level::Checks {
         evidence.checks.extend(row_checks(facts, asked));
+        // With no other check either, nothing was shown that `checks` could stand for: this is why.
+        if evidence.checks.is_empty() && !matching_none.is_empty() {
+            let globs = matching_none.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(", ");
+            evidence.checks.push(CheckResult {
+                name: "irreplaceable tables".to_owned(),
+                passed: false,
+                expected: expectation::shortened(&format!("a table that matches {globs}")),
+                actual: Some(expectation::shortened(&format!("no table matches {globs}"))),
+                on_fail: OnFail::Fail,
+            });
+        }
         if asked.source.is_some_and(|source| source.tables.is_empty()) && !facts.counted.is_empty() {
             evidence.warnings.push("the source's rows were not recorded".to_owned());
         }

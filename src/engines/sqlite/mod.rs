@@ -32,7 +32,7 @@ use std::{
     collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// One SQLite database file.
@@ -150,17 +150,28 @@ impl Engine for Sqlite {
             return Err(EngineError::Refused(why.to_owned()));
         }
         let cancel = Cancel::default();
-        let watch = Watch::new(&cancel, None, &|_| ());
+        // Counting is for a person's eye, who is waiting.
+        #[expect(clippy::disallowed_methods, reason = "deadlines are measured on the monotonic clock")]
+        let deadline = Instant::now() + LONGEST;
+        let watch = Watch::new(&cancel, Some(deadline), &|_| ());
+        let late = |error: EngineError| {
+            if watch.check().is_ok() {
+                return error;
+            }
+            EngineError::Refused(format!("it would take longer than {} s", LONGEST.as_secs()))
+        };
         let opened = open::patiently(LONGEST, &watch, || {
             // In write-ahead mode an ordinary reader makes `-wal` and `-shm` where nobody is connected. All of it is in
             // the one file then; should somebody connect this moment, a count for a person's eye may be off.
             let alone = is_wal && !is_used;
-            let database = if alone { Database::still_live(place)? } else { Database::live(place)? };
+            let mut database = if alone { Database::still_live(place)? } else { Database::live(place)? };
+            database.stop_with(&watch)?;
             database.begin()?;
             Ok(database)
-        })?;
+        })
+        .map_err(late)?;
         match opened {
-            Ok(database) => Ok(database.facts(tables)?.counted),
+            Ok(database) => Ok(database.facts(tables).map_err(late)?.counted),
             Err(error) if open::is_busy(&error) => Err(busy(place)),
             Err(error) => Err(open::library("open", place, &error)),
         }

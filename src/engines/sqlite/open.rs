@@ -10,6 +10,7 @@
 use super::super::EngineError;
 use crate::{
     fault::{Fault, OnPath},
+    platform::files,
     watch::Watch,
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, limits::Limit};
@@ -170,7 +171,7 @@ impl Database {
     /// Opens someone else's file as if nothing wrote it, which the caller makes sure of afterwards.
     pub(super) fn still_live(path: &Path) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        let database = Self::open(path, immutable_uri(path), flags)?;
+        let database = Self::open(path, files::immutable_uri(path), flags)?;
         database.reading(32)?;
         Ok(database)
     }
@@ -285,25 +286,4 @@ pub(super) fn patiently<T>(
             result => return Ok(result),
         }
     }
-}
-
-/// The name under which SQLite opens a file without locks and side files (sqlite.org/uri.html).
-fn immutable_uri(path: &Path) -> OsString {
-    let mut uri = String::from("file:");
-    let bytes = path.as_os_str().as_encoded_bytes();
-    if cfg!(windows) && !bytes.starts_with(b"/") {
-        uri.push_str("///");
-    }
-    for byte in bytes {
-        match byte {
-            b'\\' if cfg!(windows) => uri.push('/'),
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-                uri.push(char::from(*byte));
-            }
-            b':' if cfg!(windows) => uri.push(':'),
-            _ => uri.extend(format!("%{byte:02X}").chars()),
-        }
-    }
-    uri.push_str("?immutable=1");
-    OsString::from(uri)
 }
