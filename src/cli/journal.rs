@@ -33,7 +33,7 @@ impl Line {
                     policy: policy.to_owned(),
                     digest: digest.to_owned(),
                     kind: kind.to_owned(),
-                    started: now,
+                    started: session.host.real_now(),
                     finished: None,
                     outcome: "open".to_owned(),
                     details: details.clone(),

@@ -27,6 +27,7 @@ const EFFECTS: &str = "
     src/cli/session.rs
     src/engines/sqlite/capture.rs
     src/engines/sqlite/files.rs
+    src/engines/sqlite/mod.rs
     src/engines/sqlite/open.rs
     src/engines/sqlite/pages.rs
     src/engines/sqlite/restore.rs

@@ -82,8 +82,10 @@ pub(super) fn stream(
 
 /// Refuses a place where SQLite would replay a left-over log or journal into what is put there: the restored database
 /// would silently show other data, and `integrity_check` would find nothing wrong.
+///
+/// A left-over index of a log (`-shm`) is none of them: without a log the first to open the database makes it anew.
 pub(super) fn refuse_left_overs(place: &Path) -> Result<(), EngineError> {
-    for suffix in SIDE_FILES {
+    for suffix in SIDE_FILES.into_iter().filter(|suffix| *suffix != "-shm") {
         let side = beside(place, suffix);
         if length(&side)?.is_some_and(|length| length > 0) {
             return Err(EngineError::Refused(format!(
