@@ -156,6 +156,7 @@ fn decide<'a>(
     // What was proven once must be shown again; what never was is restored as it is, with a warning.
     let level =
         if copy.stored.proven() { copy.stored.manifest.level.min(Level::Checks) } else { Level::Checksum };
+    refuse_what_holds_backups(shelf, &to, &*engine)?;
     Ok(Choice { copy, target, engine, to, aside, is_live, level })
 }
 
@@ -206,6 +207,25 @@ fn apart(choices: &[Choice<'_>]) -> Result<(), CliError> {
             let [one, other] = [one, other].map(|choice| format!("`{}`", choice.target.name.value));
             return Err(CliError::invalid(format!("{one} and {other} lie in one place"))
                 .help("restore them one after the other, the outer one first"));
+        }
+    }
+    Ok(())
+}
+
+/// A restore over a store or into one would set the backups themselves aside; one over a folder that holds a store must
+/// be of a target that leaves it out, and then carries it over.
+fn refuse_what_holds_backups(shelf: &Shelf<'_>, to: &Path, engine: &dyn Engine) -> Result<(), CliError> {
+    // By name and by what links lead to: neither way may end in it.
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    for rack in &shelf.stores {
+        let place = rack.store.root();
+        if to.starts_with(place) || real(to).starts_with(real(place)) || engine.reads(place) {
+            let name = &rack.name;
+            return Err(CliError::refused(format!(
+                "{} is, holds or lies in the store `{name}`",
+                to.display()
+            ))
+            .help("name another place with `--to`"));
         }
     }
     Ok(())

@@ -37,3 +37,15 @@ fn a_store_that_the_target_leaves_out_is_accepted() {
         assert_eq!(answer.exit, 0, "{}", answer.stderr);
     }
 }
+
+#[test]
+fn a_restore_over_a_store_or_into_one_is_refused() {
+    let sandbox = Sandbox::with_policy(&INSIDE.replace("proj/backups", "store"));
+    sandbox.write("proj/a.txt", "a");
+    sandbox.run(&["run"]).exits(0);
+    for place in ["store", "store/app", "store/x", "."] {
+        let answer = sandbox.run(&["restore", "proj", "--to", place, "--yes"]);
+        assert_eq!(answer.exit, 5, "{place}: {}", answer.stderr);
+    }
+    assert_eq!(sandbox.run(&["list", "--json"]).exits(0).json().as_array().unwrap().len(), 1);
+}

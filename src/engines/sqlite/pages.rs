@@ -126,7 +126,7 @@ pub(super) fn copy(
                 .connection
                 .execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
                 .map_err(|error| failed(&error))?;
-            write_into(database, &mut target, Duration::ZERO, watch)?;
+            write_into(database, &mut target, Duration::ZERO, watch, &mut || Ok(()))?;
             drop(target);
             let mut first = Vec::with_capacity(100);
             let file = std::fs::File::open(copy).map_err(EngineError::In)?;
@@ -141,22 +141,30 @@ pub(super) fn copy(
 /// target, waiting at most `wait` in all for those who hold it. Until it returns, the target holds what it held.
 ///
 /// With the source's transaction held, the copy never restarts, however busy its writers are; the target's write lock
-/// stays between the steps. `run_to_completion` would wait for ever on a locked target.
+/// stays between the steps. `run_to_completion` would wait for ever on a locked target. `once_locked` is called when the
+/// target's write lock is held and nothing of it is written yet.
 pub(super) fn write_into(
     source: &Database,
     target: &mut Database,
     wait: Duration,
     watch: &Watch<'_>,
+    once_locked: &mut dyn FnMut() -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
     let path = target.path.clone();
     let until = Instant::now() + wait;
     let failed = |error: rusqlite::Error| open::library("write", &path, &error);
     let backup = Backup::new(&source.connection, &mut target.connection).map_err(failed)?;
+    // A step of no pages takes the target's write lock and does nothing else.
+    let mut pages_a_step = 0;
     loop {
         // Dropping the backup before its end rolls the target back (sqlite.org/c3ref/backup_finish.html).
         watch.check()?;
-        match backup.step(1024).map_err(failed)? {
+        match backup.step(pages_a_step).map_err(failed)? {
             StepResult::Done => return Ok(()),
+            StepResult::More if pages_a_step == 0 => {
+                once_locked()?;
+                pages_a_step = 1024;
+            }
             StepResult::More => {
                 let progress = backup.progress();
                 let pages = |count: i32| u64::from(count.unsigned_abs());

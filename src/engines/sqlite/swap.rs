@@ -292,7 +292,7 @@ fn write_over(
         database.begin()?;
         Ok(database)
     })?;
-    let mut old = match opened {
+    let old = match opened {
         Ok(old) => old,
         Err(error) if open::is_busy(&error) => return Err(super::busy(live)),
         Err(error) if open::is_damage(&error) => return refused("it is damaged"),
@@ -305,12 +305,27 @@ fn write_over(
     if page_size(&old)? != page_size(&restored)? {
         return refused("the restored database has another page size");
     }
-    safety_copy(engine, &mut old, live, aside, watch)?;
+    let mode = old.connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+    let has_log = mode.map_err(|error| old.library("read", &error))? == "wal";
     old.end()?;
     drop(old);
-    // From here on a failure leaves the old content: the backup API's transaction ends with its last page or not at all.
-    if let Err(error) = write(&restored, live, watch) {
-        drop(fs::remove_file(aside));
+    // The safety copy is made while the write lock is held that the restored content is then written under: whatever
+    // others committed is in the copy, and nobody commits between the two. On a failure the old content stays: the
+    // backup API's transaction ends with its last page or not at all.
+    let mut is_copied = false;
+    let written = write(&restored, live, watch, &mut || {
+        if has_log {
+            copy_beside_log(engine, live, aside, watch)?;
+        } else {
+            copy_bytes(live, aside)?;
+        }
+        is_copied = true;
+        Ok(())
+    });
+    if let Err(error) = written {
+        if is_copied {
+            drop(fs::remove_file(aside));
+        }
         return Err(error);
     }
     // What is written is not left half-checked by a request to stop.
@@ -323,7 +338,7 @@ fn write_over(
     .and_then(|now| now.is_structurally_sound(&unhurried));
     if !matches!(sound, Ok(true)) {
         let safe = Database::still(aside).map_err(|error| open::library("open", aside, &error))?;
-        write(&safe, live, &unhurried)?;
+        write(&safe, live, &unhurried, &mut || Ok(()))?;
         return Err(EngineError::Refused(format!(
             "{} was not sound after it was written, and was put back; the safety copy is {}",
             live.display(),
@@ -333,9 +348,39 @@ fn write_over(
     Ok(Swapped { aside: Some(aside.to_owned()), method: "backup-api" })
 }
 
-fn write(from: &Database, live: &Path, watch: &Watch<'_>) -> Result<(), EngineError> {
+fn write(
+    from: &Database,
+    live: &Path,
+    watch: &Watch<'_>,
+    once_locked: &mut dyn FnMut() -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
     let mut database = Database::writing(live).map_err(|error| open::library("open", live, &error))?;
-    pages::write_into(from, &mut database, WAIT_TO_WRITE, watch)
+    pages::write_into(from, &mut database, WAIT_TO_WRITE, watch, once_locked)
+}
+
+/// The safety copy of a database with a write-ahead log, whose readers go on while its write lock is held.
+fn copy_beside_log(engine: &Sqlite, live: &Path, aside: &Path, watch: &Watch<'_>) -> Result<(), EngineError> {
+    let opened = Database::live(live).and_then(|old| old.begin().map(|()| old));
+    let mut old = opened.map_err(|error| open::library("open", live, &error))?;
+    safety_copy(engine, &mut old, live, aside, watch)?;
+    old.end()
+}
+
+/// The safety copy of a database in rollback-journal mode, whose write lock keeps readers out too: its file, which is its
+/// committed content while nothing was written under that lock.
+fn copy_bytes(live: &Path, aside: &Path) -> Result<(), EngineError> {
+    let part =
+        super::files::Temporary::new(aside.parent().unwrap_or_else(|| Path::new(".")), &part_name(aside));
+    // Closing any handle on the file would drop the very lock that is held (see the lock trap in `open`): this one is
+    // kept to the end of the process, once for each database that is restored while in use.
+    let file = std::mem::ManuallyDrop::new(fs::File::open(live).on("open", live)?);
+    let mut copy = super::files::create_private(part.path())?;
+    io::copy(&mut &*file, &mut copy).on("copy to", part.path())?;
+    drop(copy);
+    keep_owner(live, part.path())?;
+    sync(part.path())?;
+    rename_new(part.path(), aside)?;
+    Ok(sync_folder_of(aside)?)
 }
 
 /// Copies what a connection sees to `aside`, durable before it bears that name.
