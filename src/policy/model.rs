@@ -1,6 +1,6 @@
 //! The policy as meant: every name resolved, every default applied, every rule of the language held.
 //!
-//! Only [`lower`](super::lower) makes a [`Policy`], and a `Policy` only ever lends its parts; holding one is the proof
+//! Only `lower` makes a [`Policy`], and a `Policy` only ever lends its parts; holding one is the proof
 //! that the text was checked.
 
 mod check;

@@ -1,6 +1,6 @@
 //! Running: interprets a plan's steps against the world, and tells what happens as events.
 //!
-//! [`job`] holds the one exhaustive match on [`Action`](crate::plan::Action); the other modules are its hands.
+//! `job` holds the one exhaustive match on [`Action`](crate::plan::Action); the other modules are its hands.
 
 mod admit;
 mod capture;
