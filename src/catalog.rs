@@ -151,15 +151,18 @@ impl Catalog {
             .map_err(|e| self.err(e))
     }
 
-    /// Begins a line of the history; `false` when the run's id is taken.
-    pub fn begin(&self, entry: &HistoryEntry) -> Result<bool, CatalogError> {
-        let sql = "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, NULL, 'open', ?6) ON CONFLICT DO NOTHING";
+    /// Enters a line of the history: one that begins, or one that only the stores remember. `false` when the run's id is
+    /// taken; the line that is there stays as it is.
+    pub fn enter(&self, entry: &HistoryEntry) -> Result<bool, CatalogError> {
+        let sql = "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
         let values = params![
             entry.run,
             entry.policy,
             entry.digest,
             entry.kind,
             entry.started.to_rfc3339(),
+            entry.finished.map(|time| time.to_rfc3339()),
+            entry.outcome,
             entry.details.to_string()
         ];
         self.connection.execute(sql, values).map(|n| n == 1).map_err(|e| self.err(e))
@@ -262,22 +265,6 @@ impl Catalog {
             transaction.commit()
         };
         replace(&mut self.connection).map_err(|e| self.err(e))
-    }
-
-    /// Enters a run that only the stores remember; a line that is there stays as it is.
-    pub fn recover_run(&self, entry: &HistoryEntry) -> Result<bool, CatalogError> {
-        let sql = "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
-        let values = params![
-            entry.run,
-            entry.policy,
-            entry.digest,
-            entry.kind,
-            entry.started.to_rfc3339(),
-            entry.finished.map(|time| time.to_rfc3339()),
-            entry.outcome,
-            entry.details.to_string()
-        ];
-        self.connection.execute(sql, values).map(|n| n == 1).map_err(|e| self.err(e))
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn catalog(session: &Session, args: &Args) -> Result<u8, CliError> {
         }
     }
     for entry in runs.values() {
-        catalog.recover_run(entry)?;
+        catalog.enter(entry)?;
     }
     if session.global.json {
         return output::print_json(&serde_json::json!({ "copies": backups, "runs": runs.len() }));

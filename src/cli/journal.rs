@@ -38,7 +38,7 @@ impl Line {
                     outcome: "open".to_owned(),
                     details: details.clone(),
                 };
-                matches!(catalog.begin(&entry), Ok(true)).then_some(entry.run)
+                matches!(catalog.enter(&entry), Ok(true)).then_some(entry.run)
             })
         });
         Self { run, details }

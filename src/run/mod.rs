@@ -170,7 +170,7 @@ fn tag(order: &Order<'_>, catalog: Option<&Catalog>) -> Tag {
             details: details(order.plan, &[], &[]),
         };
         // The history's unique key settles it between two runs that start in the same second.
-        match catalog.map(|catalog| catalog.begin(&entry)) {
+        match catalog.map(|catalog| catalog.enter(&entry)) {
             Some(Ok(false)) => {
                 taken.insert(stamp);
             }
