@@ -205,6 +205,28 @@ impl<'a> World<'a> {
         problems
     }
 
+    /// The stores that lie in a folder under version control.
+    pub fn stores_in_repositories(&self) -> Vec<Problem> {
+        const MARKS: [&str; 4] = [".git", ".hg", ".jj", ".svn"];
+        let is_versioned = |folder: &std::path::Path| {
+            folder.ancestors().any(|around| MARKS.iter().any(|mark| around.join(mark).exists()))
+        };
+        let mut problems = Vec::new();
+        for (name, store) in self.policy.stores() {
+            let Some(Ok(view)) = self.stores.get(name) else { continue };
+            if is_versioned(&view.path) {
+                let message = format!("the store `{name}` lies in a folder under version control");
+                let help = "put it elsewhere, as in `~/Backups/app`: backups do not belong into commits, and a clean-up of the \
+                            repository would delete them";
+                problems.push(
+                    Problem::new(Code::StoreInRepository, message, help)
+                        .label(store.path.span, "inside a repository"),
+                );
+            }
+        }
+        problems
+    }
+
     /// A source's place in the policy: file, line and column, from 1.
     pub fn place_of_source(&self, target: &str) -> String {
         let source = self.policy.source();

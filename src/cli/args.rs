@@ -122,6 +122,10 @@ pub enum Format {
     Human,
     /// One JSON object.
     Json,
+    /// Annotations of a pull request, as GitHub's runners read them.
+    Github,
+    /// A SARIF 2.1.0 log, as code hosts and editors read it.
+    Sarif,
 }
 
 /// What `--deny` makes fail.

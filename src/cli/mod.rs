@@ -7,6 +7,7 @@ mod check;
 mod delete;
 mod dry_run;
 mod error;
+mod explain;
 mod history;
 mod journal;
 mod list;
@@ -49,7 +50,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
     match command {
         Command::Check(args) => check::check(session, &args),
-        Command::Explain(args) => check::explain(session, &args),
+        Command::Explain(args) => explain::explain(session, &args),
         Command::Schema(args) => schema::schema(session, &args),
         Command::Plan(args) => plan::plan(session, &args),
         Command::Run(args) => run::run(session, &args),

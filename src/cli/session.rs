@@ -108,7 +108,7 @@ impl Session {
         let given = if given.is_empty() { &self.global.policy } else { given };
         let mut loaded = Vec::new();
         for file in self.files(given)? {
-            loaded.push(self.load_one(&file)?);
+            loaded.push(self.load_one(&file));
         }
         let valid: Vec<(usize, &Policy)> =
             loaded.iter().enumerate().filter_map(|(n, one)| Some((n, one.policy.as_ref()?))).collect();
@@ -122,12 +122,14 @@ impl Session {
         Ok(loaded)
     }
 
-    fn load_one(&self, file: &Path) -> Result<Loaded, CliError> {
+    fn load_one(&self, file: &Path) -> Loaded {
         let place = policy::paths::normalized(&self.host.working_folder.join(file));
-        let bytes = read_bounded(&place)
-            .map_err(|error| CliError::invalid(format!("cannot read {}: {error}", file.display())))?;
-        let folder = place.parent().unwrap_or(&place);
-        Ok(policy::load(&file.display().to_string(), folder, &bytes))
+        let (name, folder) = (file.display().to_string(), place.parent().unwrap_or(&place));
+        match read_bounded(&place) {
+            Ok(bytes) => policy::load(&name, folder, &bytes),
+            // One of several files that cannot be read does not hide what the others have to say.
+            Err(error) => Loaded::unreadable(&name, folder, &error.to_string()),
+        }
     }
 
     /// Loads the policies meant, which must all be valid.

@@ -123,6 +123,7 @@ document! {
         /// The folder.
         path [required = "path: ../files"]: Spanned<PathTemplate>,
         /// Globs of what is taken, relative to the folder, such as `**/*.py`. Without it everything is.
+        #[schemars(length(min = 1))]
         include: Vec<Spanned<String>>,
         /// Globs of what is left out, relative to the folder. They win over `include`.
         exclude: Vec<Spanned<String>>,

@@ -4,18 +4,20 @@
 //! from something's absence are made only when everything could be read.
 
 mod job;
+mod query;
 mod target;
 
 use super::{
     Source, Spanned,
     document::{Map, PolicyDocument, Short, StoreDocument},
+    lint::lint,
     model::{PathTemplate, Policy, Store},
     nearest::{listed, nearest},
     problem::{Code, Problem, Severity},
     values::{Name, name::Alphabet},
 };
 use chrono_tz::Tz;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Collects problems while a document is lowered.
 struct Lower<'a> {
@@ -37,11 +39,19 @@ pub(super) fn lower(
         // Keys and values of another version would only be called unknown here.
         return (None, vec![Problem::error(Code::BadVersion, message, help).label(version.span, "")]);
     }
-    let policy = lower.policy(document);
-    let mut problems = lower.allowed(document);
+    let mut policy = lower.policy(document);
+    let allowed = lower.allowed(document);
+    if let Some(policy) = policy.as_ref().filter(|_| lower.clean()) {
+        lower.problems.extend(lint(policy, document));
+    }
+    lower.accept(&allowed);
+    let mut problems = lower.problems;
     problems.sort_by(Problem::order);
     problems.dedup();
     let valid = !problems.iter().any(Problem::is_error);
+    if let Some(policy) = &mut policy {
+        policy.allow = allowed.into_iter().map(|(code, _)| code).collect();
+    }
     (policy.filter(|_| valid), problems)
 }
 
@@ -60,13 +70,6 @@ impl Lower<'_> {
         let stores = self.stores(document.stores.as_ref());
         let targets = self.targets(document.targets.as_ref());
         let jobs = self.jobs(document, &targets);
-        if self.clean() {
-            self.zone_not_written(document);
-            self.unused("store", stores.keys(), |name| {
-                jobs.values().any(|job| job.stores.iter().any(|store| store.store == *name))
-            });
-            self.unused("target", targets.keys(), |name| jobs.values().any(|job| job.targets.contains(name)));
-        }
         let policy = Policy {
             source: self.source.clone(),
             digest: String::new(),
@@ -82,6 +85,7 @@ impl Lower<'_> {
                 .map(|(name, target)| Some((name.value, target?)))
                 .collect::<Option<_>>()?,
             jobs,
+            allow: BTreeSet::new(),
         };
         Some(policy.with_digest())
     }
@@ -126,23 +130,8 @@ impl Lower<'_> {
         document: Option<&Map<Short<StoreDocument>>>,
     ) -> BTreeMap<Spanned<Name>, Option<Store>> {
         let mut stores = BTreeMap::new();
-        let mut folders: BTreeMap<&str, &Spanned<String>> = BTreeMap::new();
         for (key, store) in document.iter().flat_map(|map| &map.entries) {
             let Some(name) = self.name(key, "store", Alphabet::Plain) else { continue };
-            let path = store.as_ref().and_then(|store| store.0.path.as_ref());
-            if let Some(path) = path {
-                let folder = path.value.0.as_written().trim_end_matches('/');
-                if let Some(first) = folders.insert(folder, key) {
-                    let message =
-                        format!("the stores `{}` and `{}` are the same folder", first.value, key.value);
-                    let help = "give each a folder of its own, best on another disk; two copies in one folder are one";
-                    self.note(
-                        Problem::new(Code::SameFolder, message, help)
-                            .label(path.span, "the same folder")
-                            .label(first.span, "the other store"),
-                    );
-                }
-            }
             let lowered = store.as_ref().and_then(|store| self.store(&name, &store.0));
             stores.insert(name, lowered);
         }
@@ -212,40 +201,8 @@ impl Lower<'_> {
         None
     }
 
-    fn unused<'n>(
-        &mut self,
-        kind: &str,
-        names: impl Iterator<Item = &'n Spanned<Name>>,
-        used: impl Fn(&Name) -> bool,
-    ) {
-        for name in names.filter(|name| !used(&name.value)) {
-            let message = format!("no job uses the {kind} `{}`", name.value);
-            let help = format!("name it in a job's `{kind}s`, or remove it");
-            self.note(Problem::new(Code::Unused, message, help).label(name.span, "not used"));
-        }
-    }
-
-    /// A schedule that names an hour means another moment in every zone.
-    fn zone_not_written(&mut self, document: &PolicyDocument) {
-        if document.timezone.is_some() {
-            return;
-        }
-        let jobs = document.jobs.iter().flat_map(|jobs| &jobs.entries).filter_map(|(_, job)| job.as_ref());
-        let schedules = jobs.filter_map(|job| job.schedule.as_ref()?.0.cron.as_ref());
-        let Some(first) = schedules.into_iter().find(|cron| names_an_hour(cron.value.0.as_written())) else {
-            return;
-        };
-        let problem = Problem::new(
-            Code::ZoneNotWritten,
-            "this schedule names an hour, and the policy names no time zone: UTC is meant",
-            "add `timezone: Europe/Berlin` (your zone), or `timezone: UTC` if UTC is meant",
-        );
-        self.note(problem.label(first.span, "an hour in UTC"));
-    }
-
-    /// Drops the warnings that the policy accepts, and checks the list of them.
-    fn allowed(mut self, document: &PolicyDocument) -> Vec<Problem> {
-        let clean = self.clean();
+    /// The warnings that the policy accepts; notes what cannot be accepted.
+    fn allowed<'d>(&mut self, document: &'d PolicyDocument) -> Vec<(Code, &'d Spanned<String>)> {
         let mut accepted: Vec<(Code, &Spanned<String>)> = Vec::new();
         for written in document.allow.iter().flatten() {
             match Code::parse(&written.value) {
@@ -275,10 +232,16 @@ impl Lower<'_> {
                 }
             }
         }
-        for (code, written) in accepted {
+        accepted
+    }
+
+    /// Drops the warnings that the policy accepts, and tells which of them do not occur.
+    fn accept(&mut self, accepted: &[(Code, &Spanned<String>)]) {
+        let clean = self.clean();
+        for &(code, written) in accepted {
             let before = self.problems.len();
             self.problems.retain(|problem| problem.code != code || problem.severity != Severity::Warning);
-            if before == self.problems.len() && clean {
+            if before == self.problems.len() && clean && code.is_of_the_text() {
                 let message = format!("`{code}` does not occur in this policy");
                 let help = "remove it from `allow`, so that it cannot hide a later mistake";
                 self.note(
@@ -287,15 +250,5 @@ impl Lower<'_> {
                 );
             }
         }
-        self.problems
-    }
-}
-
-/// Whether an expression's hour is anything but `*`.
-fn names_an_hour(expression: &str) -> bool {
-    match expression.trim() {
-        "@hourly" => false,
-        written if written.starts_with('@') => true,
-        written => written.split_whitespace().nth(1).is_some_and(|hour| hour != "*"),
     }
 }

@@ -9,6 +9,7 @@ mod document;
 pub mod model;
 
 mod digest;
+mod lint;
 mod lower;
 
 pub mod env_file;
@@ -48,6 +49,19 @@ pub struct Loaded {
     pub policy: Option<Policy>,
     /// Everything that was found, by place: errors and warnings.
     pub problems: Vec<Problem>,
+}
+
+impl Loaded {
+    /// A file of which not even the bytes could be had; `why` is the system's reason.
+    pub fn unreadable(name: &str, folder: &Path, why: &str) -> Self {
+        let message = format!("cannot read this file: {why}");
+        let help = "check the name; a folder stands for the `.yaml` and `.yml` files in it";
+        Self {
+            source: Source { name: name.to_owned(), folder: folder.to_owned(), text: "".into() },
+            policy: None,
+            problems: vec![Problem::error(Code::Unreadable, message, help)],
+        }
+    }
 }
 
 /// Reads a policy from the bytes of its file; pure, so the same bytes always load the same.

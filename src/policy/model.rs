@@ -8,12 +8,12 @@ mod check;
 pub use check::{Check, Expectation, OnFail, Query, Scalar, TableClass, Tables};
 
 use super::{
-    Source, Span, Spanned, digest,
+    Code, Source, Span, Spanned, digest,
     values::{Compression, Duration, Level, Name, Percent, Size, Template},
 };
 use crate::schedule::Schedule;
 use chrono_tz::Tz;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One checked policy. Its serialized form is what its digest is taken of.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -29,6 +29,8 @@ pub struct Policy {
     pub(super) stores: BTreeMap<Name, Store>,
     pub(super) targets: BTreeMap<Name, Target>,
     pub(super) jobs: BTreeMap<Name, Job>,
+    #[serde(skip)]
+    pub(super) allow: BTreeSet<Code>,
 }
 
 impl Policy {
@@ -69,6 +71,10 @@ impl Policy {
     /// Its jobs by name.
     pub fn jobs(&self) -> &BTreeMap<Name, Job> {
         &self.jobs
+    }
+    /// Whether warnings of a code are accepted.
+    pub fn allows(&self, code: Code) -> bool {
+        self.allow.contains(&code)
     }
 }
 

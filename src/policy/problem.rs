@@ -53,6 +53,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The file cannot be read.
+    Unreadable = "policy::file::unreadable", Error;
     /// The file is larger than 1 MiB.
     YamlTooLarge = "policy::yaml::too_large", Error;
     /// The file is not UTF-8 text.
@@ -115,6 +117,14 @@ codes! {
     ZoneNotWritten = "policy::timezone::not_written", Warning;
     /// A schedule is not a crontab(5) expression.
     BadCron = "policy::schedule::bad_cron", Error;
+    /// A schedule names a time that a clock change of its zone skips or repeats.
+    ClockChange = "policy::schedule::clock_change", Warning;
+    /// Two jobs of one target start at the same minute.
+    SameMinute = "policy::schedule::same_minute", Warning;
+    /// A job may still run when its next start is due.
+    Overlap = "policy::schedule::overlap", Warning;
+    /// The schedule pauses for longer than the rpo allows.
+    RpoNotMet = "policy::schedule::rpo_not_met", Warning;
     /// `${…}` is not a variable.
     BadVariable = "policy::variable::malformed", Error;
     /// A variable stands where none may.
@@ -135,6 +145,12 @@ codes! {
     SameFolder = "policy::store::same_folder", Warning;
     /// A store lies inside a folder that is backed up into it.
     StoreInTarget = "policy::store::inside_target", Error;
+    /// A store lies in the folder of the database that it keeps backups of.
+    StoreBesideTarget = "policy::store::beside_target", Warning;
+    /// A store lies inside the project that the policy belongs to.
+    StoreInProject = "policy::store::inside_project", Warning;
+    /// A store lies in a folder under version control.
+    StoreInRepository = "policy::store::in_repository", Warning;
     /// A store or target is named that is not declared.
     UnknownReference = "policy::reference::unknown", Error;
     /// A store or target is named twice in one list.
@@ -147,24 +163,40 @@ codes! {
     UnknownPlaceholder = "policy::command::unknown_placeholder", Error;
     /// A `{placeholder}` stands without quotes.
     UnquotedPlaceholder = "policy::command::unquoted_placeholder", Error;
+    /// A shell would run what a placeholder is filled in with.
+    ShellRunsText = "policy::command::shell_runs_text", Warning;
     /// A key does not go with the target's engine.
     NotForEngine = "policy::target::not_for_engine", Error;
     /// A glob cannot be read.
     BadGlob = "policy::glob::invalid", Error;
+    /// A glob is covered by a wider one.
+    ShadowedGlob = "policy::glob::shadowed", Warning;
+    /// The globs of a folder leave nothing to take.
+    TakesNothing = "policy::glob::takes_nothing", Error;
     /// A table is in two classes.
     TwoClasses = "policy::tables::two_classes", Error;
+    /// An irreplaceable table is looked at by no check.
+    NoCheck = "policy::tables::no_check", Warning;
     /// A check's expectation cannot be read.
     BadExpectation = "policy::check::bad_expectation", Error;
+    /// A check's SQL is not one query that only reads.
+    NotAQuery = "policy::check::not_a_query", Error;
     /// A check's expectation looks like a misspelt word of the language.
     NearKeyword = "policy::check::near_keyword", Warning;
     /// Two checks of one target have one name.
     RepeatedCheck = "policy::check::repeated_name", Error;
     /// A level is asked that a target cannot offer.
     NotOffered = "policy::verify::not_offered", Error;
+    /// Less than the checks is asked where data is irreplaceable.
+    BelowChecks = "policy::verify::below_checks", Warning;
     /// A job prunes nothing.
     NoRetention = "policy::retention::none", Warning;
     /// A retention rule keeps nothing.
     ZeroRetention = "policy::retention::zero", Error;
+    /// A retention rule has shorter periods than the schedule has pauses.
+    FinerThanSchedule = "policy::retention::finer_than_schedule", Warning;
+    /// No retention rule keeps two backups that follow each other.
+    LosesRhythm = "policy::retention::loses_rhythm", Warning;
     /// `allow` names a code that does not exist or cannot be accepted.
     BadAllowance = "policy::allow::unknown_code", Error;
     /// `allow` accepts a warning that does not occur.
@@ -172,9 +204,20 @@ codes! {
 }
 
 impl Code {
+    /// Whether the policy's text alone decides if it occurs; the others also need a look at the host.
+    pub const fn is_of_the_text(self) -> bool {
+        !matches!(self, Self::StoreInRepository)
+    }
+
     /// Finds a code by its path.
     pub fn parse(path: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == path)
+    }
+}
+
+impl serde::Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
     }
 }
 

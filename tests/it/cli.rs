@@ -133,7 +133,7 @@ fn check_reports_places_that_programs_can_use() {
 #[test]
 fn warnings_are_denied_where_that_is_asked() {
     let sandbox = Sandbox::with_policy(&SIMPLE.replace("{retention: {last: 3}}", "{}"));
-    sandbox.run(&["check"]).exits(0).says("1 warning");
+    sandbox.run(&["check"]).exits(0).says("2 warnings");
     sandbox.run(&["check", "--deny", "warnings"]).exits(2);
     let code = sandbox.run(&["check", "--json"]).json()["problems"][0]["code"].as_str().unwrap().to_owned();
     sandbox.run(&["explain", &code]).exits(0).says("Mend");

@@ -7,6 +7,7 @@
 )]
 
 mod check;
+mod check_host;
 #[cfg(unix)]
 mod checkout;
 mod cli;

@@ -88,21 +88,6 @@ impl Lower<'_> {
         let rpo = self.longer_than_nothing(document.rpo.as_ref().or(defaults.rpo.as_ref()), "rpo");
         let retry = self.retry(document.retry.as_ref().or(defaults.retry.as_ref()));
         let name = name?;
-        if self.clean() && stores.iter().any(|store| store.retention.is_none()) {
-            let bare: Vec<&str> = stores
-                .iter()
-                .filter(|store| store.retention.is_none())
-                .map(|store| store.store.as_str())
-                .collect();
-            let message = format!(
-                "the job `{}` removes no backup from {}, ever",
-                name.value,
-                crate::policy::nearest::listed(bare)
-            );
-            let help =
-                "add `retention: {daily: 7, weekly: 12}`, or accept it: `allow: [policy::retention::none]`";
-            self.note(Problem::new(Code::NoRetention, message, help).label(name.span, "has no `retention`"));
-        }
         Some(Job {
             name: name.clone(),
             targets,

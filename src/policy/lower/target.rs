@@ -1,6 +1,6 @@
 //! Targets: one engine each, guards, data classes and checks.
 
-use super::Lower;
+use super::{Lower, query::not_a_query};
 use crate::policy::{
     Spanned,
     document::{CheckDocument, DirectoryDocument, Map, SqliteDocument, TablesDocument, TargetDocument},
@@ -100,9 +100,30 @@ impl Lower<'_> {
                 for glob in include.iter().chain(&exclude) {
                     self.glob(glob, true);
                 }
+                self.takes_something(&document.directory.as_ref()?.0);
                 let path = path?;
                 self.no_url(&path, "a folder").then_some(EngineSpec::Directory { path, include, exclude })
             }
+        }
+    }
+
+    /// A folder whose globs leave nothing could only ever fail.
+    fn takes_something(&mut self, document: &DirectoryDocument) {
+        if let (Some([]), Some(key)) = (document.include.as_deref(), document.keys.get("include")) {
+            let help =
+                "name what is taken, as in `include: [\"**/*.py\"]`, or remove `include` to take everything";
+            self.note(
+                Problem::error(Code::Empty, "`include` names nothing", help).label(*key, "takes nothing"),
+            );
+        }
+        let everything =
+            |glob: &&Spanned<String>| matches!(glob.value.as_str(), "*" | "**" | "**/*" | "**/**");
+        if let Some(glob) = document.exclude.iter().flatten().find(everything) {
+            let message = format!("`{}` leaves out everything, so nothing is left to take", glob.value);
+            let help = "narrow it, or remove it; `exclude` wins over `include`";
+            self.note(
+                Problem::error(Code::TakesNothing, message, help).label(glob.span, "leaves out everything"),
+            );
         }
     }
 
@@ -226,6 +247,14 @@ impl Lower<'_> {
         {
             let problem = Problem::error(Code::Empty, "this text is empty", "write it, or remove the key");
             self.note(problem.label(empty.span, "empty"));
+            return None;
+        }
+        if let Some(sql) = &document.sql
+            && let Some(wrong) = not_a_query(&sql.value)
+        {
+            let place = self.source.within(sql.span, &sql.value, wrong.at);
+            let problem = Problem::error(Code::NotAQuery, wrong.message, wrong.help);
+            self.note(problem.label(self.first_line(place), ""));
             return None;
         }
         let expect = &document.expect.as_ref()?.0;

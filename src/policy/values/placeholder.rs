@@ -77,13 +77,24 @@ pub fn unknown(literal: &str) -> Vec<Unknown> {
     found
 }
 
+/// The placeholders in a literal text, each with the bytes at which it stands, braces included.
+pub fn known(literal: &str) -> Vec<(Placeholder, Range<usize>)> {
+    let mut found = Vec::new();
+    walk(literal, |piece| {
+        if let Piece::Known(placeholder, range) = piece {
+            found.push((placeholder, range));
+        }
+    });
+    found
+}
+
 /// Fills a literal text in; a placeholder that has no value here becomes empty text.
 pub fn fill<'a>(literal: &str, value: impl Fn(Placeholder) -> Option<Cow<'a, str>>) -> String {
     let mut filled = String::new();
     walk(literal, |piece| match piece {
         Piece::Text(range) | Piece::Unknown(range) => filled.push_str(&literal[range]),
         Piece::Brace => filled.push('{'),
-        Piece::Known(placeholder) => filled.push_str(&value(placeholder).unwrap_or_default()),
+        Piece::Known(placeholder, _) => filled.push_str(&value(placeholder).unwrap_or_default()),
     });
     filled
 }
@@ -91,7 +102,7 @@ pub fn fill<'a>(literal: &str, value: impl Fn(Placeholder) -> Option<Cow<'a, str
 enum Piece {
     Text(Range<usize>),
     Brace,
-    Known(Placeholder),
+    Known(Placeholder, Range<usize>),
     Unknown(Range<usize>),
 }
 
@@ -112,7 +123,7 @@ fn walk(literal: &str, mut each: impl FnMut(Piece)) {
         let range = start..end.map_or(literal.len(), |end| end + 1);
         at = range.end;
         match Placeholder::ALL.into_iter().find(|known| end.is_some() && known.as_str() == name) {
-            Some(known) => each(Piece::Known(known)),
+            Some(known) => each(Piece::Known(known, range)),
             None => each(Piece::Unknown(range)),
         }
     }

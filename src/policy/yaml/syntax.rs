@@ -16,7 +16,7 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
         | K::TabInPlainScalar
         | K::TabAtBlockScalarStart => tab(text, at),
         K::RecursionLimitExceeded => too_deep(char_at(text, at)),
-        K::UnexpectedCharacter { character: character @ ('@' | '`' | '%') } => {
+        K::UnexpectedCharacter { character: character @ ('@' | '`' | '%' | '>' | '|') } => {
             quote(text, at, &format!("text cannot begin with `{character}` unless it is in quotes"))
         }
         K::MissingAnchorOrAliasName => unknown_alias(text, char_at(text, at)),
@@ -64,6 +64,20 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
             "this bracket closes nothing",
             "remove it, or open it where the list or mapping begins",
         ),
+        K::ExpectedFlowMappingSeparator | K::ExpectedFlowSequenceSeparator
+            if brace_in_word(text, at).is_some() =>
+        {
+            let word = brace_in_word(text, at).unwrap_or_default();
+            let message = "inside brackets `{` begins a mapping, so text with `{` in it needs quotes";
+            let shown = &text[word.start..word.end];
+            let help = match masked(shown) {
+                safe if safe == shown && !shown.contains(['"', '\\']) => {
+                    format!("put it in quotes: \"{shown}\"")
+                }
+                _ => "put the text in quotes".to_owned(),
+            };
+            Problem::error(Code::YamlQuotesNeeded, message, help).label(word, "needs quotes")
+        }
         K::ExpectedFlowMappingSeparator | K::ExpectedFlowSequenceSeparator => {
             let problem = syntax(
                 text,
@@ -117,6 +131,28 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
             "look at the line and the one above it: indentation, quotes and brackets are the usual causes",
         ),
     }
+}
+
+/// The word that a brace at an offset stands in, as in `[${NAME}/x]` or `[echo-{job}]`; `None` where no brace stands in a
+/// word.
+fn brace_in_word(text: &str, at: usize) -> Option<Span> {
+    let before = text.get(..at).filter(|_| text[at..].starts_with('{'))?;
+    let begins = before.rfind([' ', '\t', '\n', '[', ',', '"', '\'']).map_or(0, |n| n + 1);
+    let line = text[at..].lines().next().unwrap_or_default();
+    let mut depth = 0_u32;
+    let mut ends = line.len();
+    for (n, c) in line.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            '}' | ']' | ',' | ' ' | '\t' if depth == 0 => {
+                ends = n;
+                break;
+            }
+            _ => {}
+        }
+    }
+    (begins < at).then(|| Span::new(begins, at + ends))
 }
 
 fn syntax(text: &str, at: usize, message: &str, help: &str) -> Problem {

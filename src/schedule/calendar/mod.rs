@@ -4,10 +4,12 @@
 //! become instants (`zone`, `occurrences`). Only the last step knows of clock changes, and its rule is that of
 //! Vixie cron: a job at fixed times runs once per time it names, a job with `*` follows the real clock.
 
+mod changes;
 mod gaps;
 mod grammar;
 mod naive;
 mod occurrences;
+mod rhythm;
 mod sets;
 #[cfg(test)]
 mod tests;
@@ -15,7 +17,9 @@ mod zone;
 
 use std::{fmt, ops::Range};
 
+pub use changes::{ClockChange, ClockChangeKind, clock_changes};
 pub use occurrences::{Fire, Note};
+pub use rhythm::Rhythm;
 pub use sets::{Set, Sets, Unit};
 
 /// A crontab(5) expression of five fields, or a macro such as `@daily`.

@@ -1,0 +1,72 @@
+//! What is declared and not used, and what is not said though it matters.
+
+use super::Lint;
+use crate::policy::{
+    Spanned,
+    nearest::listed,
+    problem::{Code, Problem},
+    values::Name,
+};
+
+pub(super) fn lint(lint: &mut Lint<'_>) {
+    zone_not_written(lint);
+    let policy = lint.policy;
+    let stores = policy.stores().values().map(|store| &store.name);
+    unused(lint, "store", stores, |name| {
+        policy.jobs().values().any(|job| job.stores.iter().any(|store| store.store == *name))
+    });
+    let targets = policy.targets().values().map(|target| &target.name);
+    unused(lint, "target", targets, |name| policy.jobs().values().any(|job| job.targets.contains(name)));
+    no_retention(lint);
+}
+
+fn unused<'n>(
+    lint: &mut Lint<'_>,
+    kind: &str,
+    names: impl Iterator<Item = &'n Spanned<Name>>,
+    used: impl Fn(&Name) -> bool,
+) {
+    for name in names.filter(|name| !used(&name.value)) {
+        let message = format!("no job uses the {kind} `{}`", name.value);
+        let help = format!("name it in a job's `{kind}s`, or remove it");
+        lint.note(Problem::new(Code::Unused, message, help).label(name.span, "not used"));
+    }
+}
+
+/// A schedule that names an hour means another moment in every zone.
+fn zone_not_written(lint: &mut Lint<'_>) {
+    if lint.document.timezone.is_some() {
+        return;
+    }
+    let schedules = lint.policy.jobs().values().filter_map(|job| job.schedule.as_ref());
+    let Some(first) = schedules
+        .filter(|schedule| !schedule.value.cron.sets().hour.is_full())
+        .min_by_key(|schedule| schedule.span)
+    else {
+        return;
+    };
+    let problem = Problem::new(
+        Code::ZoneNotWritten,
+        "this schedule names an hour, and the policy names no time zone: UTC is meant",
+        "add `timezone: Europe/Berlin` (your zone), or `timezone: UTC` if UTC is meant",
+    );
+    lint.note(problem.label(first.span, "an hour in UTC"));
+}
+
+fn no_retention(lint: &mut Lint<'_>) {
+    for job in lint.policy.jobs().values() {
+        let bare: Vec<&str> = job
+            .stores
+            .iter()
+            .filter(|store| store.retention.is_none())
+            .map(|store| store.store.as_str())
+            .collect();
+        if bare.is_empty() {
+            continue;
+        }
+        let message = format!("the job `{}` removes no backup from {}, ever", job.name.value, listed(bare));
+        let help =
+            "add `retention: {daily: 7, weekly: 12}`, or accept it: `allow: [policy::retention::none]`";
+        lint.note(Problem::new(Code::NoRetention, message, help).label(job.name.span, "has no `retention`"));
+    }
+}

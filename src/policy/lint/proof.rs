@@ -1,0 +1,89 @@
+//! Irreplaceable data that less is shown of than could be.
+
+use super::Lint;
+use crate::policy::{
+    Span,
+    model::{Check, Query, Target},
+    nearest::listed,
+    problem::{Code, Problem},
+    values::Level,
+};
+
+pub(super) fn lint(lint: &mut Lint<'_>) {
+    below_checks(lint);
+    unchecked_tables(lint);
+}
+
+/// A level below `checks` leaves out what was declared for the data that cannot be made again.
+fn below_checks(lint: &mut Lint<'_>) {
+    let policy = lint.policy;
+    for job in policy.jobs().values() {
+        let Some(level) = job.verify.as_ref().filter(|level| level.value < Level::Checks) else { continue };
+        let precious =
+            |target: &&Target| target.tables.as_ref().is_some_and(|tables| !tables.irreplaceable.is_empty());
+        let targets: Vec<&Target> =
+            job.targets.iter().filter_map(|name| policy.targets().get(name)).filter(precious).collect();
+        let Some(first) = targets.first() else { continue };
+        let message = format!(
+            "the job `{}` proves {} to `{}` only, whose tables are irreplaceable",
+            job.name.value,
+            listed(targets.iter().map(|target| target.name.value.as_str())),
+            level.value
+        );
+        let help =
+            "write `verify: checks`, or remove `verify`: each target is then proven as far as it can be";
+        let mut problem = Problem::new(Code::BelowChecks, message, help).label(level.span, "no check runs");
+        if let Some(glob) = first.tables.as_ref().and_then(|tables| tables.irreplaceable.first()) {
+            problem = problem.label(glob.span, "irreplaceable");
+        }
+        lint.note(problem);
+    }
+}
+
+/// At most so many tables are pointed at.
+const MOST_LABELS: usize = 4;
+
+fn unchecked_tables(lint: &mut Lint<'_>) {
+    for target in lint.policy.targets().values() {
+        let Some(tables) = &target.tables else { continue };
+        let asked: Vec<String> = target.checks.iter().flat_map(names).collect();
+        let unchecked: Vec<(&str, Span)> = tables
+            .irreplaceable
+            .iter()
+            .filter(|glob| !asked.iter().any(|name| is_of(&glob.value, name)))
+            .map(|glob| (glob.value.as_str(), glob.span))
+            .collect();
+        let Some((table, _)) = unchecked.first() else { continue };
+        let message = match unchecked.len() {
+            1 => format!("no check looks at the irreplaceable table `{table}`"),
+            n => format!("no check looks at {n} irreplaceable tables of `{}`", target.name.value),
+        };
+        let help = "add a check, as in `checks: [{rows: TABLE, expect: {max_drop: 0%}}]`; row counts alone are compared \
+                    with the source in any case";
+        let mut problem = Problem::new(Code::NoCheck, message, help);
+        for (_, span) in unchecked.iter().take(MOST_LABELS) {
+            problem = problem.label(*span, "no check");
+        }
+        lint.note(problem);
+    }
+}
+
+/// Whether a name belongs to what a glob stands for.
+fn is_of(glob: &str, name: &str) -> bool {
+    glob.eq_ignore_ascii_case(name)
+        || globset::GlobBuilder::new(glob)
+            .case_insensitive(true)
+            .build()
+            .is_ok_and(|glob| glob.compile_matcher().is_match(name))
+}
+
+/// The words of a check that may be names of tables.
+fn names(check: &Check) -> Vec<String> {
+    match &check.query {
+        Query::Rows(table) => vec![table.clone()],
+        Query::Sql(sql) => {
+            let outside = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$'));
+            sql.split(outside).filter(|word| !word.is_empty()).map(ToOwned::to_owned).collect()
+        }
+    }
+}
