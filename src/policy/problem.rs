@@ -299,10 +299,10 @@ const LONGEST_MESSAGE: usize = 500;
 
 /// A text that is safe to show: on one line, without characters that a terminal obeys, of bounded length.
 fn tame(text: String) -> String {
-    if text.len() <= LONGEST_MESSAGE && !text.contains(char::is_control) {
+    if text.len() <= LONGEST_MESSAGE && !text.contains(mask::is_harmful) {
         return text;
     }
-    let visible = |c: char| if c.is_control() { ' ' } else { c };
+    let visible = |c: char| if mask::is_harmful(c) { ' ' } else { c };
     let mut tamed: String = text.chars().take(LONGEST_MESSAGE).map(visible).collect();
     if tamed.chars().count() == LONGEST_MESSAGE {
         tamed.push('…');

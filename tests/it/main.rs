@@ -8,6 +8,7 @@
 
 mod check;
 mod check_host;
+mod check_shapes;
 #[cfg(unix)]
 mod checkout;
 mod cli;

@@ -10,14 +10,24 @@ const SECRET_WORDS: [&str; 6] = ["password", "passphrase", "secret", "token", "c
 pub(in crate::policy) fn masked(text: &str) -> String {
     let mut shown: String = text.split_inclusive('\n').map(masked_line).collect();
     if shown.contains(is_harmful) {
-        let harmless = |c: char| if is_harmful(c) { "?".repeat(c.len_utf8()) } else { c.to_string() };
-        shown = shown.chars().map(harmless).collect();
+        let mut safe = String::with_capacity(shown.len());
+        for (at, c) in shown.char_indices() {
+            // A carriage return ends a line only together with a line feed; alone it would write over the line.
+            let is_line_end = matches!(c, '\n' | '\t') || c == '\r' && shown[at + 1..].starts_with('\n');
+            if is_harmful(c) && !is_line_end {
+                safe.extend(std::iter::repeat_n('?', c.len_utf8()));
+            } else {
+                safe.push(c);
+            }
+        }
+        shown = safe;
     }
     shown
 }
 
-fn is_harmful(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\r' | '\t')
+/// Whether a terminal would obey a character instead of showing it: controls, and what turns the direction of text.
+pub(super) fn is_harmful(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn masked_line(line: &str) -> String {
@@ -84,6 +94,8 @@ mod tests {
                 "tables: {irreplaceable: [tokens], recoverable: [x]}",
             ),
             ("path: \u{1b}[2J\0\n", "path: ?[2J?\n"),
+            ("path: a\rb\r\n", "path: a?b\r\n"),
+            ("path: a\u{202e}b\n", "path: a???b\n"),
         ] {
             assert_eq!(masked(text), shown);
             assert_eq!(masked(text).len(), text.len());
