@@ -11,9 +11,8 @@
 
 use crate::{
     policy::values::{Name, name::Alphabet},
-    store::{BackupId, Stamp, Stored},
+    store::{BackupId, Series, Stamp},
 };
-use chrono::{DateTime, Utc};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -61,13 +60,6 @@ pub struct Known {
     pub proven: bool,
     /// Whether it is dated in the future.
     pub future: bool,
-}
-
-impl Known {
-    /// Looks at a stored copy; `now` is the calendar's time.
-    pub fn of(stored: &Stored, now: DateTime<Utc>) -> Self {
-        Self { id: stored.id.clone(), proven: stored.proven(), future: stored.id.stamp.time() > now }
-    }
 }
 
 /// A text that names no backup.
@@ -201,14 +193,22 @@ impl Selector {
         }
     }
 
-    fn is_of(&self, id: &BackupId) -> bool {
+    /// Whether it can mean a backup of this series.
+    pub fn takes(&self, series: &Series) -> bool {
         let fits =
             |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
         match self {
-            Self::Id(wanted) => id == wanted,
+            Self::Id(wanted) => wanted.series == *series,
             Self::Target { policy, job, target, .. } => {
-                id.series.target == *target && fits(policy, &id.series.policy) && fits(job, &id.series.job)
+                series.target == *target && fits(policy, &series.policy) && fits(job, &series.job)
             }
+        }
+    }
+
+    fn is_of(&self, id: &BackupId) -> bool {
+        match self {
+            Self::Id(wanted) => id == wanted,
+            Self::Target { .. } => self.takes(&id.series),
         }
     }
 

@@ -230,13 +230,8 @@ impl Store for LocalStore {
         Ok(Box::new(File::open(&path).on("open", &path)?))
     }
 
-    fn size(&self, id: &BackupId, file: &str) -> Result<Option<u64>, StoreError> {
-        let path = self.file(id, file)?;
-        match fs::metadata(&path) {
-            Ok(seen) => Ok(seen.is_file().then_some(seen.len())),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e).on("look at", &path)?,
-        }
+    fn damage(&self, id: &BackupId, manifest: &Manifest) -> Result<Option<String>, StoreError> {
+        Ok(listing::damage(&self.folder(&id.series)?.join(id.stamp.to_string()), manifest)?)
     }
 
     fn manifest(&self, id: &BackupId) -> Result<Manifest, StoreError> {

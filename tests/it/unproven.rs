@@ -183,19 +183,7 @@ jobs: {nightly: {retention: {last: 1}}}
     let closed = sandbox.path("files/closed");
     std::fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
     let arguments = ["run", "--json", "--now", "2026-01-02T07:00:00Z"];
-    let answer = if crate::support::is_root() {
-        // For root nothing is closed: the capability that opens everything is taken off.
-        let program = std::path::Path::new("/usr/bin/setpriv");
-        if !program.exists() {
-            return crate::support::skip("no setpriv, and root may read everything");
-        }
-        let bounds = "--bounding-set=-dac_override,-dac_read_search";
-        let mut all = vec![bounds, "--inh-caps=-all", env!("CARGO_BIN_EXE_policy")];
-        all.extend(arguments);
-        sandbox.finish(sandbox.prepare(program, &all))
-    } else {
-        sandbox.run(&arguments)
-    };
+    let Some(answer) = sandbox.run_unprivileged(&arguments) else { return };
     let answer = answer.exits(4).says("closed");
     assert_eq!(answer.json()[0]["backups"][0]["partial"], true);
     let manifest = sandbox.manifest(&format!("{SERIES}/2026-01-02T070000Z"));

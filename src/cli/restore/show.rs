@@ -34,6 +34,9 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
     };
     row("level", level);
     row("store", element.store.clone());
+    if let Some(damage) = &stored.damage {
+        row("damage", paint(WARNING, output::printable(damage)));
+    }
     for failure in &stored.manifest.failures {
         row("failure", paint(WARNING, output::printable(failure)));
     }

@@ -5,7 +5,9 @@ mod faults;
 use super::*;
 use crate::{
     policy::values::Level,
-    store::{Stored, layout::*, lock::Mode, manifest::StoredFile, record::RecordKind},
+    store::{
+        Stored, Unclaimed, UnclaimedKind, layout::*, lock::Mode, manifest::StoredFile, record::RecordKind,
+    },
 };
 #[cfg(unix)]
 use std::process::Command;
@@ -231,8 +233,7 @@ fn a_published_backup_is_there_whole_and_an_unpublished_one_never() {
     let mut read = Vec::new();
     f.store.open(&id, "app_db.db").unwrap().read_to_end(&mut read).unwrap();
     assert_eq!(read, ALL);
-    assert_eq!(f.store.size(&id, "app_db.db").unwrap(), Some(ALL.len() as u64));
-    assert_eq!(f.store.size(&id, "other.db").unwrap(), None);
+    assert_eq!(f.store.damage(&id, &f.store.manifest(&id).unwrap()).unwrap(), None);
     assert_eq!(f.store.manifest(&id).unwrap().id, id.to_string());
     assert!(f.store.open(&id, "../../.lock").is_err());
     assert_eq!(f.store.series().unwrap(), std::slice::from_ref(&f.series));
@@ -321,7 +322,7 @@ fn runs_at_once_publish_what_each_of_them_made() {
     assert_eq!(f.listed().len(), 80);
     assert_eq!(f.names().len(), 80);
     for stored in f.store.list(&f.series).unwrap().backups {
-        assert_eq!(f.store.size(&stored.id, "app_db.db").unwrap(), Some(ALL.len() as u64));
+        assert_eq!(stored.damage, None);
     }
 }
 
@@ -356,7 +357,7 @@ fn a_changed_byte_anywhere_in_a_manifest_unmakes_the_backup_and_nothing_else() {
             let names: Vec<_> = listing.backups.iter().map(|stored| stored.id.stamp.to_string()).collect();
             assert_eq!(names, ["2026-01-05T070000Z"], "byte {at}");
             assert_eq!(listing.unclaimed.len(), 1);
-            assert_eq!(listing.unclaimed[0].0, id.to_string());
+            assert_eq!(listing.unclaimed[0].kind, UnclaimedKind::Unreadable(id.clone()));
         }
     }
     assert!(matches!(f.store.manifest(&id), Err(StoreError::Unreliable { .. })));
@@ -386,7 +387,7 @@ fn what_is_no_backup_is_reported_and_never_removed() {
     let unclaimed: Vec<_> = listing
         .unclaimed
         .iter()
-        .map(|(name, why)| format!("{}: {why}", name.rsplit('/').next().unwrap()))
+        .map(|Unclaimed { place, why, .. }| format!("{}: {why}", place.rsplit('/').next().unwrap()))
         .collect();
     assert_eq!(
         unclaimed,
