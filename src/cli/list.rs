@@ -65,6 +65,12 @@ pub(crate) fn list(session: &Session, args: &List) -> Result<u8, CliError> {
         ]);
     }
     output::print(&output::table(&rows))?;
+    if elements.iter().any(|element| element.partial) {
+        output::tell(
+            "partial: what could not be read of the source is not in it; `policy show BACKUP` names that: make it \
+             readable, and run again",
+        );
+    }
     shelf.end(selector.as_ref())
 }
 
@@ -249,13 +255,20 @@ fn describe(
         rows.push(row("check", &check_line(check)));
     }
     for (table, fact) in &manifest.tables {
-        rows.push(row("table", &format!("{}  {} rows, {}", output::printable(table), fact.rows, fact.class)));
+        let count = counted(fact.rows, unit(manifest));
+        rows.push(match unit(manifest) {
+            "file" => row("content", &count),
+            _ => row("table", &format!("{}  {count}, {}", output::printable(table), fact.class)),
+        });
     }
     for failure in &manifest.failures {
         rows.push(row("failure", &output::printable(failure)));
     }
     for warning in &manifest.warnings {
         rows.push(row("warning", &output::printable(warning)));
+    }
+    if let Some(partial) = partial(manifest) {
+        rows.push(row("partial", &format!("{partial}: make it readable, and run again")));
     }
     for name in &manifest.unreadable {
         rows.push(row("unread", &output::printable(name)));
@@ -268,6 +281,22 @@ fn describe(
         rows.push(row("record", &output::printable(&line)));
     }
     output::table(&rows)
+}
+
+/// What a backup's counts are of: a folder's are its files.
+pub(crate) fn unit(manifest: &Manifest) -> &'static str {
+    if manifest.engine == "directory" { "file" } else { "row" }
+}
+
+/// A number of something.
+pub(crate) fn counted(count: u64, unit: &str) -> String {
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What a partial backup lacks; `None` for one that is whole.
+pub(crate) fn partial(manifest: &Manifest) -> Option<String> {
+    let unread = counted(manifest.unreadable.len() as u64, "member");
+    manifest.partial.then(|| format!("{unread} of the source could not be read and stayed out"))
 }
 
 fn row(key: &str, value: &str) -> Vec<String> {

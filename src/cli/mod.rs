@@ -10,6 +10,7 @@ mod error;
 mod history;
 mod journal;
 mod list;
+pub mod moment;
 mod next;
 mod output;
 mod plan;

@@ -148,10 +148,14 @@ impl Store for LocalStore {
             Err(fault) if fault.source.kind() == io::ErrorKind::NotFound => {
                 let ours = |name: &String| NOBODYS.contains(&name.as_str()) || layout::is_temporary(name);
                 let other = durable::names(&self.root)?.into_iter().find(|name| !ours(name));
-                return match other {
-                    None => Ok(None),
-                    Some(other) => Err(self.foreign(&format!("it holds `{other}` and no {STORE_FILE}"))),
-                };
+                match other {
+                    None => return Ok(None),
+                    // Another process made the store since the look at its file.
+                    Some(other) if other == STORE_FILE => listing::read_own(&path)?,
+                    Some(other) => {
+                        return Err(self.foreign(&format!("it holds `{other}` and no {STORE_FILE}")));
+                    }
+                }
             }
             result => result?,
         };

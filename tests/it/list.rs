@@ -166,3 +166,14 @@ fn a_store_that_lost_its_id_is_still_read() {
     assert_eq!(ids(&sandbox, &["--store", "./store"]).len(), 2);
     sandbox.run(&["list", "--store", "./app"]).exits(1);
 }
+
+#[test]
+fn a_folder_is_spoken_of_by_its_files() {
+    let sandbox = shop(1);
+    sandbox.run(&["show", "scripts"]).exits(0).says("content  1 file\n").hides("rows");
+    sandbox.write("app/scripts/b.py", "print(2)\n");
+    let told = sandbox.run(&["restore", "scripts", "-n"]).exits(0);
+    told.says("files  live 2  backup 1  1 file would go").hides("row").hides("unclassed");
+    fs::remove_file(sandbox.path("app/scripts/b.py")).unwrap();
+    sandbox.run(&["restore", "scripts", "-n"]).exits(0).says("live has as many files as the backup");
+}

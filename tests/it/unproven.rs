@@ -192,6 +192,24 @@ jobs: {nightly: {retention: {last: 1}}}
         (&true.into(), &serde_json::json!(["closed"]))
     );
     assert_eq!(sandbox.backups(SERIES).len(), 2, "nothing may be pruned");
+    // What that means and what to do is told wherever it is shown.
+    sandbox
+        .run(&["list"])
+        .exits(0)
+        .says("no, partial")
+        .says("could not be read")
+        .says("`policy show BACKUP` names");
+    let id = "app@2026-01-02";
+    sandbox
+        .run(&["show", id])
+        .exits(0)
+        .says("1 member of the source could not be read")
+        .says("make it readable, and run again");
+    let preview = sandbox.run(&["restore", id, "-n"]).exits(0);
+    preview
+        .says("1 member of the source could not be read")
+        .says("is kept only in what is set aside")
+        .says("unread");
     std::fs::set_permissions(&closed, Permissions::from_mode(0o600)).unwrap();
     run(&sandbox, 3).exits(0);
     assert_eq!(sandbox.backups(SERIES), ["2026-01-03T070000Z"]);

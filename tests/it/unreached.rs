@@ -26,9 +26,10 @@ fn stores(answer: &Answer) -> Vec<String> {
 /// One store told of by one warning, with its place and what to do.
 #[track_caller]
 fn warns(answer: Answer, store: &str) -> Answer {
-    let lines: Vec<&str> = answer.stderr.lines().filter(|line| line.contains(store) && !line.starts_with('{')).collect();
+    let lines: Vec<&str> =
+        answer.stderr.lines().filter(|line| line.contains(store) && !line.starts_with('{')).collect();
     let is_one = matches!(lines.as_slice(), [line] if line.starts_with("warning: store `")
-        && line.contains("/work/") && line.contains("--new-store"));
+        && line.contains("/store2") && line.contains("--new-store"));
     assert!(is_one, "{answer}");
     answer
 }

@@ -149,7 +149,10 @@ fn a_dated_folder_without_manifest_is_skipped_and_is_no_backup_by_its_name() {
         for command in ["verify", "list", "show"] {
             let answer = sandbox.run(&[command, selector, "--store", "local", "--json"]).exits(10);
             let message = answer.error()["message"].as_str().unwrap().to_owned();
-            assert!(message.starts_with(&format!("`{id}` in local is no backup: it has no manifest")), "{message}");
+            assert!(
+                message.starts_with(&format!("`{id}` in local is no backup: it has no manifest")),
+                "{message}"
+            );
         }
         let to = ["--store", "local", "--to", "x.db"];
         sandbox.run(&["restore", selector, to[0], to[1], to[2], to[3]]).exits(10).says("is no backup");
