@@ -119,7 +119,7 @@ fn prune_lines(
     print(session, args, &verdicts, removed)?;
     // A store in which nothing of what is meant lies is as it should be.
     let is_bare = |n: usize| {
-        lines.iter().all(|line| line.rack != n) && lacking.iter().all(|store| store.rack != Some(n))
+        lines.iter().all(|line| line.rack != n) && shelf.unreached.iter().all(|store| store.rack != Some(n))
     };
     let good = lines.len() - failures.len() + (0..shelf.stores.len()).filter(|n| is_bare(*n)).count();
     failures.extend(

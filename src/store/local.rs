@@ -146,12 +146,12 @@ impl Store for LocalStore {
         let path = self.root.join(STORE_FILE);
         let bytes = match listing::read_own(&path) {
             Err(fault) if fault.source.kind() == io::ErrorKind::NotFound => {
-                let ours = |name: &String| NOBODYS.contains(&name.as_str()) || layout::is_temporary(name);
-                let other = durable::names(&self.root)?.into_iter().find(|name| !ours(name));
-                match other {
+                let names = durable::names(&self.root)?;
+                let ours = |name: &&String| NOBODYS.contains(&name.as_str()) || layout::is_temporary(name);
+                match names.iter().find(|name| !ours(name)) {
                     None => return Ok(None),
                     // Another process made the store since the look at its file.
-                    Some(other) if other == STORE_FILE => listing::read_own(&path)?,
+                    Some(_) if names.iter().any(|name| name == STORE_FILE) => listing::read_own(&path)?,
                     Some(other) => {
                         return Err(self.foreign(&format!("it holds `{other}` and no {STORE_FILE}")));
                     }

@@ -203,6 +203,9 @@ pub enum StoreError {
     /// There is no store at the place.
     #[error("there is no store at {0}")]
     Absent(String),
+    /// Another store is at the place than was last used under its name.
+    #[error("the store at {0} is not the one last used")]
+    NotLast(String),
     /// The place is no store of this program: foreign content, or an id file that cannot be read.
     #[error("{place} is not a store: {why}")]
     Foreign {

@@ -1,6 +1,9 @@
 //! The command line itself: words, help, which policies are meant, outputs.
 
-use crate::{restore::shop, run::SIMPLE, support::Sandbox};
+use crate::{
+    restore::shop,
+    support::{Sandbox, simple::SIMPLE},
+};
 use std::{fs, process::Stdio};
 
 const COMMANDS: [&str; 17] = [

@@ -125,6 +125,9 @@ fn a_backup_whose_data_is_gone_or_cut_short_is_not_called_proven() {
         assert!(listed[0]["damage"].as_str().unwrap().contains(why) && listed[1]["damage"].is_null());
         sandbox.run(&["list", "trading"]).exits(0).says("no, damaged");
         sandbox.run(&["show", "trading@2026-01-02", "--store", "local"]).exits(0).says(why);
+        let preview = sandbox.run(&["restore", "trading", "--store", "local", "--to", "x.db", "-n"]).exits(0);
+        let passed_over = preview.stderr.lines().find(|line| line.contains("passed over"));
+        assert!(passed_over.is_some_and(|line| line.contains(why)), "{preview}");
         // `latest` is the newest that stands.
         let latest = sandbox.run(&["show", "trading", "--store", "local", "--json"]).exits(0).json();
         assert_eq!(latest["id"], "shop/nightly/trading/2026-01-01T070000Z");

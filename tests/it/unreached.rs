@@ -155,6 +155,20 @@ fn another_store_in_the_place_of_the_one_last_used_is_read_and_left_as_it_is() {
 }
 
 #[test]
+fn another_store_without_anything_of_the_policy_tells_what_the_former_held() {
+    let sandbox = shop(1);
+    for store in ["store", "store2"] {
+        replace(&sandbox, store);
+        fs::remove_dir_all(sandbox.path(&format!("{store}/shop"))).unwrap();
+    }
+    let answer = warns(sandbox.run(&["list", "trading", "--json"]).exits(1), "`second`");
+    assert_eq!(stores(&answer), ["local", "second"]);
+    assert_eq!(answer.json()[0]["remembered"], true);
+    warns(sandbox.run(&["prune"]).exits(1), "`second`");
+    sandbox.run(&["restore", "trading", "--to", "x.db"]).exits(10);
+}
+
+#[test]
 fn what_is_remembered_of_a_name_is_of_the_store_it_means_now() {
     let sandbox = shop(2);
     unplug(&sandbox, "store2");

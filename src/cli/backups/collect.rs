@@ -187,20 +187,23 @@ fn look_into(memory: &Memory, shelf: &mut Shelf<'_>) {
     let found = store.id();
     let other = store::is_other(last.as_deref(), &found);
     let own = |series: &Series| policy.name() == series.policy.as_str();
-    let every = match (&found, store.series()) {
-        (_, Err(error)) => return remember(shelf, rack, None, &error, memory),
-        (Ok(Some(_)), Ok(every)) => every,
+    let read = store.series().map(|every| every.into_iter().filter(own).collect::<Vec<_>>());
+    let every = match (read, found) {
         // Reading needs no id.
-        (_, Ok(every)) if every.iter().any(own) => every,
-        // A mount point with nothing mounted on it is an empty folder.
-        _ => {
-            let error = found.err().unwrap_or(StoreError::Absent(place));
-            return remember(shelf, rack, None, &error, memory);
+        (Ok(every), found) if !every.is_empty() || other.is_none() && matches!(found, Ok(Some(_))) => {
+            Ok(every)
         }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+        (_, Ok(Some(_))) => Err(StoreError::NotLast(place.clone())),
+        // A mount point with nothing mounted on it is an empty folder.
+        (_, Ok(None)) => Err(StoreError::Absent(place.clone())),
     };
-    let every: Vec<Series> = every.into_iter().filter(own).collect();
+    let every = match every {
+        Ok(every) => every,
+        Err(error) => return remember(shelf, rack, None, &error, memory),
+    };
     if let Some(why) = other {
-        let why = format!("the store at {place} is not the one last used{why}");
+        let why = format!("{}{why}", StoreError::NotLast(place));
         output::warn(&format!("store `{name}`: {why}; it is read as it is: {}", mend(&name)));
         shelf.stores[rack].is_last = false;
         let mut lacking = Unreached::of(&shelf.stores[rack], rack, None, why);

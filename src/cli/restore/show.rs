@@ -60,7 +60,11 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
                 "its store cannot be reached".to_owned()
             }
             Some(damage) => damage.why.clone(),
-            None => "not proven".to_owned(),
+            None => shelf
+                .copies_of(&newer.id)
+                .iter()
+                .find_map(|copy| copy.stored.damage.clone())
+                .unwrap_or_else(|| "not proven".to_owned()),
         };
         row("passed over", format!("{}: {why}", newer.id));
     }

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod content;
+pub(crate) mod simple;
 
 use serde_json::Value;
 use std::{
