@@ -135,7 +135,8 @@ impl Catalog {
         self.connection.query_row(sql, [policy, store], |row| row.get(0)).optional().map_err(|e| self.err(e))
     }
 
-    /// Remembers the store that a policy uses under a name.
+    /// Remembers the store that a policy uses under a name. What was known of another one of that name is forgotten: it
+    /// says nothing about this one, and `catalog rebuild` finds it again when that one is back.
     pub fn remember_store(
         &self,
         policy: &str,
@@ -143,12 +144,17 @@ impl Catalog {
         id: &str,
         now: DateTime<Utc>,
     ) -> Result<(), CatalogError> {
-        let sql = "INSERT INTO stores VALUES (?1, ?2, ?3, ?4)
-                   ON CONFLICT DO UPDATE SET id = excluded.id, used = excluded.used";
-        self.connection
-            .execute(sql, params![policy, store, id, now.to_rfc3339()])
-            .map(drop)
-            .map_err(|e| self.err(e))
+        let forget = "DELETE FROM backups WHERE policy = ?1 AND store = ?2
+                      AND EXISTS (SELECT 1 FROM stores WHERE policy = ?1 AND store = ?2 AND id <> ?3)";
+        let remember = "INSERT INTO stores VALUES (?1, ?2, ?3, ?4)
+                        ON CONFLICT DO UPDATE SET id = excluded.id, used = excluded.used";
+        let write = || -> rusqlite::Result<()> {
+            let transaction = self.connection.unchecked_transaction()?;
+            transaction.execute(forget, [policy, store, id])?;
+            transaction.execute(remember, params![policy, store, id, now.to_rfc3339()])?;
+            transaction.commit()
+        };
+        write().map_err(|e| self.err(e))
     }
 
     /// Enters a line of the history: one that begins, or one that only the stores remember. `false` when the run's id is

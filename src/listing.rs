@@ -36,6 +36,10 @@ pub struct Element {
     pub proven: bool,
     /// Whether members could not be read.
     pub partial: bool,
+    /// What of its data was seen not to be there; `null` when all is. Only a verification reads what is there.
+    pub damage: Option<String>,
+    /// Whether its store could not be read, and this is what the catalog remembers.
+    pub remembered: bool,
     /// Why retention keeps it; empty when it does not, or when no policy says.
     pub kept_by: Vec<String>,
 }
@@ -59,6 +63,8 @@ impl Element {
             asked: manifest.asked,
             proven: stored.proven(),
             partial: manifest.partial,
+            damage: stored.damage.clone(),
+            remembered: false,
             kept_by,
         }
     }

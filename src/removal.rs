@@ -6,7 +6,7 @@
 use crate::{
     catalog::Catalog,
     policy::values::Level,
-    store::{BackupId, Record, RecordKind, Store, StoreError},
+    store::{BackupId, Record, RecordKind, Store, StoreError, Stored},
 };
 use chrono::{DateTime, Utc};
 
@@ -82,14 +82,23 @@ impl Removal<'_> {
     }
 }
 
+/// Refuses to prune a series whose newest backup, once proven, was seen to have lost data: what took that may be taking
+/// more, and the ones before it may soon be all there is. A verification that finds it out settles it.
+pub(crate) fn refuse_losses<'a>(own: impl Iterator<Item = &'a Stored>) -> Result<(), RemovalError> {
+    let newest = own.filter(|stored| stored.was_proven()).max_by_key(|stored| stored.id.stamp);
+    match newest.and_then(|stored| Some((&stored.id, stored.damage.clone()?))) {
+        None => Ok(()),
+        Some((id, why)) => Err(RemovalError::Unfounded {
+            relied_on: id.clone(),
+            why: Box::new(StoreError::Damaged { id: id.to_string(), why }),
+        }),
+    }
+}
+
 /// Reads again the manifest of a backup, and the presence and sizes of its files.
 fn still_stands(store: &dyn Store, id: &BackupId) -> Result<(), StoreError> {
-    let manifest = store.manifest(id)?;
-    for file in &manifest.files {
-        if store.size(id, &file.name)? != Some(file.bytes) {
-            let why = format!("`{}` is missing or has another size than its manifest says", file.name);
-            return Err(StoreError::Foreign { place: id.to_string(), why });
-        }
+    match store.damage(id, &store.manifest(id)?)? {
+        Some(why) => Err(StoreError::Damaged { id: id.to_string(), why }),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::{
     evidence::{CheckResult, Evidence, Integrity},
     fault::{Fault, OnPath},
     policy::{model::Target, values::Level},
-    run::{Opener, VerifyError, open_side, pour, read_back, recorded_of, scratch::Scratch},
+    run::{Opener, VerifyError, open_side, pour, previous_of, read_back, scratch::Scratch},
     store::{Stamp, StoreError, Stored, layout::free_stamp},
     watch::{Cancel, Watch},
 };
@@ -218,7 +218,7 @@ fn inspect(
     if order.level <= Level::Checksum && manifest.level.max(manifest.asked) <= Level::Checksum {
         return Ok(None);
     }
-    let recorded = recorded_of(order.stored);
+    let recorded = previous_of(order.stored);
     let request = ExamineRequest {
         // The checks are always shown, whatever is demanded.
         level: order.level.max(order.target.default_level()),

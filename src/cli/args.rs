@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+use super::moment::Moment;
 use crate::{plan::Platform, policy::values::Level};
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -43,9 +44,10 @@ pub struct Global {
 }
 
 fn parse_now(text: &str) -> Result<DateTime<Utc>, String> {
-    DateTime::parse_from_rfc3339(text)
-        .map(|time| time.to_utc())
-        .map_err(|error| format!("{error}; write it as 2026-01-05T07:00:00Z"))
+    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).map_err(|_| {
+        "it is no whole time by RFC 3339, with seconds and offset; write it as 2026-01-05T07:00:00Z"
+            .to_owned()
+    })
 }
 
 /// When to use colour.
@@ -298,9 +300,10 @@ pub struct Restore {
     /// Every target of one run of this job, as `JOB[@WHEN]`.
     #[arg(long, value_name = "JOB[@WHEN]", conflicts_with = "targets")]
     pub job: Option<String>,
-    /// The newest proven backup not later than this time.
-    #[arg(long, value_name = "TIME", value_parser = parse_now)]
-    pub at: Option<DateTime<Utc>>,
+    /// The newest proven backup at or before this time: 2026-01-05 (to the end of that day) or "2026-01-05 07:00", by the
+    /// policy's time zone, or a time with its offset.
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    pub at: Option<Moment>,
     /// Another place than the target's own; one target only.
     #[arg(long, value_name = "PLACE")]
     pub to: Option<PathBuf>,

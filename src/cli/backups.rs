@@ -1,15 +1,18 @@
 //! Finds backups in stores: those of the policies, or those of a place that stands in for a policy.
 
-use super::{error::CliError, output, session::Session};
+mod collect;
+
+pub(crate) use collect::{collect, collect_where};
+
+use super::{error::CliError, output};
 use crate::{
-    catalog::Catalog,
     engines::{Engine, EngineError},
     listing::Element,
     observe,
     policy::{self, Policy, model::Target},
     run,
     selector::{Known, NotOne, Selector},
-    store::{BackupId, Series, Store as _, StoreError, Stored, local::LocalStore},
+    store::{BackupId, Series, Store as _, Stored, local::LocalStore},
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -24,9 +27,11 @@ pub(crate) struct Shelf<'a> {
     /// Every copy, newest first; copies of one backup beside each other.
     pub(crate) copies: Vec<Copy>,
     /// Backups whose manifests cannot be relied on.
-    pub(crate) damaged: Vec<Damaged>,
-    /// Stores that could not be looked into, by name, with why.
-    pub(crate) unreached: Vec<Unreached>,
+    pub(crate) damaged: Vec<NotRead>,
+    /// Dated folders that are no backups, for they have no manifest.
+    no_backups: Vec<NotRead>,
+    /// Stores, or series in them, that could not be looked into.
+    pub(crate) unreached: Vec<Unreached<'a>>,
     /// The calendar's time.
     now: DateTime<Utc>,
 }
@@ -39,26 +44,34 @@ pub(crate) struct Rack<'a> {
     pub(crate) store: LocalStore,
     /// The policy that names it, and the world it was seen in.
     pub(crate) policy: Option<&'a Policy>,
+    /// Whether it is the store last used under its name, or none was: another one is read, and left as it is.
+    pub(crate) is_last: bool,
     /// Origins by target, as this host makes them.
     pub(crate) origins: BTreeMap<String, String>,
     /// Where the restores of targets are tried, where the policy says.
     pub(crate) scratch: BTreeMap<String, PathBuf>,
 }
 
-/// A store that could not be looked into.
-pub(crate) struct Unreached {
+/// A store, or a series in one, that could not be looked into.
+pub(crate) struct Unreached<'a> {
     /// Its index, when its place is known.
     pub(crate) rack: Option<usize>,
     /// Its name.
     pub(crate) name: String,
+    /// The policy that names it.
+    policy: Option<&'a Policy>,
+    /// The series, when the others of the store could be read.
+    pub(crate) series: Option<Series>,
     /// Why.
     pub(crate) why: String,
+    /// Whether other series were read all the same, or another store in its place.
+    is_read: bool,
     /// Whether nothing of it is remembered either and its folder is not there, as before its first run.
-    pub(crate) may_be_new: bool,
+    may_be_new: bool,
 }
 
-/// A copy of a backup whose manifest is there and cannot be relied on.
-pub(crate) struct Damaged {
+/// What lies where a backup could and was not read as one.
+pub(crate) struct NotRead {
     /// The index of its store.
     pub(crate) rack: usize,
     /// Its id, by its place.
@@ -84,190 +97,24 @@ pub(crate) fn is_place(store: &str) -> bool {
     store.contains('/') || store.contains('\\') || store == "." || store.starts_with('~')
 }
 
-/// Looks into every store that is meant. Takes no lock and writes nothing.
-pub(crate) fn collect<'a>(
-    session: &Session,
-    policies: &'a [Policy],
-    store: Option<&str>,
-) -> Result<Shelf<'a>, CliError> {
-    let now = session.host.now();
-    let (stores, copies, damaged, unreached) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut shelf = Shelf { stores, copies, damaged, unreached, now };
-    match store {
-        Some(place) if is_place(place) => collect_place(session, place, &mut shelf)?,
-        name => collect_policies(session, policies, name, &mut shelf)?,
-    }
-    shelf.copies.sort_by(|a, b| {
-        let time = |copy: &Copy| copy.stored.id.stamp;
-        time(b).cmp(&time(a)).then_with(|| a.stored.id.cmp(&b.stored.id)).then(a.rack.cmp(&b.rack))
-    });
-    Ok(shelf)
-}
-
-fn collect_place(session: &Session, place: &str, shelf: &mut Shelf<'_>) -> Result<(), CliError> {
-    if place.contains("://") && !place.starts_with("file://") {
-        return Err(
-            CliError::invalid(format!("`{place}` is no folder")).help("this version reads stores in folders")
-        );
-    }
-    let bare = place.strip_prefix("file://").unwrap_or(place);
-    let path = match (bare.strip_prefix("~/"), &session.host.home) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => policy::paths::normalized(&session.host.working_folder.join(bare)),
-    };
-    let store = LocalStore::new(place, path, false);
-    match store.id() {
-        Ok(Some(_)) => {}
-        Ok(None) => return Err(CliError::unknown(format!("there is no store at {place}"))),
-        // Reading needs no id: a store that lost its id file still gives its backups back.
-        Err(error) => {
-            let holds = |series: &Series| store.list(series).is_ok_and(|listing| !listing.backups.is_empty());
-            if !store.series().is_ok_and(|series| series.iter().any(holds)) {
-                return Err(error.into());
-            }
-            output::warn(&format!("{error}; it is read all the same"));
-        }
-    }
-    let (origins, scratch) = (BTreeMap::new(), BTreeMap::new());
-    let rack = Rack { name: place.to_owned(), store, policy: None, origins, scratch };
-    shelf.stores.push(rack);
-    for series in shelf.stores[0].store.series()? {
-        add_series(shelf, 0, &series)?;
-    }
-    Ok(())
-}
-
-fn collect_policies<'a>(
-    session: &Session,
-    policies: &'a [Policy],
-    name: Option<&str>,
-    shelf: &mut Shelf<'a>,
-) -> Result<(), CliError> {
-    let mut is_known = name.is_none();
-    for policy in policies {
-        let world = session.world(policy)?;
-        let origins: BTreeMap<String, String> = world
-            .sources
-            .iter()
-            .filter_map(|(name, view)| Some((name.to_string(), view.as_ref().ok()?.origin.clone())))
-            .collect();
-        let scratch: BTreeMap<String, PathBuf> = world
-            .sources
-            .iter()
-            .filter_map(|(name, view)| Some((name.to_string(), view.as_ref().ok()?.scratch.clone()?)))
-            .collect();
-        for (store_name, view) in world.stores {
-            if name.is_some_and(|wanted| wanted != store_name.as_str()) {
-                continue;
-            }
-            is_known = true;
-            let view = match view {
-                Ok(view) => view,
-                Err(why) => {
-                    output::tell(&format!("store `{store_name}` is unknown here: {why}"));
-                    let (name, why) = (store_name.to_string(), why.to_string());
-                    shelf.unreached.push(Unreached { rack: None, name, why, may_be_new: false });
-                    continue;
-                }
-            };
-            let rack = shelf.stores.len();
-            shelf.stores.push(Rack {
-                name: store_name.to_string(),
-                store: view.store,
-                policy: Some(policy),
-                origins: origins.clone(),
-                scratch: scratch.clone(),
-            });
-            let store = &shelf.stores[rack].store;
-            let series = store.series().and_then(|series| match store.id() {
-                // A mount point with nothing mounted on it is an empty folder.
-                Ok(None) if series.is_empty() => Err(StoreError::Absent(store.place())),
-                _ => Ok(series),
-            });
-            match series {
-                Ok(series) => {
-                    for series in series.iter().filter(|series| policy.name() == series.policy.as_str()) {
-                        add_series(shelf, rack, series)?;
-                    }
-                }
-                Err(error) => remember(session, policy, store_name.as_str(), rack, &error, shelf),
-            }
-        }
-    }
-    if is_known {
-        return Ok(());
-    }
-    let wanted = name.unwrap_or_default();
-    let known: BTreeSet<_> =
-        policies.iter().flat_map(|policy| policy.stores().keys()).map(ToString::to_string).collect();
-    let known: Vec<_> = known.into_iter().collect();
-    Err(CliError::unknown(format!("there is no store `{wanted}`"))
-        .help(format!("the stores are {}; a folder needs a `/` in its name", known.join(", "))))
-}
-
-/// A store that cannot be reached is spoken of as the catalog last saw it, and that is said.
-fn remember(
-    session: &Session,
-    policy: &Policy,
-    store: &str,
-    rack: usize,
-    error: &StoreError,
-    shelf: &mut Shelf<'_>,
-) {
-    // The catalog is only an index: one that cannot be read must not keep anybody from the other stores.
-    let recall = || match Catalog::open_existing(&session.host.state)? {
-        Some(catalog) => catalog.backups(policy.name().as_str(), store),
-        None => Ok(Vec::new()),
-    };
-    let known = recall().unwrap_or_else(|error| {
-        output::warn(&error.to_string());
-        Vec::new()
-    });
-    let may_be_new = known.is_empty() && matches!(error, StoreError::Absent(_));
-    let (name, why) = (store.to_owned(), error.to_string());
-    shelf.unreached.push(Unreached { rack: Some(rack), name, why, may_be_new });
-    if may_be_new {
-        output::tell(&format!("store `{store}`: {error}; it is made by the first run, or it is not mounted"));
-        return;
-    }
-    output::tell(&format!(
-        "store `{store}` cannot be reached ({error}): what follows of it is what the catalog remembers"
-    ));
-    for (manifest, proven) in known {
-        let Some(id) = BackupId::parse(&manifest.id) else { continue };
-        let mut stored = Stored { id, manifest, records: Vec::new() };
-        // What later verifications found lies in the store: the catalog only kept whether it was proven.
-        if !proven && stored.proven() {
-            stored.manifest.failures.push("a later verification failed".to_owned());
-        }
-        shelf.copies.push(Copy { rack, stored, kept_by: Vec::new(), remembered: true });
+impl<'a> Unreached<'a> {
+    fn of(store: &Rack<'a>, rack: usize, series: Option<&Series>, why: String) -> Self {
+        let (name, policy, series) = (store.name.clone(), store.policy, series.cloned());
+        let (is_read, may_be_new) = (series.is_some(), false);
+        Self { rack: Some(rack), name, policy, series, why, is_read, may_be_new }
     }
 }
 
-fn add_series(shelf: &mut Shelf<'_>, rack: usize, series: &Series) -> Result<(), CliError> {
-    let listing = match shelf.stores[rack].store.list(series) {
-        Ok(listing) => listing,
-        Err(StoreError::Absent(_)) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    let name = &shelf.stores[rack].name;
-    for (folder, why) in &listing.unclaimed {
-        let id = BackupId::parse(folder);
-        let is_damaged = id.as_ref().is_some_and(|id| {
-            matches!(shelf.stores[rack].store.manifest(id), Err(StoreError::Unreliable { .. }))
-        });
-        let what = if is_damaged { "is damaged" } else { "is no backup" };
-        output::warn(&format!("{series} in {name}: `{}` {what}: {why}", output::printable(folder)));
-        if let Some(id) = id.filter(|_| is_damaged) {
-            shelf.damaged.push(Damaged { rack, id, why: why.clone() });
-        }
-    }
-    let kept_by = kept_by(&shelf.stores[rack], series, &listing.backups, shelf.now);
-    for stored in listing.backups {
-        let kept_by = kept_by.get(&stored.id).cloned().unwrap_or_default();
-        shelf.copies.push(Copy { rack, stored, kept_by, remembered: false });
-    }
-    Ok(())
+/// Whether a policy puts backups of such a series into a store.
+fn may_hold(policy: &Policy, store: &str, takes: impl Fn(&Series) -> bool) -> bool {
+    policy.jobs().values().filter(|job| job.stores.iter().any(|used| used.store == *store)).any(|job| {
+        let series = |target: &policy::values::Name| Series {
+            policy: policy.name().to_string(),
+            job: job.name.to_string(),
+            target: target.to_string(),
+        };
+        job.targets.iter().any(|target| takes(&series(target)))
+    })
 }
 
 /// The retention that a policy sets for a series in a store.
@@ -276,59 +123,43 @@ pub(crate) fn retention_of(rack: &Rack<'_>, series: &Series) -> Option<policy::m
     job.stores.iter().find(|store| store.store == *rack.name.as_str())?.retention
 }
 
-fn kept_by(
-    rack: &Rack<'_>,
-    series: &Series,
-    backups: &[Stored],
-    now: DateTime<Utc>,
-) -> BTreeMap<BackupId, Vec<String>> {
-    let (Some(policy), Some(origin)) = (rack.policy, rack.origins.get(&series.target)) else {
-        return BTreeMap::new();
-    };
-    let verdicts = run::verdicts(backups, retention_of(rack, series), policy.timezone(), now, origin);
-    verdicts
-        .into_iter()
-        .filter(|verdict| verdict.keep)
-        .map(|verdict| {
-            let reasons = verdict.reasons.iter().map(ToString::to_string).collect();
-            (series.backup(verdict.stamp), reasons)
-        })
-        .collect()
-}
-
 impl Shelf<'_> {
     /// A copy as every command shows it.
     pub(crate) fn element(&self, copy: &Copy) -> Element {
-        Element::new(&self.stores[copy.rack].name, &copy.stored, copy.kept_by.clone())
+        let element = Element::new(&self.stores[copy.rack].name, &copy.stored, copy.kept_by.clone());
+        Element { remembered: copy.remembered, ..element }
     }
 
     /// The ids that a selector takes: every match.
-    pub(crate) fn every(&self, selector: Option<&str>) -> Result<Vec<BackupId>, CliError> {
+    pub(crate) fn every(&self, selector: Option<&str>) -> Result<BTreeSet<BackupId>, CliError> {
         let Some(text) = selector else {
-            return Ok(self.known().into_iter().rev().map(|known| known.id).collect());
+            return Ok(self.known().into_iter().map(|known| known.id).collect());
         };
-        let found = parse(text)?.all(&self.known());
+        let selector = parse(text)?;
+        let found = selector.all(&self.known());
         if found.is_empty() {
-            Err(unresolved(&NotOne::None { selector: text.to_owned() }))
+            Err(self.unresolved(&selector, &NotOne::None { selector: text.to_owned() }))
         } else {
-            Ok(found)
+            Ok(found.into_iter().collect())
         }
     }
 
     /// The one id that a selector means.
     pub(crate) fn one(&self, text: &str) -> Result<BackupId, CliError> {
-        parse(text)?.one(&self.known()).map_err(|why| unresolved(&why))
+        let selector = parse(text)?;
+        selector.one(&self.known()).map_err(|why| self.unresolved(&selector, &why))
     }
 
     /// The one id that a selector means to restore from: what only the catalog remembers proves nothing.
     pub(crate) fn one_at_hand(&self, text: &str) -> Result<BackupId, CliError> {
-        parse(text)?.one(&self.at_hand()).map_err(|why| match &why {
+        let selector = parse(text)?;
+        selector.one(&self.at_hand()).map_err(|why| match &why {
             NotOne::NoneProven { newest, .. }
                 if self.copies_of(newest).iter().all(|copy| copy.remembered) =>
             {
                 self.nothing_of(newest)
             }
-            _ => unresolved(&why),
+            _ => self.unresolved(&selector, &why),
         })
     }
 
@@ -340,6 +171,55 @@ impl Shelf<'_> {
             ),
             None => CliError::unknown(format!("`{id}` lies in no store that can be reached")),
         }
+    }
+
+    /// The error of a selector that does not name one backup: what lies there instead, or could lie elsewhere.
+    fn unresolved(&self, selector: &Selector, why: &NotOne) -> CliError {
+        if let NotOne::Ambiguous { .. } = why {
+            return CliError::ambiguous(why.to_string());
+        }
+        let known = |place: &NotRead| Known { id: place.id.clone(), proven: false, future: false };
+        if let (NotOne::None { .. }, Some(place)) =
+            (why, self.no_backups.iter().find(|place| !selector.all(&[known(place)]).is_empty()))
+        {
+            let (id, store) = (&place.id, &self.stores[place.rack].name);
+            return CliError::unknown(format!("`{id}` in {store} is no backup: {}", place.why))
+                .help("what lies in the folder may be looked at with stock tools; nothing removes it");
+        }
+        CliError::unknown(why.to_string()).help(match self.lacking(Some(selector)).first() {
+            Some(store) => {
+                format!("store `{}` could not be read, and may hold it: {}", store.name, store.why)
+            }
+            None => "`policy list` shows what there is".to_owned(),
+        })
+    }
+
+    /// The stores, or series, that could not be read and may hold more of what is meant.
+    pub(crate) fn lacking(&self, selector: Option<&Selector>) -> Vec<&Unreached<'_>> {
+        let is_missed = |store: &&Unreached<'_>| {
+            let takes = |series: &Series| selector.is_none_or(|selector| selector.takes(series));
+            !store.may_be_new
+                && match &store.series {
+                    Some(series) => takes(series),
+                    None => store.policy.is_none_or(|policy| may_hold(policy, &store.name, takes)),
+                }
+        };
+        self.unreached.iter().filter(is_missed).collect()
+    }
+
+    /// How a command ends that told everything it could have of what is meant: incomplete where a store could not be
+    /// read, failed where none could (cli.md, "Exit codes").
+    pub(crate) fn end(&self, selector: Option<&Selector>) -> Result<u8, CliError> {
+        let lacking = self.lacking(selector);
+        let takes = |series: &Series| selector.is_none_or(|selector| selector.takes(series));
+        let is_read = |(n, rack): &(usize, &Rack<'_>)| {
+            rack.policy.is_none_or(|policy| may_hold(policy, &rack.name, takes))
+                && self.unreached.iter().all(|store| store.rack != Some(*n) || store.is_read)
+        };
+        let read = self.stores.iter().enumerate().filter(is_read).count();
+        let Some(first) = lacking.first() else { return Ok(0) };
+        let exit = run::joint_exit(read, lacking.iter().map(|_| 1));
+        Err(CliError::told(exit, format!("store `{}` could not be read: {}", first.name, first.why)))
     }
 
     /// The copies of a backup, in the order of the stores.
@@ -370,7 +250,7 @@ impl Shelf<'_> {
     }
 
     /// Says which backups have copies of different contents: a retry captures again, under the same id.
-    pub(crate) fn warn_of_differing(&self, ids: &[BackupId]) {
+    pub(crate) fn warn_of_differing(&self, ids: &BTreeSet<BackupId>) {
         let mut first: BTreeMap<&BackupId, &Copy> = BTreeMap::new();
         let contents = |copy: &Copy| {
             let files = copy.stored.manifest.files.iter();
@@ -393,15 +273,6 @@ pub(crate) fn parse(text: &str) -> Result<Selector, CliError> {
     Selector::parse(text).map_err(|error| {
         CliError::invalid(error.to_string()).help("write `[[POLICY/]JOB/]TARGET[@WHEN]` or a backup's id")
     })
-}
-
-fn unresolved(why: &NotOne) -> CliError {
-    match why {
-        NotOne::None { .. } | NotOne::NoneProven { .. } => {
-            CliError::unknown(why.to_string()).help("`policy list` shows what there is")
-        }
-        NotOne::Ambiguous { .. } => CliError::ambiguous(why.to_string()),
-    }
 }
 
 /// The policy that a backup was made by: its text lies in the store. `None` where that is lost, changed, or of a

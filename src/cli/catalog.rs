@@ -14,14 +14,15 @@ pub(crate) fn catalog(session: &Session, args: &Args) -> Result<u8, CliError> {
     let shelf = backups::collect(session, &policies, store)?;
     let mut runs: BTreeMap<String, HistoryEntry> = BTreeMap::new();
     let mut index: BTreeMap<(String, usize), Vec<(Manifest, bool)>> = BTreeMap::new();
-    // A store that can be reached and holds nothing any more is entered as that.
+    // A store that can be read and holds nothing any more is entered as that; of one that cannot be read whole, or is
+    // another one than before, the index keeps what it knows.
+    let is_read = |n: usize| shelf.unreached.iter().all(|store| store.rack != Some(n));
     for (n, rack) in shelf.stores.iter().enumerate() {
-        let is_reached = shelf.unreached.iter().all(|store| store.rack != Some(n));
-        if let Some(policy) = rack.policy.filter(|_| is_reached) {
+        if let Some(policy) = rack.policy.filter(|_| is_read(n)) {
             index.insert((policy.name().to_string(), n), Vec::new());
         }
     }
-    for copy in shelf.copies.iter().filter(|copy| !copy.remembered) {
+    for copy in shelf.copies.iter().filter(|copy| is_read(copy.rack)) {
         let manifest = &copy.stored.manifest;
         index
             .entry((manifest.policy.clone(), copy.rack))
@@ -42,7 +43,7 @@ pub(crate) fn catalog(session: &Session, args: &Args) -> Result<u8, CliError> {
     let backups: usize = index.values().map(Vec::len).sum();
     if *dry_run {
         output::tell(&format!("would index {backups} copies of {} runs; nothing was changed", runs.len()));
-        return Ok(0);
+        return shelf.end(None);
     }
     let stamp = Stamp::first(session.host.real_now()).to_string();
     let (mut catalog, damaged) = Catalog::renew(&session.host.state, &stamp)?;
@@ -64,8 +65,9 @@ pub(crate) fn catalog(session: &Session, args: &Args) -> Result<u8, CliError> {
         catalog.enter(entry)?;
     }
     if session.global.json {
-        return output::print_json(&serde_json::json!({ "copies": backups, "runs": runs.len() }));
+        output::print_json(&serde_json::json!({ "copies": backups, "runs": runs.len() }))?;
+    } else {
+        output::tell(&format!("indexed {backups} copies of {} runs", runs.len()));
     }
-    output::tell(&format!("indexed {backups} copies of {} runs", runs.len()));
-    Ok(0)
+    shelf.end(None)
 }

@@ -90,7 +90,8 @@ fn remove(
         let removal = Removal {
             store: &rack.store,
             name: &rack.name,
-            catalog: catalog.as_ref(),
+            // The index is of the store last used.
+            catalog: catalog.as_ref().filter(|_| rack.is_last),
             kind: RecordKind::Delete,
             message: &args.reason,
             at: session.host.real_now(),

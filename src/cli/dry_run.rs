@@ -7,8 +7,7 @@ use crate::{
     plan::{self, Action, Platform, Selection, Step, render},
     policy::{Policy, model::Retention, problem::Code, values::Size},
     retention::{self, Candidate},
-    run,
-    store::{Listing, Series, Store as _, StoreError, layout::free_stamp},
+    store::{self, Listing, Series, Store as _, StoreError, Stored, layout::free_stamp},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -203,12 +202,12 @@ impl Sight<'_> {
             Ok(last) => last.flatten().filter(|_| !is_accepted),
             Err(error) => return unknown(step, &error),
         };
-        let is_other = |found: &Option<String>| last.is_some() && *found != last;
-        match view.store.id() {
-            Ok(found) if is_other(&found) => seen(
-                step,
-                format!("not the store last used, at {}: not mounted? The run would not use it", view.shown),
-            ),
+        let found = view.store.id();
+        if let Some(why) = store::is_other(last.as_deref(), &found) {
+            let what = format!("not the store last used{why}, at {}", view.shown);
+            return seen(step, format!("{what}: not mounted? The run would not use it"));
+        }
+        match found {
             Ok(Some(_)) => match view.store.free_bytes() {
                 Ok(free) => seen(step, format!("{} free at {}", Size::from_bytes(free), view.shown)),
                 Err(error) => unknown(step, &error),
@@ -239,8 +238,8 @@ impl Sight<'_> {
             Err(error) => return Some(unknown(step, &error)),
         };
         let now = world.host.now();
-        let mut candidates: Vec<_> =
-            listing.backups.iter().map(|stored| run::candidate(stored, &source.origin)).collect();
+        let candidate = |stored: &Stored| Candidate::of(stored, stored.manifest.origin == source.origin);
+        let mut candidates: Vec<_> = listing.backups.iter().map(candidate).collect();
         let stamp = free_stamp(now, listing.backups.iter().map(|stored| stored.id.stamp));
         candidates.push(Candidate { stamp, proven: true, partial: false, own: true });
         let verdicts = retention::decide(&candidates, Some(&rule), world.policy.timezone(), now);

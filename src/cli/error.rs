@@ -114,7 +114,7 @@ impl From<StoreError> for CliError {
             StoreError::Locked { .. } => {
                 Self::locked(error.to_string()).help("locks end with their process: wait for it")
             }
-            StoreError::Unreliable { .. } => Self::unproven(error.to_string()),
+            StoreError::Damaged { .. } | StoreError::Unreliable { .. } => Self::unproven(error.to_string()),
             StoreError::NoBackup(_) | StoreError::Absent(_) => Self::unknown(error.to_string()),
             _ => Self::failed(error.to_string()),
         }

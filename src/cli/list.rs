@@ -17,6 +17,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// The policies at hand, unless a place stands in for them.
 pub(crate) fn policies_for(session: &Session, store: Option<&str>) -> Result<Vec<Policy>, CliError> {
@@ -35,14 +36,17 @@ pub(crate) fn list(session: &Session, args: &List) -> Result<u8, CliError> {
         .filter(|copy| ids.contains(&copy.stored.id))
         .map(|copy| shelf.element(copy))
         .collect();
+    let selector = args.selector.as_deref().map(backups::parse).transpose()?;
     if session.global.json {
-        return output::print_json(&elements);
+        output::print_json(&elements)?;
+        return shelf.end(selector.as_ref());
     }
     if elements.is_empty() {
         // A selector that matches damage alone has no line to show: that it is damaged was told.
-        if let (Some(id), Some(_)) = (ids.first(), &args.selector) {
+        if let (Some(id), Some(_)) = (ids.first(), &selector) {
             return Err(shelf.nothing_of(id));
         }
+        shelf.end(None)?;
         output::tell("no backups yet");
         return Ok(0);
     }
@@ -60,14 +64,23 @@ pub(crate) fn list(session: &Session, args: &List) -> Result<u8, CliError> {
             element.kept_by.join("; "),
         ]);
     }
-    output::print(&output::table(&rows))
+    output::print(&output::table(&rows))?;
+    if elements.iter().any(|element| element.partial) {
+        output::tell(
+            "partial: what could not be read of the source is not in it; `policy show BACKUP` names that: make it \
+             readable, and run again",
+        );
+    }
+    shelf.end(selector.as_ref())
 }
 
 fn proof(element: &Element) -> String {
-    match (element.proven, element.partial) {
-        (true, _) => paint(GOOD, "yes"),
-        (false, true) => paint(WARNING, "no, partial"),
-        (false, false) => paint(WARNING, format!("no, asked {}", element.asked)),
+    match element {
+        Element { proven: true, remembered: true, .. } => "yes, as remembered".to_owned(),
+        Element { proven: true, .. } => paint(GOOD, "yes"),
+        Element { damage: Some(_), .. } => paint(WARNING, "no, damaged"),
+        Element { partial: true, .. } => paint(WARNING, "no, partial"),
+        _ => paint(WARNING, format!("no, asked {}", element.asked)),
     }
 }
 
@@ -99,6 +112,8 @@ pub(crate) struct Shown<'a> {
     asked: crate::policy::values::Level,
     proven: bool,
     partial: bool,
+    damage: Option<String>,
+    remembered: bool,
     kept_by: Vec<String>,
     /// The manifest as it lies in the store.
     manifest: &'a Manifest,
@@ -144,7 +159,7 @@ pub(crate) fn show(session: &Session, args: &Show) -> Result<u8, CliError> {
     let Some(first) = copies.first() else {
         return Err(shelf.nothing_of(&id));
     };
-    shelf.warn_of_differing(std::slice::from_ref(&id));
+    shelf.warn_of_differing(&BTreeSet::from([id]));
     let element = shelf.element(first);
     let names = copies.iter().map(|copy| shelf.stores[copy.rack].name.clone()).collect();
     let stats = stats(&first.stored, session.host.now());
@@ -164,6 +179,8 @@ pub(crate) fn show(session: &Session, args: &Show) -> Result<u8, CliError> {
             asked: element.asked,
             proven: element.proven,
             partial: element.partial,
+            damage: element.damage,
+            remembered: element.remembered,
             kept_by: element.kept_by,
             manifest: &first.stored.manifest,
             stats,
@@ -228,6 +245,9 @@ fn describe(
             &format!("in {}: level {}, proven: {}{kept}", copy.store, copy.level, proof(&copy)),
         ));
     }
+    if let Some(damage) = &stored.damage {
+        rows.push(row("damage", &output::printable(damage)));
+    }
     for file in &manifest.files {
         rows.push(row("file", &format!("{}  {} bytes  sha256 {}", file.name, file.bytes, file.sha256)));
     }
@@ -235,13 +255,20 @@ fn describe(
         rows.push(row("check", &check_line(check)));
     }
     for (table, fact) in &manifest.tables {
-        rows.push(row("table", &format!("{}  {} rows, {}", output::printable(table), fact.rows, fact.class)));
+        let count = counted(fact.rows, unit(manifest));
+        rows.push(match unit(manifest) {
+            "file" => row("content", &count),
+            _ => row("table", &format!("{}  {count}, {}", output::printable(table), fact.class)),
+        });
     }
     for failure in &manifest.failures {
         rows.push(row("failure", &output::printable(failure)));
     }
     for warning in &manifest.warnings {
         rows.push(row("warning", &output::printable(warning)));
+    }
+    if let Some(partial) = partial(manifest) {
+        rows.push(row("partial", &format!("{partial}: make it readable, and run again")));
     }
     for name in &manifest.unreadable {
         rows.push(row("unread", &output::printable(name)));
@@ -254,6 +281,22 @@ fn describe(
         rows.push(row("record", &output::printable(&line)));
     }
     output::table(&rows)
+}
+
+/// What a backup's counts are of: a folder's are its files.
+pub(crate) fn unit(manifest: &Manifest) -> &'static str {
+    if manifest.engine == "directory" { "file" } else { "row" }
+}
+
+/// A number of something.
+pub(crate) fn counted(count: u64, unit: &str) -> String {
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What a partial backup lacks; `None` for one that is whole.
+pub(crate) fn partial(manifest: &Manifest) -> Option<String> {
+    let unread = counted(manifest.unreadable.len() as u64, "member");
+    manifest.partial.then(|| format!("{unread} of the source could not be read and stayed out"))
 }
 
 fn row(key: &str, value: &str) -> Vec<String> {

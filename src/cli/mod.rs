@@ -11,6 +11,7 @@ mod explain;
 mod history;
 mod journal;
 mod list;
+pub mod moment;
 mod next;
 mod output;
 mod plan;

@@ -23,7 +23,8 @@ pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
 
 /// Writes data to standard output. A reader that went away, as `head` does, is no error.
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<u8, CliError> {
-    let mut out = anstream::stdout().lock();
+    // In large pieces: the standard library's own buffer is written out at every line.
+    let mut out = io::BufWriter::with_capacity(1 << 16, anstream::stdout().lock());
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(CliError::failed(format!("cannot write to standard output: {error}")))

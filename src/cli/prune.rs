@@ -2,7 +2,7 @@
 
 use super::{
     args::Prune,
-    backups::{self, Rack, Shelf},
+    backups::{self, Copy, Rack, Shelf, Unreached},
     error::CliError,
     journal::noted,
     output::{self, DIM, WARNING, paint},
@@ -11,10 +11,11 @@ use super::{
 };
 use crate::{
     plan::Selection,
-    policy::Policy,
-    removal::Removal,
+    policy::{Policy, model::Job},
+    removal::{Removal, refuse_losses},
     retention,
-    store::{BackupId, RecordKind, Series, Store as _, lock::Mode},
+    run::joint_exit,
+    store::{BackupId, RecordKind, Series, Store as _, Stored, lock::Mode},
     watch::Cancel,
 };
 use schemars::JsonSchema;
@@ -48,28 +49,38 @@ pub(crate) fn prune(session: &Session, args: &Prune) -> Result<u8, CliError> {
             return Err(CliError::unknown(format!("there is no store `{store}`")));
         }
     }
-    let shelf = backups::collect(session, &policies, None)?;
-    let is_selected = |line: &Line| {
-        let rack = &shelf.stores[line.rack];
+    let shelf = backups::collect_where(session, &policies, |policy, store| {
+        let selection = selected.iter().find(|(selected, _)| selected.name() == policy.name());
+        let uses = |job: &Job| job.stores.iter().any(|used| used.store == *store);
+        selection.is_some_and(|(_, selection)| {
+            // Without jobs named, stores that no job uses any more are told of too: nothing in them goes.
+            args.jobs.is_empty()
+                || policy.jobs().values().any(|job| selection.takes_job(&job.name) && uses(job))
+        }) && (args.stores.is_empty() || args.stores.iter().any(|wanted| wanted == store))
+    })?;
+    let is_selected = |series: &Series| {
         let takes = |(policy, selection): &(&Policy, Selection)| {
-            policy.name() == line.series.policy.as_str()
-                && policy
-                    .jobs()
-                    .get(line.series.job.as_str())
-                    .is_some_and(|job| selection.takes_job(&job.name))
+            policy.name() == series.policy.as_str()
+                && policy.jobs().get(series.job.as_str()).is_some_and(|job| selection.takes_job(&job.name))
         };
-        selected.iter().any(takes) && (args.stores.is_empty() || args.stores.contains(&rack.name))
+        selected.iter().any(takes)
     };
-    let lines: BTreeSet<(usize, Series)> = shelf
+    // Only what lies in the store last used is pruned.
+    let is_prunable = |copy: &&Copy| !copy.remembered && shelf.stores[copy.rack].is_last;
+    let lines: BTreeSet<(usize, &Series)> = shelf
         .copies
         .iter()
-        .filter(|copy| !copy.remembered)
-        .map(|copy| (copy.rack, copy.stored.id.series.clone()))
+        .filter(is_prunable)
+        .map(|copy| (copy.rack, &copy.stored.id.series))
+        .filter(|(_, series)| is_selected(series))
         .collect();
     let lines: Vec<Line> =
-        lines.into_iter().map(|(rack, series)| Line { rack, series }).filter(is_selected).collect();
+        lines.into_iter().map(|(rack, series)| Line { rack, series: series.clone() }).collect();
+    let lacking = shelf.lacking(None);
+    let lacking: Vec<&Unreached<'_>> =
+        lacking.into_iter().filter(|store| store.series.as_ref().is_none_or(is_selected)).collect();
     let cancel = signals::watch()?;
-    let work = || prune_lines(session, args, &shelf, &lines, &cancel);
+    let work = || prune_lines(session, args, &shelf, &lines, &lacking, &cancel);
     if args.dry_run {
         return work();
     }
@@ -78,12 +89,14 @@ pub(crate) fn prune(session: &Session, args: &Prune) -> Result<u8, CliError> {
     noted(session, "prune", &policies, series, work)
 }
 
-/// Prunes one line after the other and prints the verdicts.
+/// Prunes one line after the other and prints the verdicts. What could not be looked at counts as failed, in a dry run
+/// too: a list without its verdicts is no answer to what would go.
 fn prune_lines(
     session: &Session,
     args: &Prune,
     shelf: &Shelf<'_>,
     lines: &[Line],
+    lacking: &[&Unreached<'_>],
     cancel: &Cancel,
 ) -> Result<u8, CliError> {
     let mut verdicts = Vec::new();
@@ -104,16 +117,20 @@ fn prune_lines(
         }
     }
     print(session, args, &verdicts, removed)?;
-    match failures.as_slice() {
-        [] => Ok(0),
-        [first, rest @ ..] => {
-            let is_shared =
-                failures.len() == lines.len() && rest.iter().all(|error| error.exit == first.exit);
-            let exit = match (failures.len() == lines.len(), is_shared) {
-                (false, _) => 3,
-                (true, true) => first.exit,
-                (true, false) => 1,
-            };
+    // A store in which nothing of what is meant lies is as it should be.
+    let is_bare = |n: usize| {
+        lines.iter().all(|line| line.rack != n) && shelf.unreached.iter().all(|store| store.rack != Some(n))
+    };
+    let good = lines.len() - failures.len() + (0..shelf.stores.len()).filter(|n| is_bare(*n)).count();
+    failures.extend(
+        lacking.iter().map(|store| {
+            CliError::failed(format!("store `{}` could not be pruned: {}", store.name, store.why))
+        }),
+    );
+    match failures.first() {
+        None => Ok(0),
+        Some(first) => {
+            let exit = joint_exit(good, failures.iter().map(|error| error.exit));
             Err(CliError::told(exit, first.message.clone()))
         }
     }
@@ -149,16 +166,19 @@ fn decide(
     let listing = rack.store.list(series)?;
     let own = rack.origins.get(&series.target);
     let zone = rack.policy.map(Policy::timezone).unwrap_or_default();
-    let candidates: Vec<_> = listing
-        .backups
-        .iter()
-        .map(|stored| {
-            let origin = &stored.manifest.origin;
-            retention::Candidate::of(stored, own == Some(origin) || adopted.contains(origin))
-        })
-        .collect();
+    let is_own = |stored: &Stored| {
+        let origin = &stored.manifest.origin;
+        own == Some(origin) || adopted.contains(origin)
+    };
+    let candidate = |stored: &Stored| retention::Candidate::of(stored, is_own(stored));
+    let candidates: Vec<_> = listing.backups.iter().map(candidate).collect();
     let rule = backups::retention_of(rack, series);
-    let verdicts = retention::decide(&candidates, rule.as_ref(), zone, session.host.now());
+    let now = session.host.now();
+    let verdicts = retention::decide(&candidates, rule.as_ref(), zone, now);
+    if verdicts.iter().any(|verdict| !verdict.keep) {
+        let counts = |stored: &&Stored| is_own(stored) && stored.id.stamp.time() <= now;
+        refuse_losses(listing.backups.iter().filter(counts))?;
+    }
     Ok(verdicts.into_iter().map(|verdict| (series.backup(verdict.stamp), verdict)).collect())
 }
 

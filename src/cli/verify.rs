@@ -2,7 +2,7 @@
 
 use super::{
     args::Verify,
-    backups::{self, Copy, Rack, Shelf},
+    backups::{self, Copy, Rack, Shelf, Unreached},
     error::CliError,
     journal::noted,
     list,
@@ -16,7 +16,7 @@ use crate::{
     evidence::{CheckResult, Evidence, Integrity},
     policy::{model::EngineSpec, values::Level},
     restore::{self, VerifyFailure},
-    run::{recorded_of, scratch::Scratch},
+    run::{previous_of, scratch::Scratch},
     store::{self, Record, RecordKind, Store as _, StoreError, Stored, lock::Mode},
     watch::{Cancel, Watch},
 };
@@ -155,11 +155,15 @@ fn verify_all(
         return Err(unproven(failed, results.len()));
     }
     // A store of which nothing is remembered may hold anything.
-    let remembered = |rack: Option<usize>| shelf.copies.iter().any(|copy| Some(copy.rack) == rack);
-    match shelf.unreached.iter().find(|store| !store.may_be_new && !remembered(store.rack)) {
+    let is_remembered = |store: &Unreached<'_>| {
+        let of_it = |copy: &Copy| store.series.as_ref().is_none_or(|series| copy.stored.id.series == *series);
+        shelf.copies.iter().any(|copy| copy.remembered && Some(copy.rack) == store.rack && of_it(copy))
+    };
+    let selector = args.selector.as_deref().map(backups::parse).transpose()?;
+    match shelf.lacking(selector.as_ref()).into_iter().find(|store| !is_remembered(store)) {
         None => Ok(0),
         Some(store) => Err(CliError::unproven(format!(
-            "nothing in store `{}` could be verified: {}",
+            "not everything in store `{}` could be verified: {}",
             store.name, store.why
         ))),
     }
@@ -209,8 +213,13 @@ fn verify_copy(
     let _lock = lock(rack, &copy.stored)?;
     let failed = |why: String| Ok(Some(result_of(shelf, copy, Level::None, false, Vec::new(), why)));
     // What was listed before the lock was held may be gone or changed by now.
-    let stored = match rack.store.manifest(&copy.stored.id) {
-        Ok(manifest) => Stored { manifest, ..copy.stored.clone() },
+    let id = &copy.stored.id;
+    let looked = rack.store.manifest(id).and_then(|manifest| {
+        let damage = rack.store.damage(id, &manifest)?;
+        Ok(Stored { manifest, damage, ..copy.stored.clone() })
+    });
+    let stored = match looked {
+        Ok(stored) => stored,
         Err(StoreError::NoBackup(_)) => return Ok(None),
         Err(StoreError::Unreliable { why, .. }) => return failed(why.to_string()),
         Err(error) => return failed(format!("could not be verified: {error}")),
@@ -305,8 +314,8 @@ fn examine(
     }
     let engine = target.as_ref().map(|target| backups::engine_at(target, scratch.path())).transpose();
     let engine = engine.map_err(|error| failed(&error))?;
-    let recorded = recorded_of(stored);
-    let previous = previous_of(shelf, copy);
+    let recorded = previous_of(stored);
+    let previous = newest_before(shelf, copy);
     let request = ExamineRequest {
         level: asked,
         checks: target.as_ref().map(|target| target.checks.as_slice()).unwrap_or_default(),
@@ -326,7 +335,7 @@ fn failed(error: &dyn std::error::Error) -> VerifyFailure {
 }
 
 /// The newest proven backup before this one, of the same series, store and origin.
-fn previous_of(shelf: &Shelf<'_>, copy: &Copy) -> Option<Previous> {
+fn newest_before(shelf: &Shelf<'_>, copy: &Copy) -> Option<Previous> {
     let stored = &copy.stored;
     let before = |other: &&Copy| {
         other.rack == copy.rack
@@ -336,7 +345,7 @@ fn previous_of(shelf: &Shelf<'_>, copy: &Copy) -> Option<Previous> {
             && other.stored.proven()
     };
     let newest = shelf.copies.iter().filter(before).max_by_key(|other| other.stored.id.stamp)?;
-    Some(recorded_of(&newest.stored))
+    Some(previous_of(&newest.stored))
 }
 
 fn level_of(evidence: Option<&Evidence>, asked: Level, failures: &[String]) -> Level {
@@ -358,8 +367,8 @@ fn keep(rack: &Rack<'_>, mut stored: Stored, record: Record, catalog: Option<&Ca
         return;
     }
     stored.records.push(record);
-    // A place given by hand is no store of a policy.
-    let (Some(catalog), Some(policy)) = (catalog, rack.policy) else { return };
+    // A place given by hand is no store of a policy, and the index is of the store last used.
+    let (Some(catalog), Some(policy)) = (catalog, rack.policy.filter(|_| rack.is_last)) else { return };
     let proven = stored.proven();
     if let Err(error) = catalog.add_backup(policy.name().as_str(), &rack.name, &stored.manifest, proven) {
         output::warn(&error.to_string());

@@ -10,8 +10,9 @@ use crate::{
     observe::StoreView,
     plan::Step,
     policy::{model::Retention, values::Size},
+    removal::refuse_losses,
     retention::Reason,
-    store::{Store as _, StoreError, Stored, lock::Mode},
+    store::{self, Store as _, Stored, lock::Mode},
 };
 
 impl JobRun<'_> {
@@ -32,8 +33,14 @@ impl JobRun<'_> {
         let lock = view.store.lock(&series, Mode::Exclusive).map_err(|error| store_error(&error))?;
         let swept = view.store.sweep(&series).map_err(|error| store_error(&error))?;
         let listing = view.store.list(&series).map_err(|error| store_error(&error))?;
-        for (folder, why) in &listing.unclaimed {
-            self.tell(&Event::Warning(format!("{series} in {name}: `{folder}` is no backup: {why}")));
+        for unclaimed in &listing.unclaimed {
+            self.tell(&Event::Warning(format!("in store `{name}` {unclaimed}")));
+        }
+        for stored in &listing.backups {
+            if let Some(damage) = &stored.damage {
+                let what = format!("in store `{name}` `{}` is damaged: {damage}", stored.id);
+                self.tell(&Event::Warning(what));
+            }
         }
         let pair = &mut self.pairs[index];
         pair.lock = Some(lock);
@@ -57,14 +64,7 @@ impl JobRun<'_> {
             None => None,
         };
         let found = view.store.id();
-        let why = match &found {
-            _ if known.is_none() || is_accepted => None,
-            Ok(found) if *found == known => None,
-            Ok(_) => Some(String::new()),
-            Err(StoreError::Foreign { why, .. }) => Some(format!(" ({why})")),
-            Err(_) => None,
-        };
-        if let Some(why) = why {
+        if let Some(why) = store::is_other(known.as_deref(), &found).filter(|_| !is_accepted) {
             return refuse(format!(
                 "store `{name}` at {} is not the one last used{why}: not mounted? Mount it, or accept the place as a new \
                  store with `--new-store {name}`",
@@ -139,13 +139,22 @@ impl JobRun<'_> {
         // An earlier try may have removed some already.
         let listing = view.store.list(&series).map_err(|error| store_error(&error))?;
         let verdicts = verdicts(&listing.backups, Some(retention), zone, self.tag.now, &source.origin);
+        let now = self.tag.now;
+        let own = |stored: &&Stored| stored.manifest.origin == source.origin && stored.id.stamp.time() <= now;
+        let losses = refuse_losses(listing.backups.iter().filter(own));
         self.pairs[index].listing = listing;
         let newest = verdicts.iter().find(|verdict| verdict.reasons.contains(&Reason::NewestProven));
         let Some(newest) = newest else { return Ok(0) };
         let relied_on = series.backup(newest.stamp);
         let needless = verdicts.iter().filter(|verdict| !verdict.keep);
         let needless: Vec<_> = needless.map(|verdict| series.backup(verdict.stamp)).collect();
-        self.remove_all(step, index, &needless, &relied_on).map_err(|error| match error.code {
+        if needless.is_empty() {
+            return Ok(0);
+        }
+        let removed = losses
+            .map_err(|error| StepError::new(FailureCode::Prune, error.to_string()))
+            .and_then(|()| self.remove_all(step, index, &needless, &relied_on));
+        removed.map_err(|error| match error.code {
             FailureCode::Prune => {
                 let message = format!("there is no room, and none can be made: {}", error.message);
                 StepError::new(FailureCode::NoRoom, message)

@@ -1,6 +1,7 @@
 //! What happens during a run, as values: human text, progress bars, the run's log and the history fold the same events.
 
 use crate::plan::Step;
+use std::collections::BTreeSet;
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -138,6 +139,18 @@ pub enum FailureCode {
     Timeout,
     /// A signal ended it.
     Interrupted,
+}
+
+/// The exit code of several pairs (cli.md, "Exit codes"): 0 when all are good, 3 when some are, otherwise the code they
+/// share, else 1.
+pub fn joint_exit(good: usize, bad: impl IntoIterator<Item = u8>) -> u8 {
+    let codes: BTreeSet<u8> = bad.into_iter().collect();
+    match (good, codes.len(), codes.first()) {
+        (_, 0, _) => 0,
+        (0, 1, Some(shared)) => *shared,
+        (0, ..) => 1,
+        _ => 3,
+    }
 }
 
 impl FailureCode {

@@ -14,9 +14,9 @@ mod publish;
 pub mod scratch;
 mod verify;
 
-pub(crate) use capture::previous_of as recorded_of;
-pub use event::{Event, Failure, FailureCode, Listener, Outcome};
-pub(crate) use prune::{candidate, verdicts};
+pub(crate) use capture::previous_of;
+pub use event::{Event, Failure, FailureCode, Listener, Outcome, joint_exit};
+pub(crate) use prune::verdicts;
 pub(crate) use verify::{Opener, VerifyError, open_side, pour, read_back};
 
 use crate::{
@@ -133,10 +133,9 @@ fn judge(pairs: &[PairEnd], failures: &[Failure], interrupted: bool) -> (Outcome
         _ if interrupted => 130,
         Outcome::Done => 0,
         Outcome::Incomplete => 3,
+        // Without a pair that failed it was something around them.
         Outcome::Failed => {
-            let codes: BTreeSet<u8> =
-                pairs.iter().filter_map(|pair| pair.code).map(FailureCode::exit).collect();
-            if codes.len() == 1 { codes.first().copied().unwrap_or(1) } else { 1 }
+            joint_exit(0, pairs.iter().filter_map(|pair| pair.code).map(FailureCode::exit)).max(1)
         }
     };
     (outcome, exit)

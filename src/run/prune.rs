@@ -9,7 +9,7 @@ use crate::{
     plan::Step,
     policy::model::Retention,
     removal::{Removal, RemovalError},
-    retention,
+    retention::{self, Candidate},
     store::{BackupId, RecordKind, Store as _, StoreError, Stored},
 };
 use chrono::{DateTime, Utc};
@@ -23,13 +23,9 @@ pub(crate) fn verdicts(
     now: DateTime<Utc>,
     origin: &str,
 ) -> Vec<retention::Verdict> {
-    let candidates: Vec<_> = backups.iter().map(|stored| candidate(stored, origin)).collect();
+    let candidate = |stored: &Stored| Candidate::of(stored, stored.manifest.origin == origin);
+    let candidates: Vec<_> = backups.iter().map(candidate).collect();
     retention::decide(&candidates, rule.as_ref(), zone, now)
-}
-
-/// A stored backup as retention sees it.
-pub(crate) fn candidate(stored: &Stored, origin: &str) -> retention::Candidate {
-    retention::Candidate::of(stored, stored.manifest.origin == origin)
 }
 
 /// The backups that retention no longer keeps.

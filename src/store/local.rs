@@ -146,12 +146,16 @@ impl Store for LocalStore {
         let path = self.root.join(STORE_FILE);
         let bytes = match listing::read_own(&path) {
             Err(fault) if fault.source.kind() == io::ErrorKind::NotFound => {
-                let ours = |name: &String| NOBODYS.contains(&name.as_str()) || layout::is_temporary(name);
-                let other = durable::names(&self.root)?.into_iter().find(|name| !ours(name));
-                return match other {
-                    None => Ok(None),
-                    Some(other) => Err(self.foreign(&format!("it holds `{other}` and no {STORE_FILE}"))),
-                };
+                let names = durable::names(&self.root)?;
+                let ours = |name: &&String| NOBODYS.contains(&name.as_str()) || layout::is_temporary(name);
+                match names.iter().find(|name| !ours(name)) {
+                    None => return Ok(None),
+                    // Another process made the store since the look at its file.
+                    Some(_) if names.iter().any(|name| name == STORE_FILE) => listing::read_own(&path)?,
+                    Some(other) => {
+                        return Err(self.foreign(&format!("it holds `{other}` and no {STORE_FILE}")));
+                    }
+                }
             }
             result => result?,
         };
@@ -230,13 +234,8 @@ impl Store for LocalStore {
         Ok(Box::new(File::open(&path).on("open", &path)?))
     }
 
-    fn size(&self, id: &BackupId, file: &str) -> Result<Option<u64>, StoreError> {
-        let path = self.file(id, file)?;
-        match fs::metadata(&path) {
-            Ok(seen) => Ok(seen.is_file().then_some(seen.len())),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e).on("look at", &path)?,
-        }
+    fn damage(&self, id: &BackupId, manifest: &Manifest) -> Result<Option<String>, StoreError> {
+        Ok(listing::damage(&self.folder(&id.series)?.join(id.stamp.to_string()), manifest)?)
     }
 
     fn manifest(&self, id: &BackupId) -> Result<Manifest, StoreError> {

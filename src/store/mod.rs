@@ -41,8 +41,9 @@ pub trait Store {
     /// Opens a stored file of a published backup.
     fn open(&self, id: &BackupId, file: &str) -> Result<Box<dyn Read + Send>, StoreError>;
 
-    /// The stored size of a file of a published backup, in bytes; `None` when it is absent.
-    fn size(&self, id: &BackupId, file: &str) -> Result<Option<u64>, StoreError>;
+    /// What of a published backup's data is not there, or not in the size that its manifest says; `None` when all is.
+    /// Reads no content: only a verification tells whether the bytes are still those written.
+    fn damage(&self, id: &BackupId, manifest: &Manifest) -> Result<Option<String>, StoreError>;
 
     /// Reads the manifest of one backup again.
     fn manifest(&self, id: &BackupId) -> Result<Manifest, StoreError>;
@@ -81,6 +82,17 @@ pub fn free_bytes(path: &std::path::Path) -> Result<u64, Fault> {
     files::free_bytes(path).on("ask for the room on", path)
 }
 
+/// Whether the place of a store holds another one than was last used under its name, with why. An error of looking there
+/// says nothing about it, unless it is that something else lies there.
+pub fn is_other(last: Option<&str>, found: &Result<Option<String>, StoreError>) -> Option<String> {
+    last?;
+    match found {
+        Ok(found) => (found.as_deref() != last).then(String::new),
+        Err(StoreError::Foreign { why, .. }) => Some(format!(" ({why})")),
+        Err(_) => None,
+    }
+}
+
 /// A backup being made.
 pub trait Staging {
     /// The id it will bear.
@@ -104,11 +116,43 @@ pub trait Staging {
 pub struct Listing {
     /// Its backups, newest first.
     pub backups: Vec<Stored>,
-    /// What lies there and is no backup or record that can be relied on, by its path below the store, with why:
-    /// reported, never deleted.
-    pub unclaimed: Vec<(String, String)>,
+    /// What lies there and is no backup or record that can be relied on: reported, never deleted.
+    pub unclaimed: Vec<Unclaimed>,
     /// Records of backups that are no longer there, oldest first.
     pub gone: Vec<Record>,
+}
+
+/// Something in a series that is no backup or record that can be relied on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unclaimed {
+    /// Its path below the store.
+    pub place: String,
+    /// What it could have been.
+    pub kind: UnclaimedKind,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// What lies where a backup could.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnclaimedKind {
+    /// Something that is not named as a backup is, or a record.
+    Stray,
+    /// A dated place without a manifest, which is no backup.
+    NoManifest(BackupId),
+    /// A backup whose manifest or files cannot be read, or not be relied on.
+    Unreadable(BackupId),
+}
+
+impl std::fmt::Display for Unclaimed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = match self.kind {
+            UnclaimedKind::Stray => "is no backup",
+            UnclaimedKind::NoManifest(_) => "is no backup and is skipped",
+            UnclaimedKind::Unreadable(_) => "is damaged",
+        };
+        write!(f, "`{}` {what}: {}", self.place, self.why)
+    }
 }
 
 /// A published backup with what later happened to it.
@@ -120,16 +164,26 @@ pub struct Stored {
     pub manifest: Manifest,
     /// Its records, oldest first.
     pub records: Vec<Record>,
+    /// What of its data was seen not to be there when it was listed.
+    pub damage: Option<String>,
 }
 
 impl Stored {
-    /// The level that was shown: by the verification that decides, else when it was made.
+    /// The level that was shown: by the verification that decides, else when it was made. None where data is lost.
     pub fn level(&self) -> Level {
+        if self.damage.is_some() {
+            return Level::None;
+        }
         self.deciding().map_or(self.manifest.level, |record| record.level)
     }
 
     /// Whether it is complete and its latest verification passed the level asked of it.
     pub fn proven(&self) -> bool {
+        self.damage.is_none() && self.was_proven()
+    }
+
+    /// Whether it is proven as far as manifest and records tell, be its data there or not.
+    pub fn was_proven(&self) -> bool {
         let at_first = self.manifest.level >= self.manifest.asked && self.manifest.failures.is_empty();
         !self.manifest.partial && self.deciding().map_or(at_first, |record| record.passed)
     }
@@ -149,6 +203,9 @@ pub enum StoreError {
     /// There is no store at the place.
     #[error("there is no store at {0}")]
     Absent(String),
+    /// Another store is at the place than was last used under its name.
+    #[error("the store at {0} is not the one last used")]
+    NotLast(String),
     /// The place is no store of this program: foreign content, or an id file that cannot be read.
     #[error("{place} is not a store: {why}")]
     Foreign {
@@ -166,6 +223,14 @@ pub enum StoreError {
     /// There is a backup of this id already: another run chose the same stamp.
     #[error("there is already a backup `{0}`")]
     Taken(String),
+    /// Data of a backup is not there as its manifest says.
+    #[error("backup `{id}`: {why}")]
+    Damaged {
+        /// The backup's id.
+        id: String,
+        /// What is not there.
+        why: String,
+    },
     /// The manifest cannot be relied on.
     #[error("backup `{id}`: {why}")]
     Unreliable {

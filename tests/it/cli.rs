@@ -1,6 +1,9 @@
 //! The command line itself: words, help, which policies are meant, outputs.
 
-use crate::{restore::shop, run::SIMPLE, support::Sandbox};
+use crate::{
+    restore::shop,
+    support::{Sandbox, simple::SIMPLE},
+};
 use std::{fs, process::Stdio};
 
 const COMMANDS: [&str; 17] = [
@@ -180,4 +183,53 @@ fn a_reader_that_goes_away_is_no_panic() {
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!told.contains("panicked") && output.status.code() == Some(0), "{arguments:?} {told}");
     }
+}
+
+#[test]
+fn the_time_of_a_restore_is_taken_as_people_type_it() {
+    let sandbox = shop(3);
+    let policy = sandbox.read("policy.yaml").replace("timezone: UTC", "timezone: America/New_York");
+    sandbox.write("policy.yaml", &policy);
+    // The runs were at two in the morning in New York.
+    for (at, day) in [
+        ("2026-01-02", 2),
+        ("2026-01-02 02:00", 2),
+        ("2026-01-02T01:59", 1),
+        ("2026-01-02T07:00Z", 2),
+        ("2026-01-02T06:59:59Z", 1),
+        ("2026-01-02 08:00 +01:00", 2),
+    ] {
+        let told = sandbox.run(&["restore", "trading", "--at", at, "--to", "x.db", "-n"]).exits(0);
+        assert!(
+            told.stdout.contains(&format!("shop/nightly/trading/2026-01-0{day}T070000Z in the store")),
+            "{at}\n{told}"
+        );
+    }
+    sandbox
+        .run(&["restore", "--job", "nightly", "--at", "2026-01-01", "-n"])
+        .exits(0)
+        .says("2026-01-01T070000Z");
+    sandbox
+        .run(&["restore", "trading", "--at", "2025-12-31", "--to", "x.db"])
+        .exits(10)
+        .says("2026-01-01T04:59:59Z");
+    let bad = sandbox.run(&["restore", "trading", "--at", "yesterday", "--json"]).exits(2);
+    let message = bad.error()["message"].as_str().unwrap().to_owned();
+    for part in ["'yesterday'", "no date or time", "2026-01-05 07:00"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    let bad = sandbox.run(&["--now", "2026-01-05", "list"]).exits(2);
+    assert!(bad.stderr.contains("RFC 3339") && bad.stderr.contains("2026-01-05T07:00:00Z"), "{bad}");
+    // Two policies of different zones leave open which day it is.
+    sandbox.write(
+        "other/policy.yaml",
+        policy.replace("name: shop", "name: other").replace("America/New_York", "UTC"),
+    );
+    let both = ["--policy", "policy.yaml", "--policy", "other/policy.yaml", "restore"];
+    let ask = |at: &str| {
+        let words = ["shop/nightly/trading", "--to", "x.db", "-n", "--at", at];
+        sandbox.run(&[&both[..], &words].concat())
+    };
+    ask("2026-01-02").exits(2).says("America/New_York and UTC");
+    ask("2026-01-02T07:00Z").exits(0);
 }

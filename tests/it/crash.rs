@@ -2,9 +2,10 @@
 
 #![cfg(unix)]
 
-use crate::{
-    run::{SERIES, simple},
-    support::{Answer, Sandbox, skip, until},
+use crate::support::{
+    Answer, Sandbox,
+    simple::{SERIES, simple},
+    skip, until,
 };
 use std::{fs, path::Path};
 

@@ -51,15 +51,17 @@ fn what_was_found_damaged_can_be_deleted_and_nothing_relies_on_it() {
 }
 
 #[test]
-fn nothing_goes_while_the_newest_proven_backup_does_not_stand() {
-    let sandbox = shop(2);
-    let file = format!("{}/trading.db.zst", backup_of("store", "trading", 2));
+fn of_those_that_stand_the_newest_is_refused_when_a_newer_one_lost_its_data() {
+    let sandbox = shop(3);
+    let file = format!("{}/trading.db.zst", backup_of("store", "trading", 3));
     std::fs::remove_file(sandbox.path(&file)).unwrap();
-    sandbox
-        .run(&["delete", "trading@oldest", "--store", "local", "--reason", "x"])
-        .exits(5)
-        .says("does not stand");
-    assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 2);
+    let delete = |day: &str| {
+        sandbox.run(&["delete", &format!("trading@2026-01-{day}"), "--store", "local", "--reason", "x"])
+    };
+    delete("02").exits(5).says("is the newest proven backup");
+    delete("01").exits(0);
+    delete("03").exits(0);
+    assert_eq!(sandbox.backups("store/shop/nightly/trading"), ["2026-01-02T070000Z"]);
 }
 
 #[test]

@@ -2,20 +2,15 @@
 
 #![cfg(unix)]
 
-use crate::support::{Sandbox, until};
+use crate::support::{
+    Sandbox,
+    simple::{SERIES, policy},
+    until,
+};
 
 /// `note WORD…` writes its words to `notes`; the policy's hooks are given as YAML.
 fn sandbox(target_hooks: &str, job: &str) -> Sandbox {
-    let sandbox = Sandbox::with_policy(&format!(
-        "\
-version: 1
-name: app
-timezone: UTC
-stores: {{local: ./store}}
-targets: {{db: {{sqlite: app.db{target_hooks}}}}}
-jobs: {{nightly: {{retention: {{last: 9}}{job}}}}}
-"
-    ));
+    let sandbox = Sandbox::with_policy(&policy(target_hooks, job).replace("last: 3", "last: 9"));
     sandbox.sql("app.db", "CREATE TABLE t(x)");
     sandbox.program("note", "echo \"$@\" >> notes");
     sandbox
@@ -25,7 +20,6 @@ fn notes(sandbox: &Sandbox) -> Vec<String> {
     sandbox.read_or_empty("notes").lines().map(ToOwned::to_owned).collect()
 }
 
-const SERIES: &str = "store/app/nightly/db";
 const BOTH: &str = ", before: [[note, job before]], after: [[note, job after]]";
 
 /// No ledger is left: nothing is owed.
@@ -87,7 +81,7 @@ fn hooks_are_told_what_they_run_for() {
     assert_eq!(
         notes(&sandbox),
         [
-            format!("app nightly db local {run} [] {run}: no failure so far {{job}}"),
+            format!("app nightly app local {run} [] {run}: no failure so far {{job}}"),
             format!("app nightly  local {run} [] {run}: no failure so far {{job}}"),
         ]
     );
@@ -100,7 +94,7 @@ fn hooks_are_told_what_they_run_for() {
         "POLICY_RUN=app/2026-01-05T070000Z",
         "POLICY_STORE=local",
         "POLICY_SUMMARY=app/2026-01-05T070000Z: no failure so far",
-        "POLICY_TARGET=db",
+        "POLICY_TARGET=app",
     ];
     for line in expected {
         assert!(environment.lines().any(|found| found == line), "{line} in\n{environment}");

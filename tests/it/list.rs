@@ -84,21 +84,6 @@ fn a_store_is_meant_by_its_name_or_by_any_spelling_of_its_place() {
 }
 
 #[test]
-fn a_store_out_of_reach_is_told_as_the_catalog_remembers_it() {
-    let sandbox = shop(1);
-    fs::rename(sandbox.path("store2"), sandbox.path("unplugged")).unwrap();
-    let answer = sandbox.run(&["list", "--json"]).exits(0).says("`second` cannot be reached");
-    assert_eq!(answer.json().as_array().unwrap().len(), 4);
-    sandbox.run(&["restore", "trading", "--store", "second", "--to", "x.db"]).exits(10);
-    // Without a catalog that can be read the others are still listed.
-    for name in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {
-        let _ = fs::remove_file(sandbox.state().join(name));
-    }
-    fs::write(sandbox.state().join("catalog.db"), "this is no database at all").unwrap();
-    assert_eq!(sandbox.run(&["list", "--json"]).exits(0).json().as_array().unwrap().len(), 2);
-}
-
-#[test]
 fn a_backup_is_shown_with_all_its_copies_and_the_one_that_stands_first() {
     let sandbox = shop(1);
     flip(&sandbox, &format!("{}/trading.db.zst", backup_of("store", "trading", 1)), 3_000);
@@ -120,6 +105,36 @@ fn a_backup_is_shown_with_all_its_copies_and_the_one_that_stands_first() {
     assert_eq!(json["store"], "second");
     assert_eq!(json["copies"].as_array().unwrap().len(), 2);
     assert!(json["manifest"]["files"].is_array() && json["stats"]["ratio_percent"].is_u64());
+}
+
+#[test]
+fn a_backup_whose_data_is_gone_or_cut_short_is_not_called_proven() {
+    let sandbox = shop(2);
+    let path = sandbox.path(&format!("{}/trading.db.zst", backup_of("store", "trading", 2)));
+    let whole = fs::read(&path).unwrap();
+    let cut = || fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let gone = || fs::remove_file(&path).unwrap();
+    let cases: [(&dyn Fn(), &str); 2] = [(&gone, "is missing"), (&cut, "its manifest says")];
+    for (damage, why) in cases {
+        damage();
+        let listed = sandbox.run(&["list", "trading", "--json"]).exits(0).says(why).json();
+        let proven: Vec<&serde_json::Value> =
+            listed.as_array().unwrap().iter().map(|one| &one["proven"]).collect();
+        assert_eq!(proven, [false, true, true, true]);
+        assert_eq!(listed[0]["level"], "none");
+        assert!(listed[0]["damage"].as_str().unwrap().contains(why) && listed[1]["damage"].is_null());
+        sandbox.run(&["list", "trading"]).exits(0).says("no, damaged");
+        sandbox.run(&["show", "trading@2026-01-02", "--store", "local"]).exits(0).says(why);
+        let preview = sandbox.run(&["restore", "trading", "--store", "local", "--to", "x.db", "-n"]).exits(0);
+        let passed_over = preview.stderr.lines().find(|line| line.contains("passed over"));
+        assert!(passed_over.is_some_and(|line| line.contains(why)), "{preview}");
+        // `latest` is the newest that stands.
+        let latest = sandbox.run(&["show", "trading", "--store", "local", "--json"]).exits(0).json();
+        assert_eq!(latest["id"], "shop/nightly/trading/2026-01-01T070000Z");
+        assert_eq!(sandbox.run(&["show", "trading", "--json"]).exits(0).json()["store"], "second");
+    }
+    fs::write(&path, &whole).unwrap();
+    sandbox.run(&["list"]).exits(0).hides("damaged");
 }
 
 #[test]
@@ -148,19 +163,20 @@ fn another_hosts_backups_are_listed_and_stay_its_own() {
 }
 
 #[test]
-fn a_store_that_is_not_there_is_told_also_when_nothing_is_remembered() {
-    let sandbox = shop(1);
-    fs::rename(sandbox.path("store2"), sandbox.path("unplugged")).unwrap();
-    fs::create_dir(sandbox.path("store2")).unwrap();
-    fs::remove_dir_all(sandbox.state()).unwrap();
-    let answer = sandbox.run(&["list", "--json"]).exits(0).says("or it is not mounted");
-    assert_eq!(answer.json().as_array().unwrap().len(), 2);
-}
-
-#[test]
 fn a_store_that_lost_its_id_is_still_read() {
     let sandbox = shop(1);
     fs::remove_file(sandbox.path("store/policy-store.json")).unwrap();
     assert_eq!(ids(&sandbox, &["--store", "./store"]).len(), 2);
     sandbox.run(&["list", "--store", "./app"]).exits(1);
+}
+
+#[test]
+fn a_folder_is_spoken_of_by_its_files() {
+    let sandbox = shop(1);
+    sandbox.run(&["show", "scripts"]).exits(0).says("content  1 file\n").hides("rows");
+    sandbox.write("app/scripts/b.py", "print(2)\n");
+    let told = sandbox.run(&["restore", "scripts", "-n"]).exits(0);
+    told.says("files  live 2  backup 1  1 file would go").hides("row").hides("unclassed");
+    fs::remove_file(sandbox.path("app/scripts/b.py")).unwrap();
+    sandbox.run(&["restore", "scripts", "-n"]).exits(0).says("live has as many files as the backup");
 }

@@ -2,18 +2,16 @@
 
 #![cfg(unix)]
 
-use crate::{
-    run::{SERIES, SIMPLE, simple},
-    support::{Running, Sandbox, is_root, skip, until},
+use crate::support::{
+    Running, Sandbox, is_root,
+    simple::{SERIES, SIMPLE, policy, simple},
+    skip, until,
 };
 use std::{fs, path::Path, process::Command};
 
 /// A run that waits in a hook, its locks in hand, until `go` is there.
 fn waiting_run(sandbox: &Sandbox) -> Running {
-    sandbox.write(
-        "policy.yaml",
-        SIMPLE.replace("{sqlite: app.db}", "{sqlite: app.db, before: [[wait-for-go]]}"),
-    );
+    sandbox.write("policy.yaml", policy(", before: [[wait-for-go]]", ""));
     sandbox.program("wait-for-go", "echo begun > begun; while [ ! -e go ]; do sleep 0.05; done");
     let running = sandbox.start(&["run"]);
     until("the hook", || sandbox.path("begun").exists());

@@ -39,5 +39,6 @@ mod systems;
 #[cfg(unix)]
 mod tidy;
 mod unproven;
+mod unreached;
 mod variables;
 mod verify;

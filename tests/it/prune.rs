@@ -35,17 +35,33 @@ fn a_dry_run_says_what_prune_then_does() {
 fn without_the_backup_that_others_are_needless_for_nothing_is_pruned() {
     let sandbox = overdue(3);
     fs::remove_file(sandbox.path(&format!("{}/trading.db.zst", backup_of("store", "trading", 3)))).unwrap();
+    sandbox.run(&["prune", "--store", "local", "--dry-run"]).exits(3).says("does not stand");
     sandbox.run(&["prune", "--store", "local"]).exits(3).says("does not stand");
     assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 3);
     assert_eq!(sandbox.backups("store/shop/nightly/scripts").len(), 1, "the others are pruned all the same");
     // Once that is found out, the one before it is relied on.
-    sandbox.run(&["verify", "trading@latest", "--store", "local"]).exits(4);
+    sandbox.run(&["verify", "trading@2026-01-03", "--store", "local"]).exits(4);
     sandbox.run(&["prune"]).exits(0);
     assert_eq!(
         sandbox.backups("store/shop/nightly/trading"),
         ["2026-01-02T070000Z", "2026-01-03T070000Z"],
         "an unproven one newer than the newest proven stays"
     );
+}
+
+#[test]
+fn a_backup_that_lost_its_data_takes_no_place_of_retention_from_one_that_stands() {
+    let sandbox = shop(1);
+    for hour in ["08", "09"] {
+        sandbox.run(&["--now", &format!("2026-01-01T{hour}:00:00Z"), "run", "-q"]).exits(0);
+    }
+    run_on(&sandbox, 2).exits(0);
+    sandbox.write("policy.yaml", SHOP.replace("nightly: {}", "nightly: {retention: {daily: 2}}"));
+    let series = "store/shop/nightly/trading";
+    fs::remove_file(sandbox.path(&format!("{series}/2026-01-01T090000Z/trading.db.zst"))).unwrap();
+    sandbox.run(&["prune"]).exits(0);
+    assert_eq!(sandbox.backups(series), ["2026-01-01T080000Z", "2026-01-02T070000Z"]);
+    assert_eq!(sandbox.backups("store2/shop/nightly/trading"), ["2026-01-01T090000Z", "2026-01-02T070000Z"]);
 }
 
 #[test]

@@ -1,26 +1,11 @@
 //! What `run` does, seen from outside: its steps, its outputs, its exit codes.
 
-use crate::support::{Sandbox, until};
+use crate::support::{
+    Sandbox,
+    simple::{SERIES, SIMPLE, simple},
+    until,
+};
 use std::fs;
-
-/// One database, one store, one job.
-pub(crate) const SIMPLE: &str = "\
-version: 1
-name: app
-timezone: UTC
-stores: {local: ./store}
-targets: {app: {sqlite: app.db}}
-jobs: {nightly: {retention: {last: 3}}}
-";
-
-pub(crate) const SERIES: &str = "store/app/nightly/app";
-
-/// A sandbox with [`SIMPLE`] and its database.
-pub(crate) fn simple() -> Sandbox {
-    let sandbox = Sandbox::with_policy(SIMPLE);
-    sandbox.sql("app.db", "CREATE TABLE t(x); INSERT INTO t VALUES (1), (2)");
-    sandbox
-}
 
 /// Two targets in two stores.
 const SQUARE: &str = "\

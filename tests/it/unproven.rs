@@ -1,23 +1,13 @@
 //! Backups that are published and not proven: what they are called, what they keep from happening.
 
-use crate::support::Sandbox;
+use crate::support::{
+    Sandbox,
+    simple::{SERIES, policy},
+};
 
-const SERIES: &str = "store/app/nightly/app";
-
-fn policy(target: &str) -> String {
-    format!(
-        "\
-version: 1
-name: app
-timezone: UTC
-stores: {{local: ./store}}
-targets:
-  app:
-    sqlite: app.db
-{target}
-jobs: {{nightly: {{retention: {{last: 1}}}}}}
-"
-    )
+/// A policy that keeps one backup, with more keys of its target.
+fn keeping_one(target: &str) -> String {
+    policy(target, "").replace("last: 3", "last: 1")
 }
 
 fn run(sandbox: &Sandbox, day: u32) -> crate::support::Answer {
@@ -47,7 +37,7 @@ fn is_unproven(sandbox: &Sandbox, day: u32, failure: &str) {
 
 #[test]
 fn a_failing_check_makes_a_backup_unproven_and_nothing_is_pruned() {
-    let sandbox = Sandbox::with_policy(&policy("    checks: [{rows: t, expect: \">= 2\"}]"));
+    let sandbox = Sandbox::with_policy(&keeping_one(", checks: [{rows: t, expect: \">= 2\"}]"));
     sandbox.sql("app.db", "CREATE TABLE t(x); INSERT INTO t VALUES (1), (2)");
     run(&sandbox, 1).exits(0);
     run(&sandbox, 2).exits(0);
@@ -63,7 +53,7 @@ fn a_failing_check_makes_a_backup_unproven_and_nothing_is_pruned() {
 
 #[test]
 fn what_retention_no_longer_keeps_stays_while_the_new_backup_is_unproven() {
-    let text = policy("    checks: [{rows: t, expect: \"= 1\"}]");
+    let text = keeping_one(", checks: [{rows: t, expect: \"= 1\"}]");
     let sandbox = Sandbox::with_policy(&text.replace("last: 1", "last: 2"));
     sandbox.sql("app.db", "CREATE TABLE t(x); INSERT INTO t VALUES (1)");
     run(&sandbox, 1).exits(0);
@@ -79,7 +69,7 @@ fn what_retention_no_longer_keeps_stays_while_the_new_backup_is_unproven() {
 #[test]
 fn what_is_unproven_is_the_sources_state_and_not_tried_again() {
     let sandbox = Sandbox::with_policy(
-        &policy("    checks: [{rows: t, expect: \">= 2\"}]")
+        &keeping_one(", checks: [{rows: t, expect: \">= 2\"}]")
             .replace("nightly: {", "nightly: {retry: {attempts: 3, delay: 7d}, "),
     );
     sandbox.sql("app.db", "CREATE TABLE t(x)");
@@ -88,7 +78,8 @@ fn what_is_unproven_is_the_sources_state_and_not_tried_again() {
 
 #[test]
 fn a_check_that_only_warns_lowers_nothing() {
-    let sandbox = Sandbox::with_policy(&policy("    checks: [{rows: t, expect: \">= 2\", on_fail: warn}]"));
+    let sandbox =
+        Sandbox::with_policy(&keeping_one(", checks: [{rows: t, expect: \">= 2\", on_fail: warn}]"));
     sandbox.sql("app.db", "CREATE TABLE t(x)");
     let answer = run(&sandbox, 1).exits(0);
     let manifest = sandbox.manifest(&format!("{SERIES}/2026-01-01T070000Z"));
@@ -100,7 +91,7 @@ fn a_check_that_only_warns_lowers_nothing() {
 
 #[test]
 fn a_source_that_shrank_too_much_makes_a_backup_unproven() {
-    let sandbox = Sandbox::with_policy(&policy("    expect: {max_drop: 20%}"));
+    let sandbox = Sandbox::with_policy(&keeping_one(", expect: {max_drop: 20%}"));
     sandbox.sql(
         "app.db",
         "CREATE TABLE t(x); INSERT INTO t SELECT hex(randomblob(100000)) FROM (VALUES (1),(2),(3))",
@@ -112,7 +103,7 @@ fn a_source_that_shrank_too_much_makes_a_backup_unproven() {
 
 #[test]
 fn an_irreplaceable_table_that_is_gone_makes_a_backup_unproven() {
-    let sandbox = Sandbox::with_policy(&policy("    tables: {irreplaceable: [trades], recoverable: [t]}"));
+    let sandbox = Sandbox::with_policy(&keeping_one(", tables: {irreplaceable: [trades], recoverable: [t]}"));
     sandbox.sql("app.db", "CREATE TABLE t(x); CREATE TABLE trades(x); INSERT INTO trades VALUES (1)");
     run(&sandbox, 1).exits(0);
     sandbox.sql("app.db", "DROP TABLE trades");
@@ -122,7 +113,7 @@ fn an_irreplaceable_table_that_is_gone_makes_a_backup_unproven() {
 
 #[test]
 fn damaged_content_is_published_unproven_because_it_may_be_the_last_there_is() {
-    let sandbox = Sandbox::with_policy(&policy("    expect: {min_size: 1KiB}"));
+    let sandbox = Sandbox::with_policy(&keeping_one(", expect: {min_size: 1KiB}"));
     sandbox.sql(
         "app.db",
         "CREATE TABLE t(x); CREATE INDEX i ON t(x);
@@ -167,35 +158,14 @@ jobs: {nightly: {retention: {last: 1}}}
 fn a_folder_that_could_not_be_read_whole_is_partial_and_unproven() {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
-    let sandbox = Sandbox::with_policy(
-        "\
-version: 1
-name: app
-timezone: UTC
-stores: {local: ./store}
-targets: {app: {directory: files}}
-jobs: {nightly: {retention: {last: 1}}}
-",
-    );
+    let sandbox = Sandbox::with_policy(&keeping_one("").replace("sqlite: app.db", "directory: files"));
     sandbox.write("files/open", "1");
     sandbox.write("files/closed", "2");
     run(&sandbox, 1).exits(0);
     let closed = sandbox.path("files/closed");
     std::fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
     let arguments = ["run", "--json", "--now", "2026-01-02T07:00:00Z"];
-    let answer = if crate::support::is_root() {
-        // For root nothing is closed: the capability that opens everything is taken off.
-        let program = std::path::Path::new("/usr/bin/setpriv");
-        if !program.exists() {
-            return crate::support::skip("no setpriv, and root may read everything");
-        }
-        let bounds = "--bounding-set=-dac_override,-dac_read_search";
-        let mut all = vec![bounds, "--inh-caps=-all", env!("CARGO_BIN_EXE_policy")];
-        all.extend(arguments);
-        sandbox.finish(sandbox.prepare(program, &all))
-    } else {
-        sandbox.run(&arguments)
-    };
+    let Some(answer) = sandbox.run_unprivileged(&arguments) else { return };
     let answer = answer.exits(4).says("closed");
     assert_eq!(answer.json()[0]["backups"][0]["partial"], true);
     let manifest = sandbox.manifest(&format!("{SERIES}/2026-01-02T070000Z"));
@@ -204,6 +174,24 @@ jobs: {nightly: {retention: {last: 1}}}
         (&true.into(), &serde_json::json!(["closed"]))
     );
     assert_eq!(sandbox.backups(SERIES).len(), 2, "nothing may be pruned");
+    // What that means and what to do is told wherever it is shown.
+    sandbox
+        .run(&["list"])
+        .exits(0)
+        .says("no, partial")
+        .says("could not be read")
+        .says("`policy show BACKUP` names");
+    let id = "app@2026-01-02";
+    sandbox
+        .run(&["show", id])
+        .exits(0)
+        .says("1 member of the source could not be read")
+        .says("make it readable, and run again");
+    let preview = sandbox.run(&["restore", id, "-n"]).exits(0);
+    preview
+        .says("1 member of the source could not be read")
+        .says("is kept only in what is set aside")
+        .says("unread");
     std::fs::set_permissions(&closed, Permissions::from_mode(0o600)).unwrap();
     run(&sandbox, 3).exits(0);
     assert_eq!(sandbox.backups(SERIES), ["2026-01-03T070000Z"]);
@@ -213,7 +201,7 @@ jobs: {nightly: {retention: {last: 1}}}
 #[test]
 fn a_backup_that_there_was_no_room_to_verify_is_published_unproven() {
     let sandbox = Sandbox::with_policy(
-        &policy("")
+        &keeping_one("")
             .replace("sqlite: app.db", "directory: files")
             .replace("nightly: {", "nightly: {verify: restore, "),
     );
@@ -232,7 +220,7 @@ fn a_backup_that_there_was_no_room_to_verify_is_published_unproven() {
 
 #[test]
 fn a_name_said_to_be_irreplaceable_that_no_table_has_is_told() {
-    let sandbox = Sandbox::with_policy(&policy("    tables: {irreplaceable: [trade, \"T*\"]}"));
+    let sandbox = Sandbox::with_policy(&keeping_one(", tables: {irreplaceable: [trade, \"T*\"]}"));
     sandbox.sql("app.db", "CREATE TABLE trades(x)");
     run(&sandbox, 1).exits(0).says("no table matches `trade`").hides("no table matches `T*`");
 }

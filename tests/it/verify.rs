@@ -7,7 +7,7 @@ use crate::{
 use std::fs;
 
 fn is_proven(sandbox: &Sandbox, selector: &str) -> Vec<bool> {
-    let listed = sandbox.run(&["list", selector, "--json"]).exits(0).json();
+    let listed = sandbox.run(&["list", selector, "--json"]).json();
     listed.as_array().unwrap().iter().map(|one| one["proven"].as_bool().unwrap()).collect()
 }
 
@@ -130,4 +130,33 @@ fn a_verification_names_no_folder_of_this_host_in_its_record_and_is_in_the_histo
     // What was found stays known when the store is away.
     fs::rename(sandbox.path("store"), sandbox.path("unplugged")).unwrap();
     assert_eq!(is_proven(&sandbox, "trading"), [false, true]);
+}
+
+#[test]
+fn a_dated_folder_without_manifest_is_skipped_and_is_no_backup_by_its_name() {
+    let sandbox = shop(2);
+    let manifest = format!("{}/manifest.json", backup_of("store", "trading", 2));
+    fs::remove_file(sandbox.path(&manifest)).unwrap();
+    let id = "shop/nightly/trading/2026-01-02T070000Z";
+    let skipped = format!("warning: in store `local` `{id}` is no backup and is skipped: it has no manifest");
+    // All that are backups stand.
+    let answer = sandbox.run(&["verify", "--json"]).exits(0).says(&skipped);
+    assert_eq!(answer.json().as_array().unwrap().len(), 7);
+    sandbox.run(&["list"]).exits(0).says(&skipped);
+    // The copy in the other store is one.
+    sandbox.run(&["verify", id]).exits(0).says(&skipped);
+    for selector in [id, "trading@2026-01-02", "nightly/trading@2026-01-02T07"] {
+        for command in ["verify", "list", "show"] {
+            let answer = sandbox.run(&[command, selector, "--store", "local", "--json"]).exits(10);
+            let message = answer.error()["message"].as_str().unwrap().to_owned();
+            assert!(
+                message.starts_with(&format!("`{id}` in local is no backup: it has no manifest")),
+                "{message}"
+            );
+        }
+        let to = ["--store", "local", "--to", "x.db"];
+        sandbox.run(&["restore", selector, to[0], to[1], to[2], to[3]]).exits(10).says("is no backup");
+    }
+    sandbox.run(&["verify", "trading@2026-01-03", "--store", "local"]).exits(10).hides("is no backup: it");
+    assert!(sandbox.path(&backup_of("store", "trading", 2)).is_dir(), "it is never deleted");
 }

@@ -4,7 +4,7 @@ use super::super::{
     args::Restore,
     backups::{self, Shelf},
     error::CliError,
-    output,
+    moment, output,
     session::Session,
 };
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     selector::{Selector, When},
     store::{BackupId, Stamp},
 };
+use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A run: the policy's name and the stamp.
@@ -24,8 +25,9 @@ pub(super) fn choose(
     policies: &[Policy],
     shelf: &Shelf<'_>,
 ) -> Result<Vec<BackupId>, CliError> {
+    let at = args.at.map(|at| moment::resolve(at, policies)).transpose()?;
     if let Some(job) = &args.job {
-        return whole_run(session, args, policies, shelf, job);
+        return whole_run(session, at, policies, shelf, job);
     }
     // Those that say when decide the run; the others come from the same one.
     let mut chosen: Vec<Option<BackupId>> = Vec::new();
@@ -50,7 +52,7 @@ pub(super) fn choose(
             .help("restore them one by one, or name backups of one run"));
     }
     let candidates: Vec<BTreeMap<Run, BackupId>> =
-        open.iter().map(|(_, selector)| proven_by_run(session, args, shelf, selector)).collect();
+        open.iter().map(|(_, selector)| proven_by_run(session, at, shelf, selector)).collect();
     if let Some(first) = candidates.first() {
         let mut runs: Vec<&Run> = first
             .keys()
@@ -67,7 +69,7 @@ pub(super) fn choose(
             ))
             .help("write POLICY/JOB/TARGET"));
         }
-        let run = runs.last().ok_or_else(|| no_run(args, named.first()))?;
+        let run = runs.last().ok_or_else(|| no_run(args, at, named.first()))?;
         for ((n, _), found) in open.iter().zip(&candidates) {
             chosen[*n] = found.get(*run).cloned();
         }
@@ -88,11 +90,11 @@ fn run_of(id: &BackupId) -> Run {
 /// A selector's proven backups that are not later than asked, by run.
 fn proven_by_run(
     session: &Session,
-    args: &Restore,
+    at: Option<DateTime<Utc>>,
     shelf: &Shelf<'_>,
     selector: &Selector,
 ) -> BTreeMap<Run, BackupId> {
-    let latest = args.at.unwrap_or(session.host.now());
+    let latest = at.unwrap_or(session.host.now());
     let known = shelf.at_hand();
     let proven: BTreeSet<&BackupId> =
         known.iter().filter(|entry| entry.proven).map(|entry| &entry.id).collect();
@@ -100,9 +102,9 @@ fn proven_by_run(
     selector.all(&known).into_iter().filter(fitting).map(|id| (run_of(&id), id)).collect()
 }
 
-fn no_run(args: &Restore, named: Option<&Run>) -> CliError {
+fn no_run(args: &Restore, at: Option<DateTime<Utc>>, named: Option<&Run>) -> CliError {
     let targets = args.targets.join(" and ");
-    match (named, args.at) {
+    match (named, at) {
         (Some((policy, stamp)), _) => {
             CliError::unknown(format!("the run {policy}/{stamp} holds no proven backups of all of {targets}"))
         }
@@ -117,7 +119,7 @@ fn no_run(args: &Restore, named: Option<&Run>) -> CliError {
 /// Every target of one run of a job.
 fn whole_run(
     session: &Session,
-    args: &Restore,
+    at: Option<DateTime<Utc>>,
     policies: &[Policy],
     shelf: &Shelf<'_>,
     text: &str,
@@ -131,7 +133,7 @@ fn whole_run(
         })?,
         None => When::Latest { back: 0 },
     };
-    let latest = args.at.unwrap_or(session.host.now());
+    let latest = at.unwrap_or(session.host.now());
     let mut runs: BTreeMap<Stamp, Vec<(BackupId, bool)>> = BTreeMap::new();
     let mut names = BTreeSet::new();
     for entry in shelf.at_hand() {

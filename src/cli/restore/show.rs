@@ -34,8 +34,17 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
     };
     row("level", level);
     row("store", element.store.clone());
+    if let Some(damage) = &stored.damage {
+        row("damage", paint(WARNING, output::printable(damage)));
+    }
     for failure in &stored.manifest.failures {
         row("failure", paint(WARNING, output::printable(failure)));
+    }
+    if let Some(partial) = list::partial(&stored.manifest) {
+        row(
+            "partial",
+            paint(WARNING, format!("{partial}: what is live of it is kept only in what is set aside")),
+        );
     }
     for name in &stored.manifest.unreadable {
         row("unread", paint(WARNING, output::printable(name)));
@@ -51,7 +60,11 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
                 "its store cannot be reached".to_owned()
             }
             Some(damage) => damage.why.clone(),
-            None => "not proven".to_owned(),
+            None => shelf
+                .copies_of(&newer.id)
+                .iter()
+                .find_map(|copy| copy.stored.damage.clone())
+                .unwrap_or_else(|| "not proven".to_owned()),
         };
         row("passed over", format!("{}: {why}", newer.id));
     }
@@ -92,16 +105,25 @@ fn compare(choice: &Choice<'_>) {
             return;
         }
     };
-    let rows = differences(&live, &choice.copy.stored.manifest.tables);
+    let manifest = &choice.copy.stored.manifest;
+    let unit = list::unit(manifest);
+    let rows = differences(&live, &manifest.tables, unit);
     if rows.is_empty() {
-        output::tell("  live has the same counts as the backup");
+        output::tell(&match unit {
+            "file" => "  live has as many files as the backup".to_owned(),
+            _ => "  live has the same counts as the backup".to_owned(),
+        });
     } else {
         output::tell("  live differs from the backup:");
         output::tell(output::table(&rows).trim_end());
     }
 }
 
-fn differences(live: &BTreeMap<String, TableFact>, backup: &BTreeMap<String, TableFact>) -> Vec<Vec<String>> {
+fn differences(
+    live: &BTreeMap<String, TableFact>,
+    backup: &BTreeMap<String, TableFact>,
+    unit: &str,
+) -> Vec<Vec<String>> {
     let names: std::collections::BTreeSet<&String> = live.keys().chain(backup.keys()).collect();
     let mut found: Vec<(TableClass, &String, Option<u64>, Option<u64>)> = names
         .into_iter()
@@ -120,12 +142,16 @@ fn differences(live: &BTreeMap<String, TableFact>, backup: &BTreeMap<String, Tab
             // An unclassed table counts as irreplaceable.
             let is_loss = !matches!(class, TableClass::Recoverable) && here > there;
             let loss = match (here, there) {
-                (Some(here), Some(there)) if is_loss => format!("{} rows would go", here - there),
+                (Some(here), Some(there)) if is_loss => {
+                    format!("{} would go", list::counted(here - there, unit))
+                }
                 (Some(_), None) if is_loss => "the whole table would go".to_owned(),
                 _ => String::new(),
             };
+            // A folder's files have no class, and one line tells of all.
+            let class = if unit == "file" { "   ".to_owned() } else { format!("    {class}") };
             vec![
-                format!("    {class}"),
+                class,
                 output::printable(name),
                 format!("live {}", count(here)),
                 format!("backup {}", count(there)),

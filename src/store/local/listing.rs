@@ -1,14 +1,15 @@
 //! What a series holds, read from its manifests and records alone.
 //!
 //! Nothing here is fatal but a folder that cannot be listed: a damaged manifest or record must not hide the others.
+//! That the data is there in its size is looked at, one call a file; its content is left to a verification.
 #![expect(clippy::disallowed_methods, reason = "the store reads its folder")]
 
 use super::{durable, staging::invalid};
 use crate::{
     fault::{Fault, OnPath},
     store::{
-        BackupId, Listing, Manifest, Record, Series, Stamp, StoreError, Stored,
-        layout::{MANIFEST_FILE, RECORDS_FOLDER},
+        BackupId, Listing, Manifest, Record, Series, Stamp, StoreError, Stored, Unclaimed, UnclaimedKind,
+        layout::{MANIFEST_FILE, RECORDS_FOLDER, is_data_name},
         manifest::Unreliable,
         record::RecordKind,
     },
@@ -30,18 +31,33 @@ pub(super) fn list(folder: &Path, series: &Series) -> Result<Listing, StoreError
     let mut records = read_records(folder, series, &mut listing.unclaimed)?;
     for name in durable::names(folder)?.into_iter().rev().filter(|name| !name.starts_with('.')) {
         let Some(stamp) = Stamp::parse(&name) else {
-            listing.unclaimed.push((format!("{series}/{name}"), "it is not named as a backup is".to_owned()));
+            let why = "it is not named as a backup is".to_owned();
+            let place = format!("{series}/{name}");
+            listing.unclaimed.push(Unclaimed { place, kind: UnclaimedKind::Stray, why });
             continue;
         };
         let id = series.backup(stamp);
-        match read_manifest(folder, &id) {
-            Ok(manifest) => {
+        let read = read_manifest(folder, &id).and_then(|manifest| {
+            let dated = folder.join(&name);
+            let damage = damage(&dated, &manifest)?;
+            let is_gone = damage.is_some() && fs::symlink_metadata(dated).is_err();
+            if is_gone { Err(NoManifest::NoFolder) } else { Ok((manifest, damage)) }
+        });
+        match read {
+            Ok((manifest, damage)) => {
                 let records = records.remove(&id).unwrap_or_default();
-                listing.backups.push(Stored { id, manifest, records });
+                listing.backups.push(Stored { id, manifest, records, damage });
             }
             // Pruned since the folder was listed: readers take no lock.
             Err(NoManifest::NoFolder) => {}
-            Err(why) => listing.unclaimed.push((id.to_string(), why.to_string())),
+            Err(why) => {
+                let place = id.to_string();
+                let kind = match why {
+                    NoManifest::Unreliable(_) | NoManifest::Fault(_) => UnclaimedKind::Unreadable(id),
+                    _ => UnclaimedKind::NoManifest(id),
+                };
+                listing.unclaimed.push(Unclaimed { place, kind, why: why.to_string() });
+            }
         }
     }
     // Names of one second sort differently as text (`Z-10` before `Z-2`).
@@ -49,6 +65,27 @@ pub(super) fn list(folder: &Path, series: &Series) -> Result<Listing, StoreError
     listing.gone = records.into_values().flatten().collect();
     sort_records(&mut listing.gone);
     Ok(listing)
+}
+
+/// What of a backup's data is not there, or not in the size that its manifest says.
+pub(super) fn damage(dated: &Path, manifest: &Manifest) -> Result<Option<String>, Fault> {
+    for file in &manifest.files {
+        let path = dated.join(&file.name);
+        let why = match fs::metadata(&path) {
+            _ if !is_data_name(&file.name) => "has a name that no data has",
+            Ok(seen) if !seen.is_file() => "is not a file",
+            Ok(seen) if seen.len() != file.bytes => {
+                let (has, says) = (seen.len(), file.bytes);
+                return Ok(Some(format!("`{}` has {has} bytes, its manifest says {says}", file.name)));
+            }
+            Ok(_) => continue,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => "is missing",
+            // Not to be seen is not gone: whoever counts on that it is would prune by it.
+            Err(e) => return Err(e).on("look at", &path),
+        };
+        return Ok(Some(format!("`{}` {why}", file.name)));
+    }
+    Ok(None)
 }
 
 /// Why a dated folder yields no manifest.
@@ -108,7 +145,7 @@ pub(super) fn read_own(path: &Path) -> Result<Vec<u8>, Fault> {
     if seen.len() > OWN_FILE_MAX {
         return invalid("read", path, "it is far too large");
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(seen.len()).unwrap_or_default() + 1);
     File::open(path).and_then(|file| file.take(OWN_FILE_MAX).read_to_end(&mut bytes)).on("read", path)?;
     Ok(bytes)
 }
@@ -156,14 +193,17 @@ pub(super) fn add_record(folder: &Path, series: &Series, record: &Record) -> Res
 fn read_records(
     folder: &Path,
     series: &Series,
-    unclaimed: &mut Vec<(String, String)>,
+    unclaimed: &mut Vec<Unclaimed>,
 ) -> Result<BTreeMap<BackupId, Vec<Record>>, StoreError> {
     let folder = folder.join(RECORDS_FOLDER);
     let mut records: BTreeMap<BackupId, Vec<Record>> = BTreeMap::new();
     for name in durable::names(&folder)?.into_iter().filter(|name| !name.starts_with('.')) {
         match read_record(&folder, &name, series) {
             Ok((id, record)) => records.entry(id).or_default().push(record),
-            Err(why) => unclaimed.push((format!("{series}/{RECORDS_FOLDER}/{name}"), why)),
+            Err(why) => {
+                let place = format!("{series}/{RECORDS_FOLDER}/{name}");
+                unclaimed.push(Unclaimed { place, kind: UnclaimedKind::Stray, why });
+            }
         }
     }
     for of_one in records.values_mut() {

@@ -1,0 +1,302 @@
+//! Looking into the stores that are meant. What cannot be read is told, with what to do, and hides nothing else.
+
+use super::{
+    super::{error::CliError, output, session::Session},
+    Copy, NotRead, Rack, Shelf, Unreached, is_place, retention_of,
+};
+use crate::{
+    catalog::{Catalog, CatalogError},
+    observe::World,
+    policy::{self, Policy},
+    run,
+    store::{self, BackupId, Series, Store as _, StoreError, Stored, UnclaimedKind, local::LocalStore},
+};
+use chrono::{DateTime, Utc};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+/// Looks into every store that is meant: one of the policies by its name, a place, or all. Takes no lock and writes
+/// nothing.
+pub(crate) fn collect<'a>(
+    session: &Session,
+    policies: &'a [Policy],
+    store: Option<&str>,
+) -> Result<Shelf<'a>, CliError> {
+    match store {
+        Some(place) if is_place(place) => {
+            let mut shelf = empty(session);
+            collect_place(session, place, &mut shelf)?;
+            Ok(sorted(shelf))
+        }
+        Some(name) => {
+            is_declared(policies, name)?;
+            collect_where(session, policies, |_, store| store == name)
+        }
+        None => collect_where(session, policies, |_, _| true),
+    }
+}
+
+/// Looks into those stores of policies that are wanted.
+pub(crate) fn collect_where<'a>(
+    session: &Session,
+    policies: &'a [Policy],
+    is_wanted: impl Fn(&Policy, &str) -> bool,
+) -> Result<Shelf<'a>, CliError> {
+    let mut shelf = empty(session);
+    let memory = Memory::open(session);
+    for policy in policies {
+        let World { sources, stores, .. } = session.world(policy)?;
+        let seen = || sources.iter().filter_map(|(name, view)| Some((name.to_string(), view.as_ref().ok()?)));
+        let origins: BTreeMap<_, _> = seen().map(|(name, view)| (name, view.origin.clone())).collect();
+        let scratch: BTreeMap<_, PathBuf> =
+            seen().filter_map(|(name, view)| Some((name, view.scratch.clone()?))).collect();
+        for (name, view) in stores {
+            let name = name.to_string();
+            match view {
+                _ if !is_wanted(policy, &name) => {}
+                Ok(view) => {
+                    let (origins, scratch) = (origins.clone(), scratch.clone());
+                    let (store, policy) = (view.store, Some(policy));
+                    shelf.stores.push(Rack { name, store, policy, is_last: true, origins, scratch });
+                    look_into(&memory, &mut shelf);
+                }
+                Err(why) => {
+                    output::warn(&format!("store `{name}` is unknown here: {why}"));
+                    let (rack, policy, series, why) = (None, Some(policy), None, why.to_string());
+                    let (is_read, may_be_new) = (false, false);
+                    shelf.unreached.push(Unreached { rack, name, policy, series, why, is_read, may_be_new });
+                }
+            }
+        }
+    }
+    Ok(sorted(shelf))
+}
+
+fn empty<'a>(session: &Session) -> Shelf<'a> {
+    let (stores, copies, damaged) = (Vec::new(), Vec::new(), Vec::new());
+    let (no_backups, unreached, now) = (Vec::new(), Vec::new(), session.host.now());
+    Shelf { stores, copies, damaged, no_backups, unreached, now }
+}
+
+/// Newest first; copies of one backup beside each other.
+fn sorted(mut shelf: Shelf<'_>) -> Shelf<'_> {
+    shelf.copies.sort_by(|a, b| {
+        let time = |copy: &Copy| copy.stored.id.stamp;
+        time(b).cmp(&time(a)).then_with(|| a.stored.id.cmp(&b.stored.id)).then(a.rack.cmp(&b.rack))
+    });
+    shelf
+}
+
+fn is_declared(policies: &[Policy], name: &str) -> Result<(), CliError> {
+    let names = policies.iter().flat_map(|policy| policy.stores().keys());
+    let known: BTreeSet<&str> = names.map(policy::values::Name::as_str).collect();
+    if known.contains(name) {
+        return Ok(());
+    }
+    let known: Vec<_> = known.into_iter().collect();
+    Err(CliError::unknown(format!("there is no store `{name}`"))
+        .help(format!("the stores are {}; a folder needs a `/` in its name", known.join(", "))))
+}
+
+fn collect_place(session: &Session, place: &str, shelf: &mut Shelf<'_>) -> Result<(), CliError> {
+    if place.contains("://") && !place.starts_with("file://") {
+        return Err(
+            CliError::invalid(format!("`{place}` is no folder")).help("this version reads stores in folders")
+        );
+    }
+    let bare = place.strip_prefix("file://").unwrap_or(place);
+    let path = match (bare.strip_prefix("~/"), &session.host.home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => policy::paths::normalized(&session.host.working_folder.join(bare)),
+    };
+    let store = LocalStore::new(place, path, false);
+    match store.id() {
+        Ok(Some(_)) => {}
+        Ok(None) => return Err(CliError::unknown(format!("there is no store at {place}"))),
+        // Reading needs no id: a store that lost its id file still gives its backups back.
+        Err(error) => {
+            let holds = |series: &Series| store.list(series).is_ok_and(|listing| !listing.backups.is_empty());
+            if !store.series().is_ok_and(|series| series.iter().any(holds)) {
+                return Err(error.into());
+            }
+            output::warn(&format!("{error}; it is read all the same"));
+        }
+    }
+    let every = store.series()?;
+    let (origins, scratch) = (BTreeMap::new(), BTreeMap::new());
+    shelf.stores.push(Rack { name: place.to_owned(), store, policy: None, is_last: true, origins, scratch });
+    for series in &every {
+        add_series(shelf, 0, series, &Memory::default());
+    }
+    Ok(())
+}
+
+/// What the catalog knows. It is only an index: one that cannot be read keeps nobody from the stores, and is told once.
+#[derive(Default)]
+struct Memory {
+    catalog: Option<Catalog>,
+    is_lost: Cell<bool>,
+}
+
+impl Memory {
+    fn open(session: &Session) -> Self {
+        let memory = Self::default();
+        let catalog = memory.tried(Catalog::open_existing(&session.host.state));
+        Self { catalog, ..memory }
+    }
+
+    fn tried<T: Default>(&self, answer: Result<T, CatalogError>) -> T {
+        answer.unwrap_or_else(|error| {
+            if !self.is_lost.replace(true) {
+                output::warn(&error.to_string());
+            }
+            T::default()
+        })
+    }
+
+    /// The id of the store last used under a name.
+    fn last_store(&self, policy: &str, store: &str) -> Option<String> {
+        self.catalog.as_ref().and_then(|catalog| self.tried(catalog.last_store(policy, store)))
+    }
+
+    /// What a store held when it was last seen.
+    fn backups(&self, policy: &str, store: &str) -> Vec<Stored> {
+        let known = self.catalog.as_ref().map(|catalog| self.tried(catalog.backups(policy, store)));
+        let stored = known.unwrap_or_default().into_iter().filter_map(|(manifest, proven)| {
+            let id = BackupId::parse(&manifest.id)?;
+            let mut stored = Stored { id, manifest, records: Vec::new(), damage: None };
+            // What later verifications found lies in the store: the catalog only kept whether it was proven.
+            if !proven && stored.proven() {
+                stored.manifest.failures.push("a later verification failed".to_owned());
+            }
+            Some(stored)
+        });
+        stored.collect()
+    }
+}
+
+/// Looks into the store that was put on the shelf last.
+fn look_into(memory: &Memory, shelf: &mut Shelf<'_>) {
+    let rack = shelf.stores.len() - 1;
+    let Rack { name, store, policy: Some(policy), .. } = &shelf.stores[rack] else { return };
+    let (name, place) = (name.clone(), store.place());
+    let last = memory.last_store(policy.name().as_str(), &name);
+    let found = store.id();
+    let other = store::is_other(last.as_deref(), &found);
+    let own = |series: &Series| policy.name() == series.policy.as_str();
+    let read = store.series().map(|every| every.into_iter().filter(own).collect::<Vec<_>>());
+    let every = match (read, found) {
+        // Reading needs no id.
+        (Ok(every), found) if !every.is_empty() || other.is_none() && matches!(found, Ok(Some(_))) => {
+            Ok(every)
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+        (_, Ok(Some(_))) => Err(StoreError::NotLast(place.clone())),
+        // A mount point with nothing mounted on it is an empty folder.
+        (_, Ok(None)) => Err(StoreError::Absent(place.clone())),
+    };
+    let every = match every {
+        Ok(every) => every,
+        Err(error) => return remember(shelf, rack, None, &error, memory),
+    };
+    if let Some(why) = other {
+        let why = format!("{}{why}", StoreError::NotLast(place));
+        output::warn(&format!("store `{name}`: {why}; it is read as it is: {}", mend(&name)));
+        shelf.stores[rack].is_last = false;
+        let mut lacking = Unreached::of(&shelf.stores[rack], rack, None, why);
+        lacking.is_read = true;
+        shelf.unreached.push(lacking);
+    }
+    for series in &every {
+        add_series(shelf, rack, series, memory);
+    }
+}
+
+fn mend(store: &str) -> String {
+    format!(
+        "mount the right one and make it readable, or accept the place with `policy run --new-store {store}`"
+    )
+}
+
+/// A store, or a series of it, that cannot be read is spoken of as the catalog last saw it, and that is said.
+fn remember(
+    shelf: &mut Shelf<'_>,
+    rack: usize,
+    series: Option<&Series>,
+    error: &StoreError,
+    memory: &Memory,
+) {
+    let name = shelf.stores[rack].name.clone();
+    let policy = shelf.stores[rack].policy.map(|policy| policy.name().as_str()).unwrap_or_default();
+    let mut known = memory.backups(policy, &name);
+    known.retain(|stored| series.is_none_or(|series| stored.id.series == *series));
+    let was_used = !known.is_empty() || memory.last_store(policy, &name).is_some() || memory.is_lost.get();
+    let may_be_new = !was_used && matches!(error, StoreError::Absent(_));
+    let of_it = match series {
+        _ if known.is_empty() => "what it holds is not known".to_owned(),
+        None => "what is told of it is what the catalog remembers".to_owned(),
+        Some(series) => format!("what is told of {series} is what the catalog remembers"),
+    };
+    output::warn(&if may_be_new {
+        format!("store `{name}`: {error}; the first run makes it, or it is not mounted")
+    } else if policy.is_empty() {
+        format!("store `{name}`: {error}: make it readable")
+    } else {
+        format!("store `{name}` cannot be reached ({error}): {of_it}; {}", mend(&name))
+    });
+    let mut lacking = Unreached::of(&shelf.stores[rack], rack, series, error.to_string());
+    lacking.may_be_new = may_be_new;
+    shelf.unreached.push(lacking);
+    let copy = |stored| Copy { rack, stored, kept_by: Vec::new(), remembered: true };
+    shelf.copies.extend(known.into_iter().map(copy));
+}
+
+fn add_series(shelf: &mut Shelf<'_>, rack: usize, series: &Series, memory: &Memory) {
+    let listing = match shelf.stores[rack].store.list(series) {
+        Ok(listing) => listing,
+        Err(StoreError::Absent(_)) => return,
+        Err(error) => return remember(shelf, rack, Some(series), &error, memory),
+    };
+    let name = shelf.stores[rack].name.clone();
+    let warn = |what: &str| output::warn(&format!("in store `{name}` {}", output::printable(what)));
+    for unclaimed in listing.unclaimed {
+        warn(&unclaimed.to_string());
+        let why = unclaimed.why;
+        match unclaimed.kind {
+            UnclaimedKind::Stray => {}
+            UnclaimedKind::NoManifest(id) => shelf.no_backups.push(NotRead { rack, id, why }),
+            UnclaimedKind::Unreadable(id) => shelf.damaged.push(NotRead { rack, id, why }),
+        }
+    }
+    let kept_by = kept_by(&shelf.stores[rack], series, &listing.backups, shelf.now);
+    for stored in listing.backups {
+        if let Some(damage) = &stored.damage {
+            warn(&format!("`{}` is damaged: {damage}", stored.id));
+        }
+        let kept_by = kept_by.get(&stored.id).cloned().unwrap_or_default();
+        shelf.copies.push(Copy { rack, stored, kept_by, remembered: false });
+    }
+}
+
+fn kept_by(
+    rack: &Rack<'_>,
+    series: &Series,
+    backups: &[Stored],
+    now: DateTime<Utc>,
+) -> BTreeMap<BackupId, Vec<String>> {
+    let (Some(policy), Some(origin)) = (rack.policy, rack.origins.get(&series.target)) else {
+        return BTreeMap::new();
+    };
+    let verdicts = run::verdicts(backups, retention_of(rack, series), policy.timezone(), now, origin);
+    verdicts
+        .into_iter()
+        .filter(|verdict| verdict.keep)
+        .map(|verdict| {
+            let reasons = verdict.reasons.iter().map(ToString::to_string).collect();
+            (series.backup(verdict.stamp), reasons)
+        })
+        .collect()
+}
