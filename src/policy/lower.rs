@@ -13,7 +13,7 @@ use super::{
     lint::lint,
     model::{PathTemplate, Policy, Store},
     nearest::{listed, nearest},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem, Problems, Severity},
     values::{Name, name::Alphabet},
 };
 use chrono_tz::Tz;
@@ -22,14 +22,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Collects problems while a document is lowered.
 struct Lower<'a> {
     source: &'a Source,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
 /// Lowers a document; `problems` are those of reading it, and come back with all others, sorted by place.
 pub(super) fn lower(
     document: &PolicyDocument,
     source: &Source,
-    problems: Vec<Problem>,
+    problems: Problems,
 ) -> (Option<Policy>, Vec<Problem>) {
     let mut lower = Lower { source, problems };
     if let Some(version) = document.version.as_ref().filter(|version| version.value != 1) {
@@ -45,24 +45,21 @@ pub(super) fn lower(
         lower.problems.extend(lint(policy, document));
     }
     lower.accept(&allowed);
-    let mut problems = lower.problems;
-    problems.sort_by(Problem::order);
-    problems.dedup();
-    let valid = !problems.iter().any(Problem::is_error);
+    let valid = lower.clean();
     if let Some(policy) = &mut policy {
         policy.allow = allowed.into_iter().map(|(code, _)| code).collect();
     }
-    (policy.filter(|_| valid), problems)
+    (policy.filter(|_| valid), lower.problems.sorted())
 }
 
 impl Lower<'_> {
     fn note(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        self.problems.note(problem);
     }
 
     /// Whether everything so far could be read and understood.
     fn clean(&self) -> bool {
-        !self.problems.iter().any(Problem::is_error)
+        self.problems.is_clean()
     }
 
     fn policy(&mut self, document: &PolicyDocument) -> Option<Policy> {
@@ -185,6 +182,10 @@ impl Lower<'_> {
         }
         let names = || known.iter().map(|name| name.value.as_str());
         let message = format!("there is no {kind} `{}`", written.value);
+        if self.problems.is_full() {
+            self.note(Problem::error(Code::UnknownReference, message, ""));
+            return None;
+        }
         let near = nearest(&written.value, names());
         let help = match near {
             Some(near) => format!("write `{near}`, or declare `{}` below `{kind}s`", written.value),
@@ -239,9 +240,8 @@ impl Lower<'_> {
     fn accept(&mut self, accepted: &[(Code, &Spanned<String>)]) {
         let clean = self.clean();
         for &(code, written) in accepted {
-            let before = self.problems.len();
-            self.problems.retain(|problem| problem.code != code || problem.severity != Severity::Warning);
-            if before == self.problems.len() && clean && code.is_of_the_text() {
+            let occurs = self.problems.accept(code);
+            if !occurs && clean && code.is_of_the_text() {
                 let message = format!("`{code}` does not occur in this policy");
                 let help = "remove it from `allow`, so that it cannot hide a later mistake";
                 self.note(

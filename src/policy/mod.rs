@@ -76,21 +76,19 @@ pub fn load(name: &str, folder: &Path, bytes: &[u8]) -> Loaded {
         }
     };
     let source = source(text);
-    let (root, mut problems) = yaml::read(text);
+    let (root, mut problems) = yaml::read_on(text);
     let Some(root) = root.filter(|root| !root.is_null()) else {
-        if problems.is_empty() {
+        if problems.len() == 0 {
             let help = "`policy explain missing_key` shows the smallest policy there is";
-            problems.push(Problem::error(Code::MissingKey, "this file holds no policy", help));
+            problems.note(Problem::error(Code::MissingKey, "this file holds no policy", help));
         }
-        problems.sort_by(Problem::order);
-        return Loaded { source, policy: None, problems };
+        return Loaded { source, policy: None, problems: problems.sorted() };
     };
-    let mut reader = document::Reader::new(text);
+    let mut reader = document::Reader::new(text, problems);
     let document = <document::PolicyDocument as document::Read>::read(&root, &mut reader);
-    problems.append(&mut reader.problems);
     let (policy, problems) = match document {
-        Some(document) => lower::lower(&document, &source, problems),
-        None => (None, problems),
+        Some(document) => lower::lower(&document, &source, reader.problems),
+        None => (None, reader.problems.sorted()),
     };
     Loaded { source, policy, problems }
 }

@@ -1,9 +1,11 @@
 //! Everything that can be wrong with a policy: stable codes, their severity, and one problem with its places.
 
 pub mod draw;
+mod found;
 mod mask;
 pub mod pages;
 
+pub(super) use found::Problems;
 pub(super) use mask::masked;
 
 use super::{Source, Span};
@@ -81,6 +83,8 @@ codes! {
     YamlTooMany = "policy::yaml::too_many_values", Error;
     /// Lists and mappings are nested too deep.
     YamlTooDeep = "policy::yaml::too_deep", Error;
+    /// There are more problems than are shown.
+    TooManyProblems = "policy::file::too_many_problems", Note;
     /// A key is unknown.
     UnknownKey = "policy::shape::unknown_key", Error;
     /// A required key is missing.

@@ -8,6 +8,7 @@ mod syntax;
 mod tree;
 
 pub use tree::read;
+pub(super) use tree::read_on;
 
 use super::{
     Span, Spanned,
@@ -20,7 +21,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Deepest nesting of lists and mappings.
 pub const MAX_DEPTH: usize = 32;
 /// Most nodes of one text, those that aliases repeat included.
-pub const MAX_NODES: usize = 50_000;
+pub const MAX_NODES: usize = 200_000;
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]

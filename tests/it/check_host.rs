@@ -1,6 +1,9 @@
 //! What `check` says beyond a policy's text: samples that are wrong only where they are read, and every form of output.
 
-use super::{checkout, run::SIMPLE, support::Sandbox};
+use super::{
+    checkout,
+    support::{Sandbox, simple::SIMPLE},
+};
 use policy::policy::{Code, Severity, problem::pages};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs};

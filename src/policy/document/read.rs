@@ -6,7 +6,7 @@ use super::hints;
 use crate::policy::{
     Span, Spanned,
     nearest::{listed, nearest},
-    problem::{Code, Problem, within},
+    problem::{Code, Problem, Problems, within},
     yaml::{Entry, Kind, Node, Scalar},
 };
 use std::ops::Range;
@@ -26,19 +26,19 @@ pub(in crate::policy) trait Read: Sized {
 pub(in crate::policy) struct Reader<'a> {
     text: &'a str,
     /// Everything found so far.
-    pub(in crate::policy) problems: Vec<Problem>,
+    pub(in crate::policy) problems: Problems,
     /// The keys that lead to the value being read.
     path: Vec<Spanned<String>>,
 }
 
 impl<'a> Reader<'a> {
-    pub(in crate::policy) fn new(text: &'a str) -> Self {
-        Self { text, problems: Vec::new(), path: Vec::new() }
+    pub(in crate::policy) fn new(text: &'a str, problems: Problems) -> Self {
+        Self { text, problems, path: Vec::new() }
     }
 
     /// Notes a problem.
     pub(super) fn note(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        self.problems.note(problem);
     }
 
     /// The text of a place.
@@ -137,6 +137,9 @@ impl<'a> Reader<'a> {
         let key = &entry.key.value;
         let place = self.path.iter().rev().find(|key| !key.value.is_empty());
         let place = place.map_or("at the top of a policy".to_owned(), |key| format!("in `{}`", key.value));
+        if self.problems.is_full() {
+            return self.note(Problem::error(Code::UnknownKey, "", ""));
+        }
         let near = nearest(key, keys.iter().copied());
         let (help, label) = match (hints::of_key(mapping, key), near) {
             (Some(hint), _) => (hint.to_owned(), "not known here".to_owned()),

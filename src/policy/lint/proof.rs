@@ -1,6 +1,6 @@
 //! Irreplaceable data that less is shown of than could be.
 
-use super::Lint;
+use super::{Lint, glob::covers};
 use crate::policy::{
     Span,
     model::{Check, Query, Target},
@@ -70,11 +70,14 @@ fn unchecked_tables(lint: &mut Lint<'_>) {
 
 /// Whether a name belongs to what a glob stands for.
 fn is_of(glob: &str, name: &str) -> bool {
-    glob.eq_ignore_ascii_case(name)
-        || globset::GlobBuilder::new(glob)
-            .case_insensitive(true)
-            .build()
-            .is_ok_and(|glob| glob.compile_matcher().is_match(name))
+    if !glob.contains(['*', '?', '[', '{']) {
+        return glob.eq_ignore_ascii_case(name);
+    }
+    if !glob.contains(['[', '{']) {
+        return covers(&glob.to_ascii_lowercase(), &name.to_ascii_lowercase());
+    }
+    let glob = globset::GlobBuilder::new(glob).case_insensitive(true).build();
+    glob.is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
 /// The words of a check that may be names of tables.

@@ -6,6 +6,7 @@ use crate::policy::{
     model::{EngineSpec, TableClass},
     problem::{Code, Problem},
 };
+use std::collections::BTreeMap;
 
 pub(super) fn lint(lint: &mut Lint<'_>) {
     for target in lint.policy.targets().values() {
@@ -24,16 +25,24 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
     }
 }
 
+/// So many globs with wildcards are compared with the others: more of them only a hostile policy has.
+const MOST_WILD: usize = 200;
+
 /// Tables that are named by a glob of their own and by a wider one.
 fn shadows(lint: &mut Lint<'_>, all: &[(TableClass, &Spanned<String>)]) {
-    for (n, (class, glob)) in all.iter().enumerate() {
-        let wider = all.iter().enumerate().find(|(m, (of, other))| {
-            let alike = other.value == glob.value;
-            // Of two that are written alike in one class the second is the one too many; in two it is an error.
-            *m != n && if alike { of == class && *m < n } else { covers(&other.value, &glob.value) }
-        });
-        let Some((_, (other_class, other))) = wider else { continue };
-        let (message, help) = if class == other_class {
+    let is_wild = |glob: &Spanned<String>| glob.value.contains(['*', '?']);
+    let wild: Vec<_> = all.iter().filter(|(_, glob)| is_wild(glob)).take(MOST_WILD).collect();
+    let mut first = BTreeMap::new();
+    for (class, glob) in all {
+        // Of two that are written alike in one class the second is the one too many; in two it is an error.
+        let alike = first.get(&(*class, glob.value.as_str())).copied();
+        first.entry((*class, glob.value.as_str())).or_insert(*glob);
+        let covering =
+            || wild.iter().find(|(_, other)| other.value != glob.value && covers(&other.value, &glob.value));
+        let wider =
+            alike.map(|other| (*class, other)).or_else(|| covering().map(|(of, other)| (*of, *other)));
+        let Some((other_class, other)) = wider else { continue };
+        let (message, help) = if *class == other_class {
             (
                 format!("`{}` says nothing that `{}` does not say", glob.value, other.value),
                 format!("remove `{}`, or narrow the wider one", glob.value),

@@ -5,6 +5,7 @@ use crate::{
     policy::{
         model::Job,
         problem::{Code, Problem},
+        values::Name,
     },
     schedule::{
         Schedule,
@@ -12,6 +13,7 @@ use crate::{
     },
 };
 use chrono::TimeDelta;
+use std::collections::BTreeSet;
 
 pub(super) fn lint(lint: &mut Lint<'_>) {
     let policy = lint.policy;
@@ -19,17 +21,23 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
     let mut scheduled: Vec<(&Job, &crate::policy::Spanned<Schedule>)> =
         policy.jobs().values().filter_map(|job| Some((job, job.schedule.as_ref()?))).collect();
     scheduled.sort_by_key(|(_, schedule)| schedule.span);
+    let targets: Vec<BTreeSet<&Name>> =
+        scheduled.iter().map(|(job, _)| job.targets.iter().collect()).collect();
     for (n, (job, schedule)) in scheduled.iter().enumerate() {
         clock_change(lint, schedule, &changes);
         let rhythm = schedule.value.cron.rhythm();
         overlap(lint, job, rhythm.shortest);
         late(lint, job, rhythm.longest);
-        let other = scheduled[..n].iter().find(|(other, other_schedule)| {
-            schedule.value.cron.meets(&other_schedule.value.cron)
-                && job.targets.iter().any(|target| other.targets.contains(target))
+        let shared = |other: usize| targets[n].intersection(&targets[other]).next();
+        let other = (0..n).find(|other| {
+            let cron = &scheduled[*other].1.value.cron;
+            schedule.value.cron.shares_a_minute(cron)
+                && shared(*other).is_some()
+                && schedule.value.cron.meets(cron)
         });
-        if let Some((other, other_schedule)) = other {
-            let target = job.targets.iter().find(|target| other.targets.contains(target));
+        if let Some(other) = other {
+            let target = shared(other);
+            let (other, other_schedule) = scheduled[other];
             let message = format!(
                 "the jobs `{}` and `{}` read the target `{}` at the same minute",
                 other.name.value,

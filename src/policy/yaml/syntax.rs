@@ -265,7 +265,7 @@ pub(super) fn alias_in_itself(span: Span) -> Problem {
 pub(super) fn too_many_nodes(span: Span) -> Problem {
     Problem::error(
         Code::YamlTooMany,
-        "this policy has more than 50,000 values, those that aliases repeat included",
+        "this policy has more than 200,000 values, those that aliases repeat included",
         "write the values out, and check that the file is a policy",
     )
     .label(span, "reading stopped here")

@@ -1,17 +1,26 @@
 //! Builds the tree from the parser's events.
 
 use super::{Entry, Kind, MAX_DEPTH, MAX_NODES, Node, Scalar, syntax};
-use crate::policy::{Span, Spanned, problem::Problem};
+use crate::policy::{
+    Span, Spanned,
+    problem::{Problem, Problems},
+};
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 use std::collections::BTreeMap;
 
 /// Reads one document into a tree; `None` when it cannot be read as YAML to its end.
 pub fn read(text: &str) -> (Option<Node>, Vec<Problem>) {
+    let (root, problems) = read_on(text);
+    (root, problems.sorted())
+}
+
+/// As [`read`], for a reader that goes on to find more.
+pub(in crate::policy) fn read_on(text: &str) -> (Option<Node>, Problems) {
     let mut tree = Tree { text, ..Tree::default() };
     let root = match tree.build() {
         Ok(()) => tree.root.take(),
         Err(problem) => {
-            tree.problems.push(*problem);
+            tree.problems.note(*problem);
             None
         }
     };
@@ -57,7 +66,7 @@ struct Tree<'a> {
     nodes: usize,
     root: Option<Node>,
     documents: usize,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
 /// Reading cannot go on.
@@ -81,7 +90,7 @@ impl Tree<'_> {
             let span =
                 at.byte_range().map_or(Span::new(text.len(), text.len()), |r| Span::new(r.start, r.end));
             if let Some(tag) = at.tag_start.and_then(|mark| mark.byte_offset()) {
-                self.problems.push(syntax::tag(text, tag));
+                self.problems.note(syntax::tag(text, tag));
             }
             match event {
                 Event::DocumentStart(..) => {

@@ -13,8 +13,9 @@ pub struct Rhythm {
     pub longest: TimeDelta,
 }
 
-/// Nine years hold two leap days.
-const DAYS: u16 = 9 * 366;
+/// Five years hold every pattern of days but that of 29 February, of which nine hold two.
+const DAYS: usize = 5 * 366;
+const DAYS_AT_MOST: u16 = 9 * 366;
 
 impl Expression {
     /// The schedule's rhythm by the wall clock, without clock changes: what a judgement of a policy's text needs, in
@@ -31,24 +32,35 @@ impl Expression {
         let (mut shortest, mut longest) = (within().min().map(span), within().max().map(span));
         let start = NaiveDate::from_yo_opt(2026, 1).unwrap_or_default();
         let mut previous = None;
-        for date in start.iter_days().take(usize::from(DAYS)).filter(|date| self.sets().has_date(*date)) {
+        let days = if self.sets().is_every_day() { 2 } else { usize::from(DAYS_AT_MOST) };
+        for (n, date) in start.iter_days().enumerate().take(days) {
+            if n > DAYS && longest.is_some() {
+                break;
+            }
+            if !self.sets().has_date(date) {
+                continue;
+            }
             if let Some(previous) = previous.replace(date) {
                 let gap = (date - previous) + overnight;
                 shortest = Some(shortest.map_or(gap, |shortest| shortest.min(gap)));
                 longest = Some(longest.map_or(gap, |longest| longest.max(gap)));
             }
         }
-        let never = TimeDelta::days(i64::from(DAYS));
+        let never = TimeDelta::days(i64::from(DAYS_AT_MOST));
         Rhythm { shortest: shortest.unwrap_or(never), longest: longest.unwrap_or(never) }
+    }
+
+    /// Whether two schedules have a time of day in common, whatever the days.
+    pub fn shares_a_minute(&self, other: &Self) -> bool {
+        let (one, two) = (self.sets(), other.sets());
+        one.hour.bits() & two.hour.bits() != 0 && one.minute.bits() & two.minute.bits() != 0
     }
 
     /// Whether two schedules of one zone fire in the same minute at some time.
     pub fn meets(&self, other: &Self) -> bool {
-        let (one, two) = (self.sets(), other.sets());
-        let share = one.hour.bits() & two.hour.bits() != 0 && one.minute.bits() & two.minute.bits() != 0;
+        let has = |date| self.sets().has_date(date) && other.sets().has_date(date);
         let start = NaiveDate::from_yo_opt(2026, 1).unwrap_or_default();
-        share
-            && start.iter_days().take(usize::from(DAYS)).any(|date| one.has_date(date) && two.has_date(date))
+        self.shares_a_minute(other) && start.iter_days().take(usize::from(DAYS_AT_MOST)).any(has)
     }
 }
 

@@ -165,6 +165,16 @@ impl Sets {
         !self.day.is_starred() && !self.weekday.is_starred()
     }
 
+    /// Whether the job has slots on every date.
+    pub const fn is_every_day(&self) -> bool {
+        let any_day = if self.either_day() {
+            self.day.is_full() || self.weekday.is_full()
+        } else {
+            self.day.is_full() && self.weekday.is_full()
+        };
+        any_day && self.month.is_full()
+    }
+
     /// Whether the job has slots on this date.
     pub fn has_date(&self, date: NaiveDate) -> bool {
         let day = self.day.contains(date.day());

@@ -1,0 +1,71 @@
+//! Problems as they are found, and an end to them.
+
+use super::{Code, Problem, Severity};
+
+/// So many errors are kept of one policy, and so many warnings: more help nobody, and a hostile text must not be able to
+/// cost time with a million of them.
+const MOST: usize = 1_000;
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Problems {
+    kept: Vec<Problem>,
+    errors: usize,
+    dropped: bool,
+}
+
+impl Problems {
+    /// Keeps a problem, unless there are too many of its kind already.
+    pub(in crate::policy) fn note(&mut self, problem: Problem) {
+        let of_its_kind = if problem.is_error() { self.errors } else { self.kept.len() - self.errors };
+        if of_its_kind == MOST {
+            self.dropped = true;
+            return;
+        }
+        self.errors += usize::from(problem.is_error());
+        self.kept.push(problem);
+    }
+
+    /// Whether nothing makes the policy invalid so far.
+    pub(in crate::policy) const fn is_clean(&self) -> bool {
+        self.errors == 0
+    }
+
+    /// Whether more would only be dropped, so that nothing costly should be done for their wording.
+    pub(in crate::policy) const fn is_full(&self) -> bool {
+        self.errors == MOST
+    }
+
+    pub(in crate::policy) const fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub(in crate::policy) fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.kept.iter()
+    }
+
+    /// Drops the warnings of a code; says whether there were any.
+    pub(in crate::policy) fn accept(&mut self, code: Code) -> bool {
+        let before = self.kept.len();
+        self.kept.retain(|problem| problem.code != code || problem.severity != Severity::Warning);
+        before != self.kept.len()
+    }
+
+    /// All of them by place, each once.
+    pub(in crate::policy) fn sorted(mut self) -> Vec<Problem> {
+        self.kept.sort_by(Problem::order);
+        self.kept.dedup();
+        if self.dropped {
+            let message = format!("there are more problems than the first {MOST} of a kind, which are shown");
+            let help = "mend those first; so many often have one cause, such as a file that is no policy";
+            self.kept.push(Problem::new(Code::TooManyProblems, message, help));
+        }
+        self.kept
+    }
+}
+
+impl Extend<Problem> for Problems {
+    fn extend<T: IntoIterator<Item = Problem>>(&mut self, problems: T) {
+        problems.into_iter().for_each(|problem| self.note(problem));
+    }
+}
