@@ -7,10 +7,14 @@ use super::{
     files::create_private,
     open::{self, Database},
 };
-use crate::watch::Watch;
+use crate::{
+    fault::Fault,
+    pipe::{Sum, Summing},
+    watch::Watch,
+};
 use rusqlite::backup::{Backup, StepResult};
 use std::{
-    io::{BufWriter, Write},
+    io::Write,
     path::Path,
     time::{Duration, Instant},
 };
@@ -94,28 +98,30 @@ fn misread(database: &Database, page: u64) -> EngineError {
     }
 }
 
-/// Copies the transaction that `database` holds to the new file `copy`, and returns the first 100 bytes. It is not made
-/// durable.
+/// A copy of a database in a file of its own.
+pub(super) struct Copied {
+    /// Its first 100 bytes.
+    pub(super) first: Vec<u8>,
+    /// The sum of its bytes as they were read from the source, before they were written; `None` where SQLite wrote them.
+    pub(super) sum: Option<Sum>,
+}
+
+/// Copies the transaction that `database` holds to the new file `copy`. It is not made durable.
 pub(super) fn copy(
     database: &Database,
     pages: &Pages,
     copy: &Path,
     watch: &Watch<'_>,
-) -> Result<Vec<u8>, EngineError> {
+) -> Result<Copied, EngineError> {
     let file = create_private(copy)?;
     match pages {
         Pages::Dbpage => {
-            let mut file = BufWriter::new(file);
-            let first = stream(database, &mut file, watch).and_then(|first| {
-                file.flush().map_err(EngineError::Out)?;
-                Ok(first)
-            });
-            first.map_err(|error| match error {
-                EngineError::Out(source) => {
-                    crate::fault::Fault { verb: "write", path: copy.to_owned(), source }.into()
-                }
+            let mut file = Summing::new(file);
+            let first = stream(database, &mut file, watch).map_err(|error| match error {
+                EngineError::Out(source) => Fault { verb: "write", path: copy.to_owned(), source }.into(),
                 other => other,
-            })
+            })?;
+            Ok(Copied { first, sum: Some(file.finish().1) })
         }
         Pages::Backup(_) => {
             drop(file);
@@ -132,7 +138,7 @@ pub(super) fn copy(
             let file = std::fs::File::open(copy).map_err(EngineError::In)?;
             std::io::Read::read_to_end(&mut std::io::Read::take(file, 100), &mut first)
                 .map_err(EngineError::In)?;
-            Ok(first)
+            Ok(Copied { first, sum: None })
         }
     }
 }
