@@ -27,6 +27,8 @@ mod prune;
 #[cfg(unix)]
 mod readme;
 mod restore;
+#[cfg(unix)]
+mod room;
 mod run;
 #[cfg(unix)]
 mod schema;

@@ -8,6 +8,8 @@
 )]
 
 pub(crate) mod content;
+#[cfg(unix)]
+pub(crate) mod disk;
 
 use serde_json::Value;
 use std::{
