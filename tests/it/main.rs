@@ -22,6 +22,8 @@ mod load;
 mod locks;
 mod memory;
 #[cfg(unix)]
+mod places;
+#[cfg(unix)]
 mod plan;
 mod prune;
 #[cfg(unix)]
@@ -38,6 +40,9 @@ mod support;
 mod systems;
 #[cfg(unix)]
 mod tidy;
+mod undo;
 mod unproven;
 mod variables;
 mod verify;
+#[cfg(unix)]
+mod writers;
