@@ -10,7 +10,7 @@ use crate::{
     policy::{Policy, model::Target, values::Level},
     restore::{self, RestoreError},
     run::scratch,
-    watch::Watch,
+    watch::{Cancel, Watch},
 };
 use std::fs;
 
@@ -41,15 +41,16 @@ pub(super) fn undo(
         None => return Err(CliError::invalid(format!("the place of `{name}` is unknown here"))),
     };
     let live = &super::behind_links(target, source.path.clone());
-    place::check(live, source.engine.shape())?;
     let Some(old) = restore::newest_aside(live)? else {
         return Err(CliError::unknown(format!("nothing was set aside of {}", live.display())));
     };
+    place::check(live, source.engine.shape())?;
     let aside = restore::aside_name(live, session.host.now())?;
-    let cancel = signals::watch()?;
-    let watch = Watch::new(&cancel, None, &|_| ());
-    // Told before it is asked for: bytes are bytes, and what cannot be opened here may be mended elsewhere.
-    let flaw = source.engine.flaw(&old, &watch).map_err(|_| CliError::interrupted())?;
+    // Told before it is asked for: bytes are bytes, and what cannot be opened here may be mended elsewhere. Signals still
+    // end the program at once, as nothing was begun.
+    let (never, nobody) = (Cancel::default(), |_| ());
+    let flaw = source.engine.flaw(&old, &Watch::new(&never, None, &nobody));
+    let flaw = flaw.map_err(|error| CliError::failed(error.to_string()))?;
     let warnings: Vec<_> = flaw.into_iter().map(|flaw| format!("{} {flaw}", old.display())).collect();
     for warning in &warnings {
         output::warn(&output::printable(warning));
@@ -65,6 +66,8 @@ pub(super) fn undo(
         return Ok(0);
     }
     super::confirm(args, live, target.name.as_str(), true)?;
+    let cancel = signals::watch()?;
+    let watch = Watch::new(&cancel, None, &|_| ());
     let _lock = execute::lock_place(session, live)?;
     if let Some(folder) = live.parent() {
         // What a killed restore left beside it.

@@ -14,8 +14,11 @@ use crate::{
 };
 use rusqlite::backup::{Backup, StepResult};
 use std::{
-    io::Write,
+    fs::File,
+    io::{self, Write},
     path::Path,
+    sync::mpsc::{self, SyncSender},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -98,6 +101,43 @@ fn misread(database: &Database, page: u64) -> EngineError {
     }
 }
 
+/// How many chunks may wait for the digest.
+const CHUNKS_WAITING: usize = 4;
+
+/// A file, and a way to those who digest what is written to it.
+struct Forked {
+    file: File,
+    digested: SyncSender<Vec<u8>>,
+}
+
+impl Write for Forked {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.digested.send(buffer.to_vec()).map_err(io::Error::other)?;
+        self.file.write_all(buffer)?;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Writes a file while another thread digests what was to be written: writers of the source wait for the slower of the
+/// two, not for both. There is no sum where that thread failed.
+fn write_summed<T>(file: File, write: impl FnOnce(&mut dyn Write) -> T) -> (T, Option<Sum>) {
+    thread::scope(|scope| {
+        let (digested, chunks) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_WAITING);
+        let digest = scope.spawn(move || {
+            let mut sum = Summing::new(io::sink());
+            chunks.iter().try_for_each(|chunk| sum.write_all(&chunk)).map(|()| sum.finish().1)
+        });
+        let mut out = Forked { file, digested };
+        let written = write(&mut out);
+        drop(out);
+        (written, digest.join().ok().and_then(Result::ok))
+    })
+}
+
 /// A copy of a database in a file of its own.
 pub(super) struct Copied {
     /// Its first 100 bytes.
@@ -116,12 +156,12 @@ pub(super) fn copy(
     let file = create_private(copy)?;
     match pages {
         Pages::Dbpage => {
-            let mut file = Summing::new(file);
-            let first = stream(database, &mut file, watch).map_err(|error| match error {
+            let (first, sum) = write_summed(file, |out| stream(database, out, watch));
+            let first = first.map_err(|error| match error {
                 EngineError::Out(source) => Fault { verb: "write", path: copy.to_owned(), source }.into(),
                 other => other,
             })?;
-            Ok(Copied { first, sum: Some(file.finish().1) })
+            Ok(Copied { first, sum })
         }
         Pages::Backup(_) => {
             drop(file);
@@ -135,9 +175,8 @@ pub(super) fn copy(
             write_into(database, &mut target, Duration::ZERO, watch, &mut || Ok(()))?;
             drop(target);
             let mut first = Vec::with_capacity(100);
-            let file = std::fs::File::open(copy).map_err(EngineError::In)?;
-            std::io::Read::read_to_end(&mut std::io::Read::take(file, 100), &mut first)
-                .map_err(EngineError::In)?;
+            let file = File::open(copy).map_err(EngineError::In)?;
+            io::Read::read_to_end(&mut io::Read::take(file, 100), &mut first).map_err(EngineError::In)?;
             Ok(Copied { first, sum: None })
         }
     }
