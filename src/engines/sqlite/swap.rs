@@ -1,9 +1,11 @@
 //! Putting a restored database in the place of the live one.
 //!
-//! Three ways ruin it, each without an error or with `integrity_check` saying `ok`:
+//! Four ways ruin it, each without an error or with `integrity_check` saying `ok`:
 //! 1. a new file beside an **old log**: SQLite replays it, and the restored database shows the old data;
 //! 2. a rename while another process has the database open with its log: the next one to open finds it malformed;
-//! 3. a rename after removing the log, others still connected: their later commits go to an unlinked file and vanish.
+//! 3. a rename after removing the log, others still connected: their later commits go to an unlinked file and vanish;
+//! 4. a rename under the lock while another process, which opened the old file a moment ago, waits for that lock: in
+//!    write-ahead mode it then writes its log beside the new file, as in the first way (see [`replace`]).
 //!
 //! So a database that nobody holds is locked, folded into one file, and replaced by a rename with the lock still held;
 //! one that others hold is written by SQLite's backup API, as one transaction that they see as any other commit; and
@@ -226,7 +228,10 @@ fn leave_log(database: &Database) -> Result<bool, EngineError> {
         return Err(super::busy(&database.path));
     }
     // The lock is another one in this mode. Whoever was quicker committed to the file that is about to be set aside.
-    database.connection.execute_batch("BEGIN EXCLUSIVE; COMMIT").map_err(failed)?;
+    if let Err(error) = database.connection.execute_batch("BEGIN EXCLUSIVE; COMMIT") {
+        drop(journal_mode(database, "WAL"));
+        return Err(failed(error));
+    }
     Ok(true)
 }
 

