@@ -277,7 +277,7 @@ fn swap_back(orders: &[Order<'_>], done: &[Done]) -> Vec<String> {
         };
         let name = old.file_name().unwrap_or_default().to_string_lossy().replace(".aside-", ".undone-");
         let undone = old.with_file_name(name);
-        match order.engine.swap(old, order.to, &undone, &unhurried) {
+        match order.engine.put_back(old, order.to, &undone, &unhurried) {
             Ok(back) => {
                 let kept = back.aside.unwrap_or(undone);
                 left.push(format!(

@@ -1,6 +1,9 @@
 //! Errors of the command line, and the one place where they become exit codes.
 
-use crate::{catalog::CatalogError, fault::Fault, host::HostError, removal::RemovalError, store::StoreError};
+use crate::{
+    catalog::CatalogError, engines::place::Obstacle, fault::Fault, host::HostError, removal::RemovalError,
+    store::StoreError,
+};
 
 /// An error that ends a command.
 #[derive(Debug, Clone)]
@@ -82,6 +85,29 @@ impl CliError {
 impl From<Fault> for CliError {
     fn from(fault: Fault) -> Self {
         Self::failed(fault.to_string())
+    }
+}
+
+impl From<Obstacle> for CliError {
+    fn from(obstacle: Obstacle) -> Self {
+        let message = obstacle.to_string();
+        match obstacle {
+            Obstacle::DanglingLink { leads_to, .. } => Self::refused(message).help(format!(
+                "mount what holds it; or restore there with `--to {}`, and the link leads to it again",
+                leads_to.display()
+            )),
+            Obstacle::Link { leads_to, .. } => Self::refused(message)
+                .help(format!("restore to the folder itself with `--to {}`", leads_to.display())),
+            Obstacle::Foreign { .. } => {
+                Self::refused(message).help("move it away, or name another place with `--to`")
+            }
+            Obstacle::MountPoint { .. } => Self::refused(message)
+                .help("restore to another place with `--to`, and move from there what is needed"),
+            Obstacle::NoFolder { .. } => Self::failed(message).help("name another place with `--to`"),
+            Obstacle::Unwritable(_) => Self::failed(message)
+                .help("run as a user who may write there, or name another place with `--to`"),
+            Obstacle::Fault(_) => Self::failed(message),
+        }
     }
 }
 

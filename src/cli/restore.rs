@@ -13,7 +13,7 @@ use super::{
     session::Session,
 };
 use crate::{
-    engines::Engine,
+    engines::{Engine, place},
     evidence::CheckResult,
     policy::{
         Policy,
@@ -54,6 +54,14 @@ pub(crate) struct Restored {
     /// Where what was there is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     set_aside: Option<String>,
+}
+
+impl Restored {
+    /// Where what was there is kept, as the end of a sentence.
+    fn kept(&self) -> String {
+        let kept = |aside: &String| format!("; what was there is kept as {aside} until you delete it");
+        self.set_aside.as_ref().map(kept).unwrap_or_default()
+    }
 }
 
 /// A target that was chosen, with everything that restoring it needs.
@@ -152,11 +160,13 @@ fn decide<'a>(
     };
     let to = behind_links(&target, to);
     let engine = backups::engine_at(&target, &to).map_err(|error| CliError::failed(error.to_string()))?;
+    refuse_what_holds_backups(shelf, &to, &*engine)?;
+    // Before anything is shown: what cannot be done is not promised either, by a dry run or a question.
+    place::check(&to, engine.shape())?;
     let aside = restore::aside_name(&to, session.host.now())?;
     // What was proven once must be shown again; what never was is restored as it is, with a warning.
     let level =
         if copy.stored.proven() { copy.stored.manifest.level.min(Level::Checks) } else { Level::Checksum };
-    refuse_what_holds_backups(shelf, &to, &*engine)?;
     Ok(Choice { copy, target, engine, to, aside, is_live, level })
 }
 

@@ -6,6 +6,7 @@
 
 pub mod directory;
 pub mod expectation;
+pub mod place;
 pub mod sqlite;
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     watch::{Stopped, Watch},
 };
 use chrono::{DateTime, Utc};
+use place::{Obstacle, Shape};
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
@@ -28,6 +30,9 @@ use std::{
 pub trait Engine {
     /// The extension of its plain content: `db`, `tar`.
     fn extension(&self) -> &'static str;
+
+    /// What stands at the place of its target.
+    fn shape(&self) -> Shape;
 
     /// Looks at the source without changing anything beside it, not even a side file.
     ///
@@ -89,6 +94,29 @@ pub trait Engine {
         aside: &Path,
         watch: &Watch<'_>,
     ) -> Result<Swapped, EngineError>;
+
+    /// Puts back what [`Engine::swap`] set aside, byte for byte with its side files, whatever it is: also what this engine
+    /// cannot open, since that may be what somebody else can still mend.
+    ///
+    /// # Errors
+    /// As of [`Engine::swap`].
+    fn put_back(
+        &self,
+        old: &Path,
+        live: &Path,
+        aside: &Path,
+        watch: &Watch<'_>,
+    ) -> Result<Swapped, EngineError> {
+        self.swap(old, live, aside, watch)
+    }
+
+    /// Why what was set aside is not known to be sound, as far as a short look tells that changes nothing.
+    ///
+    /// # Errors
+    /// When it was asked to stop.
+    fn flaw(&self, _old: &Path, _watch: &Watch<'_>) -> Result<Option<String>, EngineError> {
+        Ok(None)
+    }
 
     /// What the live target holds, per classed table or in all, for the comparison a restore shows first. Changes
     /// nothing there or beside it, not even a side file: what cannot be read so is refused.
@@ -274,6 +302,9 @@ pub enum EngineError {
     /// It would overwrite what must not be lost.
     #[error("{0}")]
     Refused(String),
+    /// What is at the place cannot change places with anything.
+    #[error(transparent)]
+    Obstacle(#[from] Obstacle),
     /// The writer that a capture feeds failed; the pipe knows more.
     #[error("cannot write the captured bytes: {0}")]
     Out(#[source] std::io::Error),

@@ -83,6 +83,9 @@ impl JobRun<'_> {
     }
 
     /// Sees to it that there is room: at least `min_free`, else 1.2 times the last backup, before the first the source.
+    ///
+    /// A declared `min_free` says what there must be, and not that a backup which is known not to fit is to be tried on a
+    /// full disk: what retention no longer keeps goes first all the same.
     pub(super) fn observe_store(&mut self, step: &Step, retention: Option<Retention>) -> StepResult {
         let index = self.pair(step)?;
         let view = self.store(step)?;
@@ -90,7 +93,8 @@ impl JobRun<'_> {
         let free = || view.store.free_bytes().map_err(|error| store_error(&error));
         let mut left = free()?;
         let mut note = String::new();
-        if left < needed && !self.order.world.host.is_ahead() {
+        let estimate = self.last_bytes(step, index)?.map_or(0, with_a_fifth);
+        if left < needed.max(estimate) && !self.order.world.host.is_ahead() {
             let removed = match retention {
                 Some(retention) => self.make_room(step, index, retention)?,
                 None => 0,
@@ -119,13 +123,38 @@ impl JobRun<'_> {
         if let Some(size) = declared {
             return Ok(size.bytes());
         }
-        let source = self.source(step)?;
-        let own = |stored: &&Stored| stored.manifest.origin == source.origin;
-        if let Some(last) = self.pairs[index].listing.backups.iter().find(own) {
-            return Ok(last.manifest.bytes.saturating_add(last.manifest.bytes / 5));
+        if let Some(last) = self.last_bytes(step, index)? {
+            return Ok(with_a_fifth(last));
         }
+        let source = self.source(step)?;
         // A source that cannot be seen yet (a hook makes it, say) is judged when it is captured.
         Ok(source.engine.observe().map_or(0, |facts| facts.bytes))
+    }
+
+    /// What the last backup of this source takes in a store, in bytes.
+    fn last_bytes(&self, step: &Step, index: usize) -> Result<Option<u64>, StepError> {
+        let origin = &self.source(step)?.origin;
+        let own = |stored: &&Stored| stored.manifest.origin == *origin;
+        Ok(self.pairs[index].listing.backups.iter().find(own).map(|stored| stored.manifest.bytes))
+    }
+
+    /// Says of a store that ran full where it is, how much there is and what to do; other errors stay as they are.
+    pub(super) fn with_the_room(&self, step: &Step, index: usize, error: StepError) -> StepError {
+        let name = &self.pairs[index].store;
+        let (FailureCode::NoRoom, Ok(view)) = (error.code, self.store_of(name)) else { return error };
+        let free = view.store.free_bytes().map_or_else(
+            |unknown| format!("unknown room ({unknown})"),
+            |free| format!("{} free", Size::from_bytes(free)),
+        );
+        let last = self.last_bytes(step, index).ok().flatten();
+        let last =
+            last.map(|last| format!(", its last backup took {}", Size::from_bytes(last))).unwrap_or_default();
+        let message = format!(
+            "{}; store `{name}` at {} has {free} without it{last}: free some, keep fewer backups, or raise `min_free`, so \
+             that a run first removes what retention no longer keeps",
+            error.message, view.shown
+        );
+        StepError::new(FailureCode::NoRoom, message)
     }
 
     /// Removes what retention, counted without the new backup, no longer keeps: the one case of pruning before there is
@@ -162,4 +191,9 @@ impl JobRun<'_> {
             _ => error,
         })
     }
+}
+
+/// A backup's size with what the next one may be larger.
+const fn with_a_fifth(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 5)
 }

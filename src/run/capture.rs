@@ -52,7 +52,7 @@ impl<'a> JobRun<'a> {
         let job = self.job()?;
         let previous = self.previous(step);
         let base = source.scratch.clone().unwrap_or_else(|| self.order.world.host.state.join("scratch"));
-        let scratch = Scratch::new(&base).map_err(|fault| storage_error(&fault))?;
+        let scratch = Scratch::new(&base).map_err(|fault| scratch_error(&fault))?;
         let open = self.stage(step)?;
         let compression = job.compress;
         let name = stored_name(target.name.as_str(), source.engine.extension(), compression);
@@ -245,6 +245,7 @@ impl<'a> JobRun<'a> {
     /// Words an engine's error at its place in the policy: which source, as written and as resolved.
     fn source_error(&self, step: &Step, source: &SourceView, error: &EngineError) -> StepError {
         let code = match error {
+            EngineError::Fault(fault) if fault.is_full() => return scratch_error(fault),
             EngineError::Stopped(stopped) => return StepError::stopped(*stopped),
             EngineError::Missing { .. }
             | EngineError::Empty { .. }
@@ -318,13 +319,16 @@ pub(super) fn store_error(error: &StoreError) -> StepError {
 }
 
 pub(super) fn storage_error(fault: &Fault) -> StepError {
-    if fault.is_full() {
-        return StepError::new(
-            FailureCode::NoRoom,
-            format!("{fault}: free some room, or keep fewer backups"),
-        );
-    }
-    StepError::new(FailureCode::Storage, fault.to_string())
+    let code = if fault.is_full() { FailureCode::NoRoom } else { FailureCode::Storage };
+    StepError::new(code, fault.to_string())
+}
+
+/// A full disk under a scratch folder is another one than the store's.
+fn scratch_error(fault: &Fault) -> StepError {
+    let error = storage_error(fault);
+    let mend =
+        if fault.is_full() { ": free some room there, or name another folder with `scratch`" } else { "" };
+    StepError { message: error.message + mend, ..error }
 }
 
 fn write_error(name: &str, error: &io::Error) -> StepError {

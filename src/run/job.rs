@@ -293,6 +293,10 @@ impl<'a> JobRun<'a> {
             pair.state = State::Failed(error.code);
             pair.staged = None;
         }
+        let error = match (&step.action, self.pair(step)) {
+            (Action::Lock | Action::Publish, Ok(index)) => self.with_the_room(step, index, error),
+            _ => error,
+        };
         self.note_failure(step, step.store.clone(), error);
     }
 
@@ -300,7 +304,10 @@ impl<'a> JobRun<'a> {
     pub(super) fn fail_pair(&mut self, step: &Step, index: usize, error: StepError) {
         let pair = &mut self.pairs[index];
         pair.state = State::Failed(error.code);
+        // What was staged goes first, so that the room told is what there is without it.
         pair.staged = None;
+        let error = self.with_the_room(step, index, error);
+        let pair = &self.pairs[index];
         let store = Some(pair.store.clone());
         self.note_failure(step, store, error);
     }

@@ -1,13 +1,13 @@
-//! Locks, the store that must be the one last used, and the room in it.
+//! Locks, the store that must be the one last used, and the room that it must have.
 
 #![cfg(unix)]
 
 use crate::support::{
-    Running, Sandbox, is_root,
+    Running, Sandbox,
     simple::{SERIES, SIMPLE, policy, simple},
-    skip, until,
+    until,
 };
-use std::{fs, path::Path, process::Command};
+use std::fs;
 
 /// A run that waits in a hook, its locks in hand, until `go` is there.
 fn waiting_run(sandbox: &Sandbox) -> Running {
@@ -224,62 +224,4 @@ fn what_could_not_be_locked_is_not_tried_again_without_its_lock() {
     );
     sandbox.run(&["run"]).exits(1).says(".lock");
     assert_eq!(sandbox.backups(SERIES).len(), 3, "made or pruned without a lock");
-}
-
-/// A file system of a few megabytes in memory, unmounted at the end.
-struct Small<'a>(&'a Path);
-
-impl<'a> Small<'a> {
-    fn mount(place: &'a Path, size: &str) -> Option<Self> {
-        if !cfg!(target_os = "linux") || !is_root() {
-            skip("a file system of its own needs Linux and root");
-            return None;
-        }
-        fs::create_dir_all(place).unwrap();
-        let options = format!("size={size}");
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(place).status();
-        if status.is_ok_and(|status| status.success()) {
-            return Some(Self(place));
-        }
-        skip("no file system may be mounted here");
-        None
-    }
-}
-
-impl Drop for Small<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).status();
-    }
-}
-
-#[test]
-fn on_a_store_that_runs_full_nothing_is_published_and_what_was_there_stands() {
-    let sandbox = Sandbox::with_policy(
-        &SIMPLE
-            .replace("local: ./store", "local: {path: ./disk/store, min_free: 1KiB}, other: ./other")
-            .replace("nightly: {", "nightly: {compress: none, "),
-    );
-    let disk = sandbox.path("disk");
-    let Some(small) = Small::mount(&disk, "4m") else { return };
-    sandbox.sql("app.db", "CREATE TABLE t(x); INSERT INTO t VALUES (randomblob(1000000))");
-    sandbox.run(&["run"]).exits(0);
-    let series = "disk/store/app/nightly/app";
-    let first = sandbox.backups(series);
-    assert_eq!(first.len(), 1);
-    sandbox.sql("app.db", "INSERT INTO t VALUES (randomblob(4000000))");
-    let answer = sandbox.run(&["run", "--json"]).exits(3);
-    assert_eq!(answer.json()[0]["failures"][0]["code"], "no_room", "{answer}");
-    assert_eq!(sandbox.backups(series), first);
-    assert_eq!(sandbox.backups("other/app/nightly/app").len(), 2, "the other store went on");
-    let left: Vec<_> = sandbox.tree(series).into_iter().filter(|name| name.starts_with(".staging")).collect();
-    assert!(left.is_empty(), "{left:?}");
-    sandbox.run(&["verify"]).exits(0);
-    // Once there is less to store, the next run goes well.
-    sandbox.sql("app.db", "DELETE FROM t; INSERT INTO t VALUES (randomblob(900000)); VACUUM");
-    sandbox.run(&["run"]).exits(0);
-    assert_eq!(sandbox.backups(series).len(), 2);
-    // Unmounted, it is not the one last used, and nothing is written below it.
-    drop(small);
-    sandbox.run(&["run"]).exits(3).says("not mounted?");
-    assert!(sandbox.tree("disk").is_empty());
 }

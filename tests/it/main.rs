@@ -24,11 +24,15 @@ mod load;
 mod locks;
 mod memory;
 #[cfg(unix)]
+mod places;
+#[cfg(unix)]
 mod plan;
 mod prune;
 #[cfg(unix)]
 mod readme;
 mod restore;
+#[cfg(unix)]
+mod room;
 mod run;
 #[cfg(unix)]
 mod schema;
@@ -38,7 +42,10 @@ mod support;
 mod systems;
 #[cfg(unix)]
 mod tidy;
+mod undo;
 mod unproven;
 mod unreached;
 mod variables;
 mod verify;
+#[cfg(unix)]
+mod writers;

@@ -335,14 +335,17 @@ fn nothing_is_swapped_before_everything_is_verified() {
 #[cfg(unix)]
 #[test]
 fn when_a_swap_fails_what_was_swapped_before_it_goes_back() {
-    let sandbox = shop(1);
+    let sandbox = shop(0);
+    sandbox.write("app/scripts/sub/b.py", "print(2)\n");
+    sandbox.sql("app/app.db", "INSERT INTO trades(pnl) VALUES (3.5)");
+    run_on(&sandbox, 1).exits(0);
     sandbox.sql("app/app.db", "DELETE FROM trades");
-    // A link in place of the folder is found out only when it is swapped.
-    fs::rename(sandbox.path("app/scripts"), sandbox.path("elsewhere")).unwrap();
-    std::os::unix::fs::symlink(sandbox.path("elsewhere"), sandbox.path("app/scripts")).unwrap();
+    // What nobody selects, and would have to be replaced by a folder of the backup, is found out only by the swap.
+    fs::remove_dir_all(sandbox.path("app/scripts/sub")).unwrap();
+    sandbox.write("app/scripts/sub", "not selected");
     let answer = sandbox.run(&["restore", "trading", "scripts", "--yes"]).exits(5).says("is as it was");
     assert_eq!(trades(&sandbox, "app/app.db"), "0", "{answer}");
-    assert!(sandbox.path("app/scripts").is_symlink());
+    assert_eq!(sandbox.read("app/scripts/sub"), "not selected");
     let undone: Vec<_> =
         sandbox.tree("app").into_iter().filter(|name| name.starts_with("app.db.undone-")).collect();
     assert_eq!(undone.len(), 1, "{undone:?}");
@@ -567,4 +570,20 @@ fn a_database_behind_a_link_is_restored_where_it_lies() {
     assert_eq!(trades(&sandbox, &aside(&sandbox, "disk", "real.db")), "0");
     sandbox.run(&["restore", "--undo", "trading", "--yes"]).exits(0);
     assert_eq!(trades(&sandbox, "disk/real.db"), "0");
+}
+
+#[test]
+fn a_restore_that_took_longer_than_its_rto_says_so() {
+    // The shortest that can be written is a second: a check makes it take longer on any machine.
+    let slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000000) SELECT max(i) FROM n";
+    let check = format!("    checks: [{{name: slow, sql: \"{slow}\", expect: not_empty}}]\n    rto: 1s\n");
+    let sandbox = shop(0);
+    sandbox.write("policy.yaml", SHOP.replace("    checks: [{rows: trades, expect: \">= 3\"}]\n", &check));
+    run_on(&sandbox, 1).exits(0);
+    let late = sandbox.run(&["restore", "trading", "--to", "x.db"]).exits(0);
+    assert!(
+        late.stderr.contains("trading took") && late.stderr.contains("longer than its rto of 1s"),
+        "{late}"
+    );
+    sandbox.run(&["restore", "scripts", "--to", "x"]).exits(0).hides("rto");
 }

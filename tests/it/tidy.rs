@@ -22,6 +22,7 @@ const EFFECTS: &str = "
     src/cli/restore/undo.rs
     src/cli/schema.rs
     src/cli/session.rs
+    src/engines/place.rs
     src/engines/sqlite/capture.rs
     src/engines/sqlite/files.rs
     src/engines/sqlite/mod.rs
@@ -29,6 +30,7 @@ const EFFECTS: &str = "
     src/engines/sqlite/pages.rs
     src/engines/sqlite/restore.rs
     src/engines/sqlite/swap.rs
+    src/engines/sqlite/write_over.rs
     src/host.rs
     src/main.rs
     src/observe.rs

@@ -42,14 +42,13 @@ pub(super) fn execute(
         output::print_json(&restored)?;
     } else {
         for one in &restored {
-            let kept = one
-                .set_aside
-                .as_ref()
-                .map(|aside| format!("; what was there is {aside}"))
-                .unwrap_or_default();
             output::print(&format!(
-                "restored {} to {} in {:.1} s, shown to level {}{kept}\n",
-                one.backup, one.to, one.seconds, one.level
+                "restored {} to {} in {:.1} s, shown to level {}{}\n",
+                one.backup,
+                one.to,
+                one.seconds,
+                one.level,
+                one.kept()
             ))?;
         }
     }
@@ -120,6 +119,8 @@ fn restore_error(shelf: &Shelf<'_>, order: &Order<'_>, error: RestoreError) -> C
         RestoreError::Unproven { .. } => CliError::unproven(format!("{id}: {error}; {untouched}"))
             .help("choose an earlier backup: `policy list`"),
         RestoreError::Engine(EngineError::Stopped(_)) => CliError::interrupted(),
+        RestoreError::NoRoom { .. } => CliError::failed(format!("{error}; {untouched}"))
+            .help("free some there, or restore to another place with `--to`"),
         other => CliError::failed(format!("{other}; {untouched}")),
     }
 }
@@ -138,7 +139,7 @@ pub(super) fn swap_error(error: &RestoreError) -> CliError {
         EngineError::Busy { .. } => {
             CliError::refused(message).help("stop what has it open, then restore again")
         }
-        EngineError::Refused(_) => CliError::refused(message),
+        EngineError::Refused(_) | EngineError::Obstacle(_) => CliError::refused(message),
         _ => CliError::failed(message),
     }
 }

@@ -6,9 +6,11 @@ use super::{
     Restored, execute,
 };
 use crate::{
+    engines::place,
     policy::{Policy, model::Target, values::Level},
     restore::{self, RestoreError},
-    watch::Watch,
+    run::scratch,
+    watch::{Cancel, Watch},
 };
 use std::fs;
 
@@ -42,7 +44,17 @@ pub(super) fn undo(
     let Some(old) = restore::newest_aside(live)? else {
         return Err(CliError::unknown(format!("nothing was set aside of {}", live.display())));
     };
+    place::check(live, source.engine.shape())?;
     let aside = restore::aside_name(live, session.host.now())?;
+    // Told before it is asked for: bytes are bytes, and what cannot be opened here may be mended elsewhere. Signals still
+    // end the program at once, as nothing was begun.
+    let (never, nobody) = (Cancel::default(), |_| ());
+    let flaw = source.engine.flaw(&old, &Watch::new(&never, None, &nobody));
+    let flaw = flaw.map_err(|error| CliError::failed(error.to_string()))?;
+    let warnings: Vec<_> = flaw.into_iter().map(|flaw| format!("{} {flaw}", old.display())).collect();
+    for warning in &warnings {
+        output::warn(&output::printable(warning));
+    }
     if !session.global.quiet {
         output::tell(&format!("puts back {} as {}", old.display(), live.display()));
         if fs::symlink_metadata(live).is_ok() {
@@ -57,12 +69,16 @@ pub(super) fn undo(
     let cancel = signals::watch()?;
     let watch = Watch::new(&cancel, None, &|_| ());
     let _lock = execute::lock_place(session, live)?;
+    if let Some(folder) = live.parent() {
+        // What a killed restore left beside it.
+        scratch::sweep(folder);
+    }
     let begun = std::time::Instant::now();
     let details = serde_json::json!({
         "undo": target.name.to_string(), "from": old.display().to_string(), "to": live.display().to_string(),
     });
     let history = Line::begin(session, "restore", policy.name().as_str(), policy.digest(), details);
-    let swapped = source.engine.swap(&old, live, &aside, &watch).map_err(|source| {
+    let swapped = source.engine.put_back(&old, live, &aside, &watch).map_err(|source| {
         execute::swap_error(&RestoreError::Swap { to: live.clone(), source, left: Vec::new() })
     });
     history.end(session, swapped.as_ref().err());
@@ -74,12 +90,11 @@ pub(super) fn undo(
         level: Level::None,
         passed: true,
         checks: Vec::new(),
-        warnings: Vec::new(),
+        warnings,
         set_aside: swapped?.aside.map(|aside| aside.display().to_string()),
     };
     if session.global.json {
         return output::print_json(&[result]);
     }
-    let kept = result.set_aside.map(|aside| format!("; what was there is {aside}")).unwrap_or_default();
-    output::print(&format!("put back {}{kept}\n", live.display()))
+    output::print(&format!("put back {}{}\n", live.display(), result.kept()))
 }

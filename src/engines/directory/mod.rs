@@ -21,7 +21,7 @@ mod tests;
 
 use super::{
     Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Previous, SourceFacts,
-    StoredContent, Swapped,
+    StoredContent, Swapped, place::Shape,
 };
 use crate::platform::folder::{Folder, Kind};
 use crate::{
@@ -100,6 +100,10 @@ impl Directory {
 impl Engine for Directory {
     fn extension(&self) -> &'static str {
         "tar"
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Folder
     }
 
     fn observe(&self) -> Result<SourceFacts, EngineError> {

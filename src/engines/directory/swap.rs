@@ -22,11 +22,11 @@ use super::{
     selection::Selection,
 };
 use crate::{
-    engines::{EngineError, Swapped},
+    engines::{EngineError, Swapped, place},
     fault::OnPath,
     platform::{
         files::rename_new,
-        folder::{Folder, Kind, exchange, settle},
+        folder::{Folder, exchange, settle},
     },
     watch::Watch,
 };
@@ -44,6 +44,7 @@ pub(super) fn swap(
     let (parent, name) = parent_and_name(live)?;
     let folder = Folder::root(parent).on("open the folder", parent)?;
     let made = Folder::root(candidate).on("open the folder", candidate)?;
+    place::check(live, place::Shape::Folder)?;
     let old = match folder.meta_of(name) {
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -53,20 +54,6 @@ pub(super) fn swap(
         }
         Err(error) => return Err(fault("look at", live, error)),
     };
-    match old.kind {
-        Kind::Folder => {}
-        // Swapping the link would leave its folder where it is, with the old content and perhaps on another disk.
-        Kind::Link => {
-            return Err(EngineError::Refused(format!(
-                "{} is a symbolic link: restore to the folder that it leads to",
-                live.display()
-            )));
-        }
-        _ => {
-            let found = "something else".to_owned();
-            return Err(EngineError::Foreign { path: live.to_owned(), wanted: "a folder", found });
-        }
-    }
     let (aside_parent, aside_name) = parent_and_name(aside)?;
     let aside_folder = Folder::root(aside_parent).on("open the folder", aside_parent)?;
     if aside_folder.meta_of(aside_name).is_ok() {

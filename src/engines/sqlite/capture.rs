@@ -2,7 +2,13 @@
 //!
 //! In write-ahead mode a read transaction stops nobody: pages stream from it into the pipe, and everything asked is
 //! shown in the same transaction. In rollback-journal mode a reader keeps writers from committing, so the lock is held
-//! for a byte copy alone (and the source's own answers), and the copy is examined afterwards.
+//! for a byte copy alone, and the copy is examined afterwards.
+//!
+//! What the copy answers is then what the source would have answered, also where it is to equal the source's: its bytes,
+//! read back, have the digest of the pages as SQLite read them under the lock, in the same order, and an answer is a
+//! function of the pages. Asking the source itself would read the same pages through the same library a second time,
+//! while writers wait. Where SQLite writes the copy itself (without `sqlite_dbpage`) there is no such digest: there the
+//! source is asked, under the lock.
 
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
@@ -18,6 +24,7 @@ use super::{
 use crate::{
     evidence::{CheckedOn, Integrity},
     fault::OnPath,
+    pipe::{Sum, Summing},
     policy::values::Size,
     watch::Watch,
 };
@@ -96,8 +103,11 @@ impl Sqlite {
             (evidence, first_page, CheckedOn::Snapshot)
         } else {
             let copy = Temporary::new(request.scratch, "capture.db");
-            let first_page = pages::copy(&source.database, &pages, copy.path(), watch)?;
-            let recorded: Previous = source.database.source_answers(&asked, watch)?;
+            let copied = pages::copy(&source.database, &pages, copy.path(), watch)?;
+            let recorded: Option<Previous> = match &copied.sum {
+                Some(_) => None,
+                None => Some(source.database.source_answers(&asked, watch)?),
+            };
             source.finish(&path)?;
             let locked = began.elapsed();
             facts.insert("locked_ms".to_owned(), locked.as_millis().to_string());
@@ -108,12 +118,9 @@ impl Sqlite {
                     locked.as_secs_f64()
                 ));
             }
-            let mut file = File::open(copy.path()).on("open", copy.path())?;
-            let total = file.metadata().on("look at", copy.path())?.len();
-            stream(&mut file, |bytes| out.write_all(bytes).map_err(EngineError::Out), Some(total), watch)?;
-            drop(file);
-            let asked = Examination { source: Some(&recorded), ..asked };
-            (examine_file(copy.path(), &asked, watch)?, first_page, CheckedOn::Copy)
+            hand_on(copy.path(), copied.sum.as_ref(), out, watch)?;
+            let asked = Examination { source: recorded.as_ref(), ..asked };
+            (examine_file(copy.path(), &asked, watch)?, copied.first, CheckedOn::Copy)
         };
         if let Some(counter) = first_page.get(24..28).and_then(|bytes| bytes.try_into().ok()) {
             facts.insert("change_counter".to_owned(), u32::from_be_bytes(counter).to_string());
@@ -264,6 +271,27 @@ impl Shape {
             ("sqlite_version".to_owned(), rusqlite::version().to_owned()),
         ])
     }
+}
+
+/// Hands a copy on to the pipe.
+///
+/// # Errors
+/// A copy whose bytes are not those that were taken of the source: it stands for nothing.
+pub(super) fn hand_on(
+    copy: &Path,
+    taken: Option<&Sum>,
+    out: &mut dyn Write,
+    watch: &Watch<'_>,
+) -> Result<(), EngineError> {
+    let file = File::open(copy).on("open", copy)?;
+    let total = file.metadata().on("look at", copy)?.len();
+    let mut file = Summing::new(file);
+    stream(&mut file, |bytes| out.write_all(bytes).map_err(EngineError::Out), Some(total), watch)?;
+    if taken.is_some_and(|taken| *taken != file.finish().1) {
+        let why = "its bytes are not those that were written to it: its disk or the memory fails";
+        return Err(std::io::Error::other(why)).on("read back", copy)?;
+    }
+    Ok(())
 }
 
 /// Examines a file of our own.

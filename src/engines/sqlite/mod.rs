@@ -12,15 +12,17 @@ mod holders;
 mod implied;
 mod open;
 mod pages;
+mod put_back;
 mod restore;
 mod swap;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod write_over;
 
 use super::{
     Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, SourceFacts,
-    StoredContent, Swapped,
+    StoredContent, Swapped, place::Shape,
 };
 use crate::{
     evidence::{Evidence, TableFact},
@@ -63,6 +65,10 @@ impl Sqlite {
 impl Engine for Sqlite {
     fn extension(&self) -> &'static str {
         "db"
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::File
     }
 
     fn observe(&self) -> Result<SourceFacts, EngineError> {
@@ -133,6 +139,20 @@ impl Engine for Sqlite {
         watch: &Watch<'_>,
     ) -> Result<Swapped, EngineError> {
         swap::swap(self, candidate, live, aside, watch)
+    }
+
+    fn put_back(
+        &self,
+        old: &Path,
+        live: &Path,
+        aside: &Path,
+        watch: &Watch<'_>,
+    ) -> Result<Swapped, EngineError> {
+        put_back::put_back(self, old, live, aside, watch)
+    }
+
+    fn flaw(&self, old: &Path, watch: &Watch<'_>) -> Result<Option<String>, EngineError> {
+        put_back::flaw(old, watch)
     }
 
     fn survey(

@@ -7,11 +7,18 @@ use super::{
     files::create_private,
     open::{self, Database},
 };
-use crate::watch::Watch;
+use crate::{
+    fault::Fault,
+    pipe::{Sum, Summing},
+    watch::Watch,
+};
 use rusqlite::backup::{Backup, StepResult};
 use std::{
-    io::{BufWriter, Write},
+    fs::File,
+    io::{self, Write},
     path::Path,
+    sync::mpsc::{self, SyncSender},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -94,28 +101,67 @@ fn misread(database: &Database, page: u64) -> EngineError {
     }
 }
 
-/// Copies the transaction that `database` holds to the new file `copy`, and returns the first 100 bytes. It is not made
-/// durable.
+/// How many chunks may wait for the digest.
+const CHUNKS_WAITING: usize = 4;
+
+/// A file, and a way to those who digest what is written to it.
+struct Forked {
+    file: File,
+    digested: SyncSender<Vec<u8>>,
+}
+
+impl Write for Forked {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.digested.send(buffer.to_vec()).map_err(io::Error::other)?;
+        self.file.write_all(buffer)?;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Writes a file while another thread digests what was to be written: writers of the source wait for the slower of the
+/// two, not for both. There is no sum where that thread failed.
+fn write_summed<T>(file: File, write: impl FnOnce(&mut dyn Write) -> T) -> (T, Option<Sum>) {
+    thread::scope(|scope| {
+        let (digested, chunks) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_WAITING);
+        let digest = scope.spawn(move || {
+            let mut sum = Summing::new(io::sink());
+            chunks.iter().try_for_each(|chunk| sum.write_all(&chunk)).map(|()| sum.finish().1)
+        });
+        let mut out = Forked { file, digested };
+        let written = write(&mut out);
+        drop(out);
+        (written, digest.join().ok().and_then(Result::ok))
+    })
+}
+
+/// A copy of a database in a file of its own.
+pub(super) struct Copied {
+    /// Its first 100 bytes.
+    pub(super) first: Vec<u8>,
+    /// The sum of its bytes as they were read from the source, before they were written; `None` where SQLite wrote them.
+    pub(super) sum: Option<Sum>,
+}
+
+/// Copies the transaction that `database` holds to the new file `copy`. It is not made durable.
 pub(super) fn copy(
     database: &Database,
     pages: &Pages,
     copy: &Path,
     watch: &Watch<'_>,
-) -> Result<Vec<u8>, EngineError> {
+) -> Result<Copied, EngineError> {
     let file = create_private(copy)?;
     match pages {
         Pages::Dbpage => {
-            let mut file = BufWriter::new(file);
-            let first = stream(database, &mut file, watch).and_then(|first| {
-                file.flush().map_err(EngineError::Out)?;
-                Ok(first)
-            });
-            first.map_err(|error| match error {
-                EngineError::Out(source) => {
-                    crate::fault::Fault { verb: "write", path: copy.to_owned(), source }.into()
-                }
+            let (first, sum) = write_summed(file, |out| stream(database, out, watch));
+            let first = first.map_err(|error| match error {
+                EngineError::Out(source) => Fault { verb: "write", path: copy.to_owned(), source }.into(),
                 other => other,
-            })
+            })?;
+            Ok(Copied { first, sum })
         }
         Pages::Backup(_) => {
             drop(file);
@@ -129,10 +175,9 @@ pub(super) fn copy(
             write_into(database, &mut target, Duration::ZERO, watch, &mut || Ok(()))?;
             drop(target);
             let mut first = Vec::with_capacity(100);
-            let file = std::fs::File::open(copy).map_err(EngineError::In)?;
-            std::io::Read::read_to_end(&mut std::io::Read::take(file, 100), &mut first)
-                .map_err(EngineError::In)?;
-            Ok(first)
+            let file = File::open(copy).map_err(EngineError::In)?;
+            io::Read::read_to_end(&mut io::Read::take(file, 100), &mut first).map_err(EngineError::In)?;
+            Ok(Copied { first, sum: None })
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Putting a restored database in the place of the live one.
 //!
-//! Three ways ruin it, each without an error or with `integrity_check` saying `ok`:
+//! Four ways ruin it, each without an error or with `integrity_check` saying `ok`:
 //! 1. a new file beside an **old log**: SQLite replays it, and the restored database shows the old data;
 //! 2. a rename while another process has the database open with its log: the next one to open finds it malformed;
-//! 3. a rename after removing the log, others still connected: their later commits go to an unlinked file and vanish.
+//! 3. a rename after removing the log, others still connected: their later commits go to an unlinked file and vanish;
+//! 4. a rename under the lock while another process, which opened the old file a moment ago, waits for that lock: in
+//!    write-ahead mode it then writes its log beside the new file, as in the first way (see [`replace`]).
 //!
 //! So a database that nobody holds is locked, folded into one file, and replaced by a rename with the lock still held;
 //! one that others hold is written by SQLite's backup API, as one transaction that they see as any other commit; and
@@ -13,14 +15,16 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::{
-    super::{EngineError, Holder, Swapped, named},
+    super::{EngineError, Swapped, place},
     Sqlite,
     files::{
-        is_there, keep_owner, link_or_copy, refuse_left_overs, rename_new, resolved, sync, sync_folder_of,
+        Temporary, is_there, keep_owner, link_or_copy, refuse_left_overs, rename_new, resolved, sync,
+        sync_folder_of,
     },
     holders::holders,
     open::{self, Database, Header, SIDE_FILES, beside, length, patiently},
     pages,
+    write_over::write_over,
 };
 use crate::{
     fault::OnPath,
@@ -28,10 +32,8 @@ use crate::{
 };
 use std::{fs, io, path::Path, time::Duration};
 
-/// How long a live database is waited for: readers and writers of a busy service come and go.
-const WAIT_TO_WRITE: Duration = Duration::from_secs(30);
 /// How long the lock is waited for before others are taken to stay.
-const WAIT_TO_LOCK: Duration = Duration::from_secs(2);
+pub(super) const WAIT_TO_LOCK: Duration = Duration::from_secs(2);
 
 /// Swaps; see the module and [`super::Engine::swap`].
 pub(super) fn swap(
@@ -46,9 +48,28 @@ pub(super) fn swap(
     }
     refuse_left_overs(candidate)?;
     sync(candidate)?;
-    for place in
-        std::iter::once(aside.to_owned()).chain(SIDE_FILES.iter().map(|suffix| beside(aside, suffix)))
-    {
+    must_be_free(aside)?;
+    place::check(live, place::Shape::File)?;
+    if !is_there(live)? {
+        return place_where_nothing_is(candidate, live, aside);
+    }
+    // Through links, as SQLite goes: its side files lie beside the file itself.
+    let live = &resolved(live)?;
+    let users = holders(live);
+    if !users.is_empty() {
+        return write_over(engine, candidate, live, aside, &users, watch);
+    }
+    match lock(live, watch)? {
+        Locked::Ours(database) => replace(engine, candidate, live, aside, database, watch),
+        Locked::Held => write_over(engine, candidate, live, aside, &holders(live), watch),
+        Locked::Unopenable => replace_unopenable(candidate, live, aside),
+    }
+}
+
+/// Refuses names for the safety copy, and its side files, that are taken.
+pub(super) fn must_be_free(aside: &Path) -> Result<(), EngineError> {
+    let sides = SIDE_FILES.iter().map(|suffix| beside(aside, suffix));
+    for place in std::iter::once(aside.to_owned()).chain(sides) {
         if is_there(&place)? {
             return Err(EngineError::Refused(format!(
                 "{} is in the way of the safety copy",
@@ -56,30 +77,15 @@ pub(super) fn swap(
             )));
         }
     }
-    if !is_there(live)? {
-        return place_where_nothing_is(candidate, live, aside);
-    }
-    // Through links, as SQLite goes: its side files lie beside the file itself.
-    let live = &resolved(live)?;
-    let metadata = fs::metadata(live).on("look at", live)?;
-    if !metadata.is_file() {
-        return Err(open::foreign(live, "no regular file"));
-    }
-    let users = holders(live);
-    if !users.is_empty() {
-        return write_over(engine, candidate, live, aside, &users, watch);
-    }
-    // SQLite deletes the log of an empty file without a look at it: an emptied database is one it cannot open.
-    let locked = if metadata.len() == 0 { Locked::Unopenable } else { lock(live, watch)? };
-    match locked {
-        Locked::Ours(database) => replace(engine, candidate, live, aside, database, watch),
-        Locked::Held => write_over(engine, candidate, live, aside, &holders(live), watch),
-        Locked::Unopenable => replace_unopenable(candidate, live, aside),
-    }
+    Ok(())
 }
 
 /// Nothing is at the place: a plain rename that replaces nothing.
-fn place_where_nothing_is(candidate: &Path, live: &Path, aside: &Path) -> Result<Swapped, EngineError> {
+pub(super) fn place_where_nothing_is(
+    candidate: &Path,
+    live: &Path,
+    aside: &Path,
+) -> Result<Swapped, EngineError> {
     // First what an earlier database left there: a kill in between leaves the place empty as before.
     for suffix in SIDE_FILES {
         let stale = beside(live, suffix);
@@ -94,7 +100,7 @@ fn place_where_nothing_is(candidate: &Path, live: &Path, aside: &Path) -> Result
 }
 
 /// What came of asking for the database alone.
-enum Locked {
+pub(super) enum Locked {
     /// It is ours: one file without a log, and nobody else can read or write it while this lives.
     Ours(Database),
     /// Others have it open.
@@ -104,7 +110,11 @@ enum Locked {
 }
 
 /// Takes the database for this process alone, and folds its log into it.
-fn lock(live: &Path, watch: &Watch<'_>) -> Result<Locked, EngineError> {
+pub(super) fn lock(live: &Path, watch: &Watch<'_>) -> Result<Locked, EngineError> {
+    // SQLite deletes the log of an empty file without a look at it: an emptied database is one it cannot open.
+    if length(live)? == Some(0) {
+        return Ok(Locked::Unopenable);
+    }
     // First in the ordinary way, so that a hot journal is rolled back and deleted as its format asks for.
     let recovered = patiently(WAIT_TO_LOCK, watch, || {
         let database = Database::writing(live)?;
@@ -139,12 +149,16 @@ fn lock(live: &Path, watch: &Watch<'_>) -> Result<Locked, EngineError> {
 ///
 /// The order, and what a kill after each step leaves:
 /// 1. log folded (by [`lock`]), lock held: the old database, in one file;
-/// 2. `aside` linked to the old file, durable: the old database, under two names;
-/// 3. empty log and shared memory removed: the same, for they held nothing;
-/// 4. candidate renamed over `live`: the new database, and no log that could be replayed into it;
-/// 5. folder synced, lock released. A process that opened the old file in between waited for the lock, and SQLite
-///    refuses it writes to a file that was moved (`SQLITE_READONLY_DBMOVED`).
-fn replace(
+/// 2. taken out of write-ahead mode: the old database, in the other mode;
+/// 3. `aside` linked to the old file, durable: the same, under two names;
+/// 4. empty log and shared memory removed: the same, for they held nothing;
+/// 5. candidate renamed over `live`: the new database, and no log that could be replayed into it;
+/// 6. folder synced, lock released, and the old database put into its mode again once nobody waits for it any more.
+///
+/// Step 2 is for a process that opened the old file after the last look and waits for the lock. In rollback-journal mode
+/// SQLite refuses it to write to a file that was moved (`SQLITE_READONLY_DBMOVED`). In write-ahead mode it would not, and
+/// would write its log beside the new file, for the next one to replay: the restore undone, `integrity_check` `ok`.
+pub(super) fn replace(
     engine: &Sqlite,
     candidate: &Path,
     live: &Path,
@@ -153,13 +167,21 @@ fn replace(
     watch: &Watch<'_>,
 ) -> Result<Swapped, EngineError> {
     keep_owner(live, candidate)?;
-    match fs::hard_link(live, aside) {
-        Ok(()) => sync_folder_of(aside)?,
+    // Windows renames nothing over a file that somebody has open: nobody can be waiting there.
+    let had_log = !cfg!(windows) && leave_log(&database)?;
+    let set_aside = match fs::hard_link(live, aside) {
+        Ok(()) => sync_folder_of(aside).map_err(EngineError::from),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(error).on("link to", aside)?;
+            Err(error).on("link to", aside).map_err(EngineError::from)
         }
         // Another filesystem, or one without links: a copy out of the locked connection itself.
-        Err(_) => safety_copy(engine, &mut database, live, aside, watch)?,
+        Err(_) => safety_copy(engine, &mut database, candidate, live, aside, watch),
+    };
+    if let Err(error) = set_aside {
+        if had_log {
+            drop(journal_mode(&database, "WAL"));
+        }
+        return Err(error);
     }
     let released = if cfg!(windows) {
         // Windows renames nothing over an open file; whoever opens it now makes the rename fail, and all is as before.
@@ -173,11 +195,67 @@ fn replace(
     if let Err(error) = done {
         // `live` is the old database still, in one file; its second name goes.
         drop(fs::remove_file(aside));
+        if let Some(database) = released.filter(|_| had_log) {
+            drop(journal_mode(&database, "WAL"));
+        }
         return Err(error);
     }
     settle(candidate, live, aside)?;
     drop(released);
+    if had_log {
+        // Where this fails the copy is whole all the same, in rollback-journal mode.
+        drop(take_up_log(aside));
+    }
     Ok(Swapped { aside: Some(aside.to_owned()), method: "rename" })
+}
+
+fn journal_mode(database: &Database, mode: &str) -> rusqlite::Result<String> {
+    database.connection.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| row.get(0))
+}
+
+/// Takes a database that is ours alone out of write-ahead mode. Returns whether it was in it.
+fn leave_log(database: &Database) -> Result<bool, EngineError> {
+    let failed = |error: rusqlite::Error| database.library("take out of write-ahead mode", &error);
+    let mode: String =
+        database.connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(failed)?;
+    if mode != "wal" {
+        return Ok(false);
+    }
+    // With its journal in memory: a file of that name would be deleted by this connection when it ends, and by then it
+    // may be the journal of somebody who writes to the new database. What changes in place are bytes of the header, all
+    // in the first sector: a kill leaves one mode or the other.
+    if journal_mode(database, "MEMORY").map_err(failed)? != "memory" {
+        return Err(super::busy(&database.path));
+    }
+    // The lock is another one in this mode. Whoever was quicker committed to the file that is about to be set aside.
+    if let Err(error) = database.connection.execute_batch("BEGIN EXCLUSIVE; COMMIT") {
+        drop(journal_mode(database, "WAL"));
+        return Err(failed(error));
+    }
+    Ok(true)
+}
+
+/// Puts the database that was set aside into write-ahead mode again, once those who opened it at its old place are gone:
+/// they go or fail within moments.
+fn take_up_log(aside: &Path) -> Result<(), EngineError> {
+    let cancel = Cancel::default();
+    let unhurried = Watch::new(&cancel, None, &|_| ());
+    if !cfg!(target_os = "linux") {
+        // Nobody can tell who they are; SQLite itself waits a tenth of a second at most between two tries.
+        unhurried.pause(Duration::from_millis(250))?;
+    }
+    for _ in 0..100 {
+        if holders(aside).is_empty() {
+            let database = Database::writing(aside).map_err(|error| open::library("open", aside, &error))?;
+            let taken = database.connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE");
+            taken
+                .and_then(|()| journal_mode(&database, "WAL"))
+                .map_err(|error| database.library("put into write-ahead mode", &error))?;
+            return remove_inert_side_files(aside);
+        }
+        unhurried.pause(Duration::from_millis(20))?;
+    }
+    Ok(())
 }
 
 /// Removes side files that hold nothing; while the database is locked, nobody can be using them.
@@ -211,7 +289,11 @@ fn remove_inert_side_files(live: &Path) -> Result<(), EngineError> {
 /// Its log cannot be folded, so main file and side files are all set aside by link first, durable. Then the log must go
 /// *before* the new file comes: beside the new file it would be replayed. In between, `live` is the damaged file without
 /// its log, which could not be opened before and cannot now; all of it lies at `aside`.
-fn replace_unopenable(candidate: &Path, live: &Path, aside: &Path) -> Result<Swapped, EngineError> {
+pub(super) fn replace_unopenable(
+    candidate: &Path,
+    live: &Path,
+    aside: &Path,
+) -> Result<Swapped, EngineError> {
     keep_owner(live, candidate)?;
     let sides: Vec<_> = SIDE_FILES
         .iter()
@@ -266,133 +348,16 @@ fn settle(candidate: &Path, live: &Path, aside: &Path) -> Result<(), EngineError
     Ok(synced?)
 }
 
-/// Writes into a database that others have open.
-///
-/// Their readers keep what they see until they ask again, their writers wait, and all of them go on with the new
-/// content: it arrives as one commit. Killed before that commit, the next one to open rolls it back.
-fn write_over(
+/// Copies what a connection sees to `aside`, durable before it bears that name.
+pub(super) fn safety_copy(
     engine: &Sqlite,
+    database: &mut Database,
     candidate: &Path,
     live: &Path,
     aside: &Path,
-    users: &[Holder],
-    watch: &Watch<'_>,
-) -> Result<Swapped, EngineError> {
-    let refused = |why: &str| {
-        let (path, users) = (live.display(), named(users));
-        Err(EngineError::Refused(format!("{path} is open in {users}, and {why}: stop it and restore again")))
-    };
-    let restored = Database::still(candidate).map_err(|error| open::library("open", candidate, &error))?;
-    // It cannot be renamed into place, and writing damage into a database in use cannot be what was meant.
-    if !restored.is_structurally_sound(watch)? {
-        return refused("the restored database is damaged");
-    }
-    let opened = patiently(WAIT_TO_LOCK, watch, || {
-        let database = Database::live(live)?;
-        database.begin()?;
-        Ok(database)
-    })?;
-    let old = match opened {
-        Ok(old) => old,
-        Err(error) if open::is_busy(&error) => return Err(super::busy(live)),
-        Err(error) if open::is_damage(&error) => return refused("it is damaged"),
-        Err(error) => return Err(open::library("open", live, &error)),
-    };
-    let page_size = |database: &Database| {
-        let size = database.connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0));
-        size.map_err(|error| database.library("read", &error))
-    };
-    if page_size(&old)? != page_size(&restored)? {
-        return refused("the restored database has another page size");
-    }
-    let mode = old.connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
-    let has_log = mode.map_err(|error| old.library("read", &error))? == "wal";
-    old.end()?;
-    drop(old);
-    // The safety copy is made while the write lock is held that the restored content is then written under: whatever
-    // others committed is in the copy, and nobody commits between the two. On a failure the old content stays: the
-    // backup API's transaction ends with its last page or not at all.
-    let mut is_copied = false;
-    let written = write(&restored, live, watch, &mut || {
-        if has_log {
-            copy_beside_log(engine, live, aside, watch)?;
-        } else {
-            copy_bytes(live, aside)?;
-        }
-        is_copied = true;
-        Ok(())
-    });
-    if let Err(error) = written {
-        if is_copied {
-            drop(fs::remove_file(aside));
-        }
-        return Err(error);
-    }
-    // What is written is not left half-checked by a request to stop.
-    let cancel = Cancel::default();
-    let unhurried = Watch::new(&cancel, None, &|_| ());
-    let sound = patiently(WAIT_TO_WRITE, &unhurried, || {
-        Database::live(live).and_then(|now| now.begin().map(|()| now))
-    })?
-    .map_err(|error| open::library("open", live, &error))
-    .and_then(|now| now.is_structurally_sound(&unhurried));
-    if !matches!(sound, Ok(true)) {
-        let safe = Database::still(aside).map_err(|error| open::library("open", aside, &error))?;
-        write(&safe, live, &unhurried, &mut || Ok(()))?;
-        return Err(EngineError::Refused(format!(
-            "{} was not sound after it was written, and was put back; the safety copy is {}",
-            live.display(),
-            aside.display()
-        )));
-    }
-    Ok(Swapped { aside: Some(aside.to_owned()), method: "backup-api" })
-}
-
-fn write(
-    from: &Database,
-    live: &Path,
-    watch: &Watch<'_>,
-    once_locked: &mut dyn FnMut() -> Result<(), EngineError>,
-) -> Result<(), EngineError> {
-    let mut database = Database::writing(live).map_err(|error| open::library("open", live, &error))?;
-    pages::write_into(from, &mut database, WAIT_TO_WRITE, watch, once_locked)
-}
-
-/// The safety copy of a database with a write-ahead log, whose readers go on while its write lock is held.
-fn copy_beside_log(engine: &Sqlite, live: &Path, aside: &Path, watch: &Watch<'_>) -> Result<(), EngineError> {
-    let opened = Database::live(live).and_then(|old| old.begin().map(|()| old));
-    let mut old = opened.map_err(|error| open::library("open", live, &error))?;
-    safety_copy(engine, &mut old, live, aside, watch)?;
-    old.end()
-}
-
-/// The safety copy of a database in rollback-journal mode, whose write lock keeps readers out too: its file, which is its
-/// committed content while nothing was written under that lock.
-fn copy_bytes(live: &Path, aside: &Path) -> Result<(), EngineError> {
-    let part =
-        super::files::Temporary::new(aside.parent().unwrap_or_else(|| Path::new(".")), &part_name(aside));
-    // Closing any handle on the file would drop the very lock that is held (see the lock trap in `open`): this one is
-    // kept to the end of the process, once for each database that is restored while in use.
-    let file = std::mem::ManuallyDrop::new(fs::File::open(live).on("open", live)?);
-    let mut copy = super::files::create_private(part.path())?;
-    io::copy(&mut &*file, &mut copy).on("copy to", part.path())?;
-    drop(copy);
-    keep_owner(live, part.path())?;
-    sync(part.path())?;
-    rename_new(part.path(), aside)?;
-    Ok(sync_folder_of(aside)?)
-}
-
-/// Copies what a connection sees to `aside`, durable before it bears that name.
-fn safety_copy(
-    engine: &Sqlite,
-    database: &mut Database,
-    live: &Path,
-    aside: &Path,
     watch: &Watch<'_>,
 ) -> Result<(), EngineError> {
-    let part =
-        super::files::Temporary::new(aside.parent().unwrap_or_else(|| Path::new(".")), &part_name(aside));
+    let part = part_of(candidate, aside);
     let pages = engine.pages(database)?;
     pages::copy(database, &pages, part.path(), watch)?;
     keep_owner(live, part.path())?;
@@ -401,7 +366,10 @@ fn safety_copy(
     Ok(sync_folder_of(aside)?)
 }
 
-fn part_name(aside: &Path) -> String {
+/// A copy on the way to the name of a set-aside one. It lies where the candidate does: in a restore that is a folder which
+/// the next one clears, should this one be killed.
+pub(super) fn part_of(candidate: &Path, aside: &Path) -> Temporary {
     let name = aside.file_name().unwrap_or_default().to_string_lossy();
-    format!(".{name}.{}.part", std::process::id())
+    let folder = candidate.parent().unwrap_or_else(|| Path::new("."));
+    Temporary::new(folder, &format!(".{name}.{}.part", std::process::id()))
 }

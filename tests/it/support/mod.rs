@@ -8,6 +8,8 @@
 )]
 
 pub(crate) mod content;
+#[cfg(unix)]
+pub(crate) mod disk;
 pub(crate) mod simple;
 
 use serde_json::Value;

@@ -78,6 +78,18 @@ fn a_part_is_played_by_a_second_process() {
     let Ok(part) = std::env::var("POLICY_TEST_PART") else { return };
     let live = PathBuf::from(std::env::var_os("POLICY_TEST_LIVE").unwrap());
     let told = || drop(std::io::stdin().lines().next());
+    if part == "latecomer" {
+        // Comes when the safety copy bears its name, and the restored file not yet that of the live one.
+        println!("ready");
+        let aside = live.with_file_name("aside.db");
+        while !aside.exists() {}
+        let late = Connection::open(&live).and_then(|connection| {
+            connection.busy_timeout(Duration::from_secs(10))?;
+            connection.execute_batch("INSERT INTO t VALUES (-1)")
+        });
+        println!("done {}", late.map_or_else(|error| error.to_string(), |()| "wrote".to_owned()));
+        return;
+    }
     let connection = Connection::open(&live).unwrap();
     connection.busy_timeout(Duration::from_secs(10)).unwrap();
     let transfer = "BEGIN IMMEDIATE; UPDATE accounts SET amount = amount - 1; \

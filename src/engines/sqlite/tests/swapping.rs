@@ -1,6 +1,7 @@
 //! A swap leaves the old or the new content, never a third.
 
 use super::{parts::Part, *};
+use std::io::Write as _;
 
 const OLD: &str = "CREATE TABLE t (n); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<500) INSERT INTO t SELECT i FROM n";
 const NEW: &str = "CREATE TABLE t (n); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<3000) INSERT INTO t SELECT i FROM n";
@@ -88,6 +89,36 @@ fn a_database_that_others_hold_is_written_through_and_they_go_on() {
         assert_eq!(rows(&place.path("aside.db")), 500);
         let connection = Connection::open(place.live()).unwrap();
         assert_eq!(one::<String>(&connection, "PRAGMA integrity_check"), "ok");
+    }
+}
+
+#[test]
+fn who_opens_the_old_file_in_the_last_moment_does_not_undo_the_restore() {
+    for mode in ["WAL", "DELETE"] {
+        let (mut wrote, mut refused) = (0, 0);
+        for _ in 0..12 {
+            let place = Place::new();
+            drop(place.make(&format!("PRAGMA journal_mode = {mode}; {OLD}")));
+            candidate(&place, NEW);
+            let mut latecomer = Part::play("latecomer", &place.live());
+            swap(&place).unwrap();
+            let said = latecomer.hear("done");
+            let late = |path: &Path| {
+                one::<i64>(&Connection::open(path).unwrap(), "SELECT count(*) FROM t WHERE n = -1")
+            };
+            let (live, aside) = (rows(&place.live()), rows(&place.path("aside.db")));
+            if said == "wrote" {
+                wrote += 1;
+                assert_eq!(late(&place.live()) + late(&place.path("aside.db")), 1, "{mode}");
+                assert_eq!(live - late(&place.live()), 3000, "{mode}: the old rows are back");
+            } else {
+                refused += 1;
+                assert_eq!((live, aside), (3000, 500), "{mode}: {said}");
+            }
+            let kept = Connection::open(place.path("aside.db")).unwrap();
+            assert_eq!(one::<String>(&kept, "PRAGMA journal_mode"), mode.to_lowercase());
+        }
+        writeln!(std::io::stderr(), "{mode}: {wrote} wrote, {refused} were refused").unwrap();
     }
 }
 
