@@ -88,6 +88,10 @@ fn every_code_has_a_sample_and_a_page() {
             .map(|code| code.as_str().to_owned())
             .filter(|code| told.contains(&format!("\n{code}\n"))),
     );
+    sandbox.write("many.yaml", (0..2_000).map(|n| format!("key{n}: 1\n")).collect::<String>());
+    let many = found(&sandbox, &["many.yaml"]);
+    assert!(many.contains("policy::shape::unknown_key"));
+    seen.extend(many);
     // A file of a mebibyte is made by the test of hostile texts, and so are a thousand brackets and a bomb of aliases.
     // Every account of a test machine has a home folder; that one may be missing is tested beside the code.
     for made in [

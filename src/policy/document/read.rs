@@ -142,7 +142,12 @@ impl<'a> Reader<'a> {
         }
         let near = nearest(key, keys.iter().copied());
         let (help, label) = match (hints::of_key(mapping, key), near) {
-            (Some(hint), _) => (hint.to_owned(), "not known here".to_owned()),
+            (Some(hint), near) => {
+                let meant = near.filter(|near| hint.contains(&format!("`{near}")));
+                let label =
+                    meant.map_or("not known here".to_owned(), |near| format!("did you mean `{near}`?"));
+                (hint.to_owned(), label)
+            }
             (None, Some(near)) => (
                 format!("write `{near}`; known here are {}", listed(keys.iter().copied())),
                 format!("did you mean `{near}`?"),

@@ -227,7 +227,9 @@ impl Sandbox {
             .filter(|entry| entry.path().join("manifest.json").is_file())
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .collect();
-        stamps.sort();
+        // The tenth run of a second is newer than its ninth.
+        let nth = |stamp: &str| stamp.split_once("Z-").map_or(1, |(_, nth)| nth.parse().unwrap_or(0_u32));
+        stamps.sort_by_key(|stamp| (stamp.split('Z').next().unwrap_or_default().to_owned(), nth(stamp)));
         stamps
     }
 
