@@ -36,11 +36,13 @@ document! {
         /// when a schedule names an hour.
         timezone: Spanned<Zone>,
         /// Files of `NAME=value` lines, read before each run. Their values win over the environment.
+        #[schemars(extend("examples" = [["../.env"]]))]
         env_files: Vec<Spanned<PathTemplate>>,
         /// Where backups go, by name: a folder, or a mapping with `path`.
         #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }))]
         stores [required = "stores: {local: ~/Backups/app}"]: Map<Short<StoreDocument>>,
         /// What is protected, by name: a SQLite database or a folder each.
+        #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$" }))]
         targets [required = "targets: {app: {sqlite: ../app.db}}"]: Map<TargetDocument>,
         /// When backups are made, to where, kept for how long and proven how, by name.
         #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }))]
@@ -88,6 +90,7 @@ document! {
         /// The classes of the database's tables: which of them could be made again.
         tables: TablesDocument,
         /// Queries whose answers must be right in every backup.
+        #[schemars(extend("examples" = [[{ "rows": "orders", "expect": ">= 1" }]]))]
         checks: Vec<CheckDocument>,
         /// Commands before the capture of this target: a list of lists of words, run without a shell.
         before: Commands,
@@ -124,8 +127,10 @@ document! {
         path [required = "path: ../files"]: Spanned<PathTemplate>,
         /// Globs of what is taken, relative to the folder, such as `**/*.py`. Without it everything is.
         #[schemars(length(min = 1))]
+        #[schemars(extend("examples" = [["**/*.py"]]))]
         include: Vec<Spanned<String>>,
         /// Globs of what is left out, relative to the folder. They win over `include`.
+        #[schemars(extend("examples" = [["**/node_modules", ".cache/", "*.tmp"]]))]
         exclude: Vec<Spanned<String>>,
     }
 }
@@ -145,9 +150,11 @@ document! {
         /// The source has at least this size.
         min_size: Spanned<Size>,
         /// The database has at least so many tables.
+        #[schemars(extend("examples" = [12]))]
         min_tables: Spanned<u64>,
         /// The folder has at least so many files. 1 unless written.
         #[schemars(extend("default" = 1))]
+        #[schemars(extend("examples" = [40]))]
         min_files: Spanned<u64>,
         /// It is at most so much smaller than the newest proven backup.
         max_drop: Spanned<Percent>,
@@ -160,10 +167,13 @@ document! {
     /// The classes of a database's tables, by name or glob. A table should fall in exactly one.
     TablesDocument = "{irreplaceable: [orders], recoverable: [\"cache_*\"]}" {
         /// Tables whose data cannot be made again. Their row counts must equal the source's in every backup.
+        #[schemars(extend("examples" = [["orders", "order_*"]]))]
         irreplaceable: Vec<Spanned<String>>,
         /// Tables whose data a script can make again.
+        #[schemars(extend("examples" = [["*_cache"]]))]
         recoverable: Vec<Spanned<String>>,
         /// Tables whose data can be made again in part.
+        #[schemars(extend("examples" = [["sessions"]]))]
         partial: Vec<Spanned<String>>,
         /// What a table in no class means; it counts as irreplaceable either way.
         #[schemars(extend("default" = "warn"))]
@@ -176,10 +186,13 @@ document! {
     #[schemars(extend("oneOf" = [{ "required": ["rows"] }, { "required": ["sql"] }]))]
     CheckDocument = "{rows: orders, expect: \">= 1\"}" {
         /// The check's name in reports. Without it one is made from the query.
+        #[schemars(extend("examples" = ["no payment lost on the way"]))]
         name: Spanned<String>,
         /// A table whose rows are counted.
+        #[schemars(extend("examples" = ["orders"]))]
         rows: Spanned<String>,
         /// A query that only reads. The first column of its first row is the answer.
+        #[schemars(extend("examples" = ["SELECT max(placed) FROM orders"]))]
         sql: Spanned<String>,
         /// What the answer must be.
         expect [required = "expect: \">= 1\""]: ExpectationDocument,
@@ -216,21 +229,27 @@ document! {
     RetentionDocument = "{daily: 7, weekly: 12}" {
         /// The newest N proven backups.
         #[schemars(range(min = 1))]
+        #[schemars(extend("examples" = [5]))]
         last: Spanned<u32>,
         /// The newest backup of each of the last N hours that have one.
         #[schemars(range(min = 1))]
+        #[schemars(extend("examples" = [24]))]
         hourly: Spanned<u32>,
         /// The newest backup of each of the last N days that have one.
         #[schemars(range(min = 1))]
+        #[schemars(extend("examples" = [7]))]
         daily: Spanned<u32>,
         /// The newest backup of each of the last N ISO weeks that have one.
         #[schemars(range(min = 1))]
+        #[schemars(extend("examples" = [12]))]
         weekly: Spanned<u32>,
         /// The newest backup of each of the last N months that have one.
         #[schemars(range(min = 1))]
+        #[schemars(extend("examples" = [12]))]
         monthly: Spanned<u32>,
         /// The newest backup of each of the last N years that have one.
         #[schemars(range(min = 1))]
+        #[schemars(extend("examples" = [5]))]
         yearly: Spanned<u32>,
         /// All backups younger than this, counted back from the newest proven one.
         within: Spanned<Duration>,
@@ -242,6 +261,7 @@ document! {
     RetryDocument = "{attempts: 2, delay: 5m}" {
         /// Tries in all; the first one counts.
         #[schemars(range(min = 1))]
+        #[schemars(extend("examples" = [2]))]
         attempts [required = "attempts: 2"]: Spanned<u32>,
         /// The pause between two tries.
         delay: Spanned<Duration>,
@@ -265,6 +285,7 @@ macro_rules! job_settings {
                 $($own)*
                 /// Where the backups go: names of stores, each with its own retention if need be. All unless written.
                 #[schemars(length(min = 1))]
+                #[schemars(extend("examples" = [["local", { "offsite": { "retention": { "weekly": 12 } } }]]))]
                 stores: Vec<JobStoreDocument>,
                 /// How backups are compressed: none, gzip or zstd, with a level as zstd:9.
                 #[schemars(extend("default" = "zstd"))]
@@ -296,6 +317,7 @@ job_settings! {
     JobDocument = "{schedule: \"0 2 * * *\", retention: {daily: 7}}" {
         /// Names of targets. All unless written.
         #[schemars(length(min = 1))]
+        #[schemars(extend("examples" = [["app", "uploads"]]))]
         targets: Vec<Spanned<String>>,
         /// When it runs, as in crontab(5), or a mapping with `cron`. Without it the job runs by hand.
         schedule: Short<ScheduleDocument>,

@@ -88,7 +88,7 @@ fn every_code_has_a_sample_and_a_page() {
             .map(|code| code.as_str().to_owned())
             .filter(|code| told.contains(&format!("\n{code}\n"))),
     );
-    sandbox.write("many.yaml", (0..2_000).map(|n| format!("key{n}: 1\n")).collect::<String>());
+    sandbox.write("many.yaml", (0..2_000).map(|n| format!("key{n}: 1")).collect::<Vec<_>>().join("\n"));
     let many = found(&sandbox, &["many.yaml"]);
     assert!(many.contains("policy::shape::unknown_key"));
     seen.extend(many);

@@ -49,6 +49,46 @@ fn every_example_fits_the_schema_its_first_line_names() {
     }
 }
 
+/// What an editor has to say about a key: its schema with what it refers to.
+fn hover(schema: &Value, root: &Value) -> Vec<Value> {
+    let mut all = vec![schema.clone()];
+    let parts = ["allOf", "anyOf"].iter().filter_map(|key| schema[key].as_array()).flatten();
+    let items = Some(&schema["items"]).filter(|items| items.is_object());
+    for part in parts.chain(items).chain([schema]) {
+        if let Some(name) =
+            part["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/definitions/"))
+        {
+            all.extend(hover(&root["definitions"][name], root));
+        } else if !std::ptr::eq(part, schema) {
+            all.extend(hover(part, root));
+        }
+    }
+    all
+}
+
+#[test]
+fn every_key_is_explained_while_hovering_and_shows_what_to_write() {
+    let root: Value = serde_json::from_str(&text("schemas/policy.schema.json")).unwrap();
+    let mut keys = 0;
+    for (name, mapping) in
+        root["definitions"].as_object().unwrap().iter().chain([(&"a policy".to_owned(), &root)])
+    {
+        for (key, schema) in mapping["properties"].as_object().into_iter().flatten() {
+            keys += 1;
+            let hover = hover(schema, &root);
+            let says = |part: &str| hover.iter().any(|one| !one[part].is_null());
+            assert!(says("description"), "{name}.{key} has no hover text");
+            let shown = ["examples", "enum", "default", "properties", "additionalProperties"];
+            let boolean = hover.iter().any(|one| one["type"] == "boolean");
+            assert!(
+                boolean || shown.iter().any(|part| says(part)),
+                "{name}.{key} does not show what to write: {hover:#?}"
+            );
+        }
+    }
+    assert!(keys > 50, "{keys} keys");
+}
+
 #[test]
 fn what_the_schema_forbids_is_seen_in_an_editor() {
     let mut policy: Value = serde_yaml::from_str(&text("policies/prod.yaml")).unwrap();
