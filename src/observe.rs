@@ -3,12 +3,16 @@
 #![expect(clippy::disallowed_methods, reason = "env files are read from this host")]
 
 use crate::{
-    engines::{Engine, EngineError, directory::Directory, sqlite::Sqlite},
+    engines::{
+        Engine, EngineError,
+        directory::Directory,
+        sqlite::{Sqlite, syntax::Syntax},
+    },
     fault::Fault,
     host::Host,
     policy::{
         Policy, env_file,
-        model::{EngineSpec, PathTemplate, Store, Target},
+        model::{EngineSpec, PathTemplate, Query, Store, Target},
         paths::{self, Place, Resolved},
         problem::{Code, Problem},
         span::Spanned,
@@ -201,6 +205,38 @@ impl<'a> World<'a> {
                     problems.push(problem);
                 }
             }
+        }
+        problems
+    }
+
+    /// The checks of databases whose SQL could never be answered, whatever the tables.
+    pub fn queries_never_answered(&self) -> Vec<Problem> {
+        let databases = self
+            .policy
+            .targets()
+            .values()
+            .filter(|target| matches!(target.engine, EngineSpec::Sqlite { .. }));
+        let mut problems = Vec::new();
+        let syntax = Syntax::new();
+        for check in databases.flat_map(|target| &target.checks) {
+            let Query::Sql(sql) = &check.query else { continue };
+            let Some(never) = syntax.as_ref().and_then(|syntax| syntax.never_answered(sql)) else { continue };
+            let place = match never.at {
+                Some(at) => {
+                    let word =
+                        sql[at..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(sql.len() - at);
+                    self.policy.source().within(
+                        check.query_span,
+                        sql,
+                        at..at + word.max(1).min(sql.len() - at),
+                    )
+                }
+                None => check.query_span,
+            };
+            let message = format!("SQLite cannot read this query: {}", never.message);
+            let help =
+                "correct the SQL; a check is one query that only reads, as in `SELECT count(*) FROM orders`";
+            problems.push(Problem::error(Code::NotAQuery, message, help).label(place, ""));
         }
         problems
     }

@@ -24,14 +24,14 @@ pub(crate) fn check(session: &Session, args: &Check) -> Result<u8, CliError> {
     let count =
         |severity| loaded.iter().flat_map(|one| &one.problems).filter(|p| p.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let denied = args.deny == Some(Deny::Warnings) && warnings > 0;
     let format = if session.global.json { Format::Json } else { args.format };
     match format {
-        Format::Human => tell(session, &loaded, errors, warnings)?,
+        Format::Human => tell(session, &loaded, errors, warnings, denied)?,
         Format::Json => output::print_json(&Report::of(&loaded))?,
         Format::Github => output::print(&github::annotations(&Report::of(&loaded)))?,
         Format::Sarif => output::print_json(&sarif::log(&Report::of(&loaded)))?,
     };
-    let denied = args.deny == Some(Deny::Warnings) && warnings > 0;
     if errors > 0 {
         Err(CliError::told(2, format!("{} in {}", plural(errors, "error"), plural(loaded.len(), "policy"))))
     } else if denied {
@@ -50,6 +50,7 @@ fn look_around(session: &Session, one: &mut Loaded) {
         Ok(world) => {
             found.extend(paths::variable_notes(policy, &world.variables));
             found.extend(world.stores_in_targets(true));
+            found.extend(world.queries_never_answered());
             if !policy.allows(Code::StoreInRepository) {
                 // What the text alone says about a store is said already.
                 let said =
@@ -68,7 +69,13 @@ fn look_around(session: &Session, one: &mut Loaded) {
 }
 
 /// Draws the problems for people, and sums up.
-fn tell(session: &Session, loaded: &[Loaded], errors: usize, warnings: usize) -> Result<u8, CliError> {
+fn tell(
+    session: &Session,
+    loaded: &[Loaded],
+    errors: usize,
+    warnings: usize,
+    denied: bool,
+) -> Result<u8, CliError> {
     for one in loaded {
         let mut problems = one.problems.clone();
         if session.global.quiet {
@@ -80,10 +87,10 @@ fn tell(session: &Session, loaded: &[Loaded], errors: usize, warnings: usize) ->
         return Ok(0);
     }
     let files = plural(loaded.len(), "policy");
-    let warned = if warnings > 0 {
-        format!(", {}", paint(WARNING, plural(warnings, "warning")))
-    } else {
-        String::new()
+    let warned = match warnings {
+        0 => String::new(),
+        _ if denied => format!(", {}, and warnings are denied", paint(WARNING, plural(warnings, "warning"))),
+        _ => format!(", {}", paint(WARNING, plural(warnings, "warning"))),
     };
     let verdict = if errors > 0 { paint(ERROR, plural(errors, "error")) } else { paint(GOOD, "valid") };
     output::print(&format!("{files}: {verdict}{warned}\n"))

@@ -152,10 +152,15 @@ impl Session {
         Ok(policies)
     }
 
-    /// Draws problems to standard error.
+    /// Draws problems to standard error: the first hundred, which is more than anybody reads.
     pub(crate) fn tell_problems(&self, problems: &[Problem], source: Option<&Source>) {
-        for problem in problems {
+        const MOST: usize = 100;
+        for problem in problems.iter().take(MOST) {
             output::tell(&draw(problem, source, self.look()));
+        }
+        if let Some(more) = problems.len().checked_sub(MOST).filter(|more| *more > 0) {
+            let file = source.map_or("", |source| source.name.as_str());
+            output::tell(&format!("and {more} more problems in {file}; `policy check --json` lists them"));
         }
     }
 

@@ -84,11 +84,11 @@ document! {
         /// A SQLite database file. It is captured whole while it is in use.
         sqlite: Short<SqliteDocument>,
         /// A folder with all that is in it.
-        directory: Short<DirectoryDocument>,
+        directory: Box<Short<DirectoryDocument>>,
         /// What the source must look like before a backup of it counts.
-        expect: ExpectDocument,
+        expect: Box<ExpectDocument>,
         /// The classes of the database's tables: which of them could be made again.
-        tables: TablesDocument,
+        tables: Box<TablesDocument>,
         /// Queries whose answers must be right in every backup.
         #[schemars(extend("examples" = [[{ "rows": "orders", "expect": ">= 1" }]]))]
         checks: Vec<CheckDocument>,

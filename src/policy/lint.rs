@@ -7,14 +7,17 @@ mod commands;
 mod glob;
 mod keep;
 mod names;
+mod paths;
 mod places;
 mod proof;
+mod shells;
 mod tables;
 mod times;
 
 use super::{
     Policy, Problem, Span,
     document::{DefaultsDocument, JobDocument, PolicyDocument},
+    model::Command,
     values::Name,
 };
 use std::collections::BTreeMap;
@@ -33,7 +36,9 @@ pub(super) fn lint(policy: &Policy, document: &PolicyDocument) -> Vec<Problem> {
     names::lint(&mut lint);
     places::lint(&mut lint);
     tables::lint(&mut lint);
+    paths::lint(&mut lint);
     commands::lint(&mut lint);
+    shells::lint(&mut lint);
     times::lint(&mut lint);
     keep::lint(&mut lint);
     proof::lint(&mut lint);
@@ -49,7 +54,15 @@ struct Lint<'a> {
     problems: Vec<Problem>,
 }
 
-impl Lint<'_> {
+impl<'a> Lint<'a> {
+    /// Every command of the policy.
+    fn commands(&self) -> Vec<&'a Command> {
+        let policy = self.policy;
+        let targets = policy.targets().values().flat_map(|target| target.before.iter().chain(&target.after));
+        let jobs = policy.jobs().values().flat_map(|job| job.before.iter().chain(&job.after));
+        targets.chain(jobs).collect()
+    }
+
     fn note(&mut self, problem: Problem) {
         self.problems.push(problem);
     }

@@ -8,7 +8,7 @@ mod query;
 mod target;
 
 use super::{
-    Source, Spanned,
+    Source, Span, Spanned,
     document::{Map, PolicyDocument, Short, StoreDocument},
     lint::lint,
     model::{PathTemplate, Policy, Store},
@@ -23,7 +23,15 @@ use std::collections::{BTreeMap, BTreeSet};
 struct Lower<'a> {
     source: &'a Source,
     problems: Problems,
+    /// How many names were compared to find the one that was meant.
+    compared: usize,
 }
+
+/// The names that are declared, with their places.
+type Names<'d> = BTreeMap<&'d str, Span>;
+
+/// So many names are compared for advice: ten thousand wrong ones among ten thousand would take minutes.
+const MOST_COMPARED: usize = 100_000;
 
 /// Lowers a document; `problems` are those of reading it, and come back with all others, sorted by place.
 pub(super) fn lower(
@@ -31,7 +39,7 @@ pub(super) fn lower(
     source: &Source,
     problems: Problems,
 ) -> (Option<Policy>, Vec<Problem>) {
-    let mut lower = Lower { source, problems };
+    let mut lower = Lower { source, problems, compared: 0 };
     if let Some(version) = document.version.as_ref().filter(|version| version.value != 1) {
         let message =
             format!("this program reads version 1 of the language, and this is version {}", version.value);
@@ -49,7 +57,7 @@ pub(super) fn lower(
     if let Some(policy) = &mut policy {
         policy.allow = allowed.into_iter().map(|(code, _)| code).collect();
     }
-    (policy.filter(|_| valid), lower.problems.sorted())
+    (policy.filter(|_| valid).map(Policy::with_digest), lower.problems.sorted())
 }
 
 impl Lower<'_> {
@@ -84,7 +92,7 @@ impl Lower<'_> {
             jobs,
             allow: BTreeSet::new(),
         };
-        Some(policy.with_digest())
+        Some(policy)
     }
 
     /// Reads a name, or says how it could be spelt.
@@ -174,19 +182,20 @@ impl Lower<'_> {
         &mut self,
         kind: &str,
         written: &Spanned<String>,
-        known: Option<&[&Spanned<String>]>,
+        known: Option<&Names<'_>>,
     ) -> Option<Name> {
         let known = known?;
-        if known.iter().any(|name| name.value == written.value) {
+        if known.contains_key(written.value.as_str()) {
             return Name::parse(&written.value, Alphabet::Target);
         }
-        let names = || known.iter().map(|name| name.value.as_str());
+        let names = || known.keys().copied();
         let message = format!("there is no {kind} `{}`", written.value);
         if self.problems.is_full() {
             self.note(Problem::error(Code::UnknownReference, message, ""));
             return None;
         }
-        let near = nearest(&written.value, names());
+        self.compared += known.len();
+        let near = if self.compared < MOST_COMPARED { nearest(&written.value, names()) } else { None };
         let help = match near {
             Some(near) => format!("write `{near}`, or declare `{}` below `{kind}s`", written.value),
             None => format!("declare it below `{kind}s`; declared are {}", listed(names())),
@@ -195,8 +204,8 @@ impl Lower<'_> {
             written.span,
             near.map_or("not declared".to_owned(), |near| format!("did you mean `{near}`?")),
         );
-        if let Some(near) = near.and_then(|near| known.iter().find(|name| name.value == near)) {
-            problem = problem.label(near.span, "declared here");
+        if let Some(near) = near.and_then(|near| known.get(near)) {
+            problem = problem.label(*near, "declared here");
         }
         self.note(problem);
         None

@@ -86,6 +86,8 @@ pub fn load(name: &str, folder: &Path, bytes: &[u8]) -> Loaded {
     };
     let mut reader = document::Reader::new(text, problems);
     let document = <document::PolicyDocument as document::Read>::read(&root, &mut reader);
+    // A large policy is not to be held three times over.
+    drop(root);
     let (policy, problems) = match document {
         Some(document) => lower::lower(&document, &source, reader.problems),
         None => (None, reader.problems.sorted()),

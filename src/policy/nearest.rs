@@ -9,8 +9,11 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         5..=8 => 2,
         _ => 3,
     };
+    let length = lower.chars().count();
     known
         .into_iter()
+        // So many characters more or less are so many changes at least.
+        .filter(|word| word.chars().count().abs_diff(length) <= reach)
         .map(|word| (strsim::damerau_levenshtein(&lower, &word.to_lowercase().replace('-', "_")), word))
         .filter(|(distance, _)| *distance <= reach)
         .min()
@@ -19,12 +22,16 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
 
 /// Known words as a sentence part: `a`, `b` and `c`; at most twelve of them.
 pub fn listed<'a>(known: impl IntoIterator<Item = &'a str>) -> String {
-    let words: Vec<String> = known.into_iter().map(|word| format!("`{word}`")).collect();
+    let mut known = known.into_iter();
+    let mut words: Vec<String> = known.by_ref().take(13).map(|word| format!("`{word}`")).collect();
+    if words.len() == 13 {
+        words.truncate(11);
+        return format!("{} and {} more", words.join(", "), known.count() + 2);
+    }
     match words.as_slice() {
         [] => "none".to_owned(),
         [one] => one.clone(),
-        [some @ .., last] if words.len() <= 12 => format!("{} and {last}", some.join(", ")),
-        many => format!("{} and {} more", many[..11].join(", "), many.len() - 11),
+        [some @ .., last] => format!("{} and {last}", some.join(", ")),
     }
 }
 
@@ -47,5 +54,7 @@ mod tests {
         assert_eq!(listed([]), "none");
         assert_eq!(listed(["a"]), "`a`");
         assert_eq!(listed(["a", "b", "c"]), "`a`, `b` and `c`");
+        assert!(listed(["a"; 12]).ends_with("`a` and `a`"));
+        assert!(listed(["a"; 40]).ends_with("`a` and 29 more"));
     }
 }

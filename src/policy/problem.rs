@@ -69,6 +69,10 @@ codes! {
     YamlTab = "policy::yaml::tab", Error;
     /// Text begins with a character that means something in YAML.
     YamlQuotesNeeded = "policy::yaml::quotes_needed", Error;
+    /// A space is missing after a colon.
+    YamlSpaceNeeded = "policy::yaml::space_needed", Error;
+    /// A character that cannot be seen, or a quote that is none, stands in the text.
+    YamlInvisible = "policy::yaml::invisible_character", Error;
     /// A key is written twice.
     YamlDuplicateKey = "policy::yaml::duplicate_key", Error;
     /// A merge key (`<<`) is used.
@@ -89,6 +93,8 @@ codes! {
     UnknownKey = "policy::shape::unknown_key", Error;
     /// A required key is missing.
     MissingKey = "policy::shape::missing_key", Error;
+    /// A key stands where a name is expected.
+    MisplacedKey = "policy::shape::misplaced_key", Error;
     /// A key has no value.
     NullValue = "policy::shape::no_value", Error;
     /// A value is of another kind: text, number, list, mapping.
@@ -127,6 +133,8 @@ codes! {
     SameMinute = "policy::schedule::same_minute", Warning;
     /// A job may still run when its next start is due.
     Overlap = "policy::schedule::overlap", Warning;
+    /// A schedule runs at other times than it seems to say.
+    Surprising = "policy::schedule::surprising", Warning;
     /// The schedule pauses for longer than the rpo allows.
     RpoNotMet = "policy::schedule::rpo_not_met", Warning;
     /// `${…}` is not a variable.
@@ -137,6 +145,8 @@ codes! {
     VariableUnset = "policy::variable::unset", Error;
     /// A path is not one that can be used.
     BadPath = "policy::path::invalid", Error;
+    /// A path has something in it that looks as if it were filled in, and is not.
+    TakenLiterally = "policy::path::taken_literally", Warning;
     /// A path that begins with a variable is not absolute.
     PathNotAbsolute = "policy::path::not_absolute", Error;
     /// A path begins with `~`, and there is no home folder.
@@ -167,6 +177,8 @@ codes! {
     UnknownPlaceholder = "policy::command::unknown_placeholder", Error;
     /// A `{placeholder}` stands without quotes.
     UnquotedPlaceholder = "policy::command::unquoted_placeholder", Error;
+    /// A command has something in it that only a shell understands.
+    NeedsShell = "policy::command::needs_shell", Warning;
     /// A shell would run what a placeholder is filled in with.
     ShellRunsText = "policy::command::shell_runs_text", Warning;
     /// A key does not go with the target's engine.
@@ -271,7 +283,7 @@ impl Problem {
     /// Adds a place.
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into() });
+        self.labels.push(Label { span, text: tame(text.into()) });
         self
     }
 

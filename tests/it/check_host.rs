@@ -109,6 +109,22 @@ fn every_code_has_a_sample_and_a_page() {
 }
 
 #[test]
+fn hostile_texts_take_no_more_than_fifty_mebibytes() {
+    if !checkout::need("prlimit") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    for (what, text) in super::check::hostile() {
+        sandbox.write("hostile.yaml", text);
+        // What is private to the process: its heap, and what else it writes to.
+        let program = env!("CARGO_BIN_EXE_policy");
+        let words = ["--data=52428800", program, "check", "hostile.yaml"];
+        let answer = sandbox.finish(sandbox.prepare("/usr/bin/prlimit".as_ref(), &words));
+        assert_eq!(answer.exit, 2, "{what}: {:.2000}", answer.stderr);
+    }
+}
+
+#[test]
 fn annotations_are_what_the_runners_of_a_pull_request_read() {
     let sandbox = Sandbox::new();
     let text = SIMPLE.replace("nightly: {", "nightly: {schedul: \"50%,x\", ").replace("last: 3", "last: 0");

@@ -235,7 +235,7 @@ fn damaged(mut lines: Vec<String>) -> Integrity {
 }
 
 /// Lets a statement read, and nothing else: no write, no pragma that sets, no other file.
-fn reading_only(context: AuthContext<'_>) -> Authorization {
+pub(super) fn reading_only(context: AuthContext<'_>) -> Authorization {
     // `data_version` is what FTS5 itself asks when it is searched.
     const PRAGMAS: [&str; 16] = [
         "application_id",

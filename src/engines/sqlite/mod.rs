@@ -15,6 +15,7 @@ mod pages;
 mod put_back;
 mod restore;
 mod swap;
+pub mod syntax;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -142,7 +142,14 @@ fn one<T: rusqlite::types::FromSql>(connection: &Connection, sql: &str) -> T {
 
 fn check(name: &str, sql: &str, expect: Expectation) -> Check {
     let query = Query::Sql(sql.to_owned());
-    Check { name: name.to_owned(), query, expect, on_fail: OnFail::Fail, span: Span::default() }
+    Check {
+        name: name.to_owned(),
+        query,
+        expect,
+        on_fail: OnFail::Fail,
+        span: Span::default(),
+        query_span: Span::default(),
+    }
 }
 
 fn globs(globs: &[&str]) -> Vec<Spanned<String>> {

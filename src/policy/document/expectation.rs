@@ -107,6 +107,11 @@ fn written(text: &str, span: Span, reader: &mut Reader<'_>) -> Option<Expectatio
     {
         return compared(operator, value, span, reader);
     }
+    if let Some((low, high)) = text.split_once("...") {
+        let help = format!("write \"{}..{}\"", low.trim(), high.trim_start_matches('.').trim());
+        reader.note(Problem::error(Code::BadExpectation, "a range has two dots", help).label(span, ""));
+        return None;
+    }
     if let Some((low, high)) = text.split_once("..")
         && let (Some(low), Some(high)) = (number(low.trim()), number(high.trim()))
     {
@@ -164,7 +169,7 @@ fn scalar(text: &str) -> Scalar {
 /// A finite decimal number, and not the words that Rust also reads as one.
 fn number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let numeric = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let numeric = digits.starts_with(|c: char| c.is_ascii_digit());
     text.parse::<f64>().ok().filter(|number| numeric && number.is_finite())
 }
 

@@ -22,6 +22,19 @@ pub(super) fn of_key(mapping: &str, key: &str) -> Option<&'static str> {
     }
 }
 
+/// What a text means that stands where another kind of value is expected, by the key.
+pub(super) fn of_value(key: &str, text: &str) -> Option<&'static str> {
+    match (key, text.to_ascii_lowercase().as_str()) {
+        ("retention", "forever" | "never" | "none" | "all" | "infinite" | "keep") => {
+            Some("to keep everything remove `retention`, and accept that: `allow: [policy::retention::none]`")
+        }
+        (_, "forever" | "never" | "all" | "infinite" | "unlimited") => {
+            Some("write a number, or remove the key")
+        }
+        _ => None,
+    }
+}
+
 const RETENTION: &str = "write it in a job below `jobs`: `retention: {daily: 7, weekly: 12}`";
 const HOOKS: &str = "write `before: [[…]]` and `after: [[…]]` in a job, or in a target around its capture; `after` runs on failure \
                      too, with `{error}` filled in";
@@ -284,7 +297,7 @@ fn of_job_store(key: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::policy::document::{
-        DefaultsDocument, JobDocument, PolicyDocument, StoreDocument, TargetDocument,
+        DefaultsDocument, JobDocument, PolicyDocument, Read as _, StoreDocument, TargetDocument,
     };
 
     #[test]

@@ -49,17 +49,26 @@ macro_rules! leaf {
 leaf! { Duration, "a duration", "90m", |text| Problem::error(
     Code::BadDuration,
     format!("`{text}` is not a duration"),
-    "write a whole number and one unit without a space: `90s`, `15m`, `36h`, `7d`, `2w`",
+    match Duration::meant(text) {
+        Some(meant) => format!("write `{meant}`"),
+        None => "write a whole number and one unit without a space: `90s`, `15m`, `36h`, `7d`, `2w`".to_owned(),
+    },
 ) }
 leaf! { Size, "a size", "10MiB", |text| Problem::error(
     Code::BadSize,
     format!("`{text}` is not a size"),
-    "write a whole number and a unit without a space: `512KiB`, `10MiB`, `5GB`",
+    match Size::meant(text) {
+        Some(meant) => format!("write `{meant}`"),
+        None => "write a whole number and a unit without a space: `512KiB`, `10MiB`, `5GB`".to_owned(),
+    },
 ) }
 leaf! { Percent, "a percentage", "20%", |text| Problem::error(
     Code::BadPercent,
     format!("`{text}` is not a percentage"),
-    "write a whole number and `%` without a space: `20%`",
+    match text.trim_end_matches([' ', '%']).parse::<u32>() {
+        Ok(number) => format!("write `{number}%`"),
+        Err(_) => "write a whole number and `%` without a space: `20%`".to_owned(),
+    },
 ) }
 leaf! { Compression, "a compression", "zstd", |text| Problem::error(
     Code::BadCompression,
@@ -250,18 +259,30 @@ impl Read for Spanned<u64> {
         let Kind::Scalar(scalar) = &node.kind else { return reader.wrong(node, Self::WHAT, Self::EXAMPLE) };
         if !scalar.is_number() {
             let text = reader.text(node, Self::WHAT, Self::EXAMPLE)?;
-            let digits = !text.value.is_empty() && text.value.bytes().all(|b| b.is_ascii_digit());
-            return reader.wrong(node, Self::WHAT, if digits { text.value } else { Self::EXAMPLE });
+            let digits: String =
+                text.value.chars().filter(|c| *c != '_').take_while(char::is_ascii_digit).collect();
+            return reader.wrong(node, Self::WHAT, if digits.is_empty() { Self::EXAMPLE } else { &digits });
         }
         let digits = scalar.text.bytes().all(|b| b.is_ascii_digit());
         match scalar.text.parse() {
             Ok(number) if digits => Some(Spanned::new(number, node.span)),
             _ => {
-                let message = format!("`{}` is not a whole number, 0 or more", scalar.text);
-                reader.note(
-                    Problem::error(Code::BadNumber, message, "write digits only, as in `30`")
-                        .label(node.span, ""),
-                );
+                let (message, help) = match scalar.text.split_once('.') {
+                    _ if digits => (
+                        format!("`{}` is more than is possible here", scalar.text),
+                        "write a smaller number".to_owned(),
+                    ),
+                    Some((whole, zeros))
+                        if zeros.bytes().all(|b| b == b'0') && whole.parse::<u64>().is_ok() =>
+                    {
+                        (format!("`{}` is not a whole number", scalar.text), format!("write `{whole}`"))
+                    }
+                    _ => (
+                        format!("`{}` is not a whole number, 0 or more", scalar.text),
+                        "write digits only, as in `30`".to_owned(),
+                    ),
+                };
+                reader.note(Problem::error(Code::BadNumber, message, help).label(node.span, ""));
                 None
             }
         }

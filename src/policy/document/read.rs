@@ -6,7 +6,7 @@ use super::hints;
 use crate::policy::{
     Span, Spanned,
     nearest::{listed, nearest},
-    problem::{Code, Problem, Problems, within},
+    problem::{Code, Problem, Problems, masked, within},
     yaml::{Entry, Kind, Node, Scalar},
 };
 use std::ops::Range;
@@ -17,6 +17,8 @@ pub(in crate::policy) trait Read: Sized {
     const WHAT: &'static str;
     /// How it is written, for the help of a value of the wrong kind.
     const EXAMPLE: &'static str;
+    /// The keys that it has as a mapping.
+    const KEYS: &'static [&'static str] = &[];
 
     /// Reads it, or notes why not.
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
@@ -118,6 +120,10 @@ impl<'a> Reader<'a> {
 
     /// Notes that a value is of the wrong kind.
     pub(super) fn wrong<T>(&mut self, node: &Node, what: &str, example: &str) -> Option<T> {
+        if let Some(problem) = self.no_space(node, what) {
+            self.note(problem);
+            return None;
+        }
         let found = match &node.kind {
             Kind::List(_) => "a list".to_owned(),
             Kind::Map(_) => "a mapping".to_owned(),
@@ -127,14 +133,66 @@ impl<'a> Reader<'a> {
             Kind::Scalar(_) => "text".to_owned(),
         };
         let message = format!("{} must be {what}, not {found}", self.subject());
-        let help = format!("write it as `{example}`");
+        let text = match &node.kind {
+            Kind::Scalar(scalar) => scalar.text.as_str(),
+            _ => "",
+        };
+        let hint = self.key().and_then(|key| hints::of_value(&key.value, text));
+        let help = hint.map_or_else(|| format!("write it as `{example}`"), str::to_owned);
         self.note(Problem::error(Code::WrongType, message, help).label(self.first_line(node.span), found));
         None
+    }
+
+    /// Text where a mapping is expected, and in it a key and its value without a space between.
+    fn no_space(&self, node: &Node, what: &str) -> Option<Problem> {
+        let Kind::Scalar(scalar) = &node.kind else { return None };
+        let (name, value) =
+            scalar.text.split_once(':').filter(|_| scalar.plain && what.starts_with("a mapping"))?;
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || !name.chars().all(is_word) || value.is_empty() {
+            return None;
+        }
+        let colon = self.within(node.span, &scalar.text, name.len()..name.len() + 1);
+        let message = format!("a space is missing after `{name}:`");
+        let first = value.split_whitespace().next().unwrap_or_default();
+        let help = format!("write `{name}: {}`", masked(first));
+        Some(Problem::error(Code::YamlSpaceNeeded, message, help).label(colon, "no space follows"))
+    }
+
+    /// Reads the value of a name of the author's choice, below which `T` stands. A key of `T` in the place of a name is
+    /// nearly always indented too little; then what is wrong with its value says nothing, and `None` says that it is no
+    /// name.
+    pub(super) fn named<T: Read>(&mut self, entry: &Entry, before: Option<&Entry>) -> Option<Option<T>> {
+        let mark = self.problems.mark();
+        let value = self.value(entry);
+        let key = &entry.key.value;
+        // No name has an underscore where a key has one, but names of targets, whose keys have none.
+        let is_no_name = key.contains('_') || self.problems.is_worse_than(mark);
+        if T::KEYS.contains(&key.as_str()) && is_no_name {
+            self.problems.back_to(mark);
+            let list = self.subject();
+            let message = format!("`{key}` stands where a name of {list} is expected");
+            let help = match before {
+                Some(before) => format!("indent it deeper, so that it belongs to `{}`", before.key.value),
+                None => format!("write a name first, and `{key}` below it, indented deeper"),
+            };
+            let problem = Problem::error(Code::MisplacedKey, message, help)
+                .label(entry.key.span, "indented too little?");
+            self.note(match before {
+                Some(before) => problem.label(before.key.span, "belongs here?"),
+                None => problem,
+            });
+            return None;
+        }
+        Some(value)
     }
 
     /// Notes a key that the mapping does not have.
     pub(super) fn unknown_key(&mut self, mapping: &str, entry: &Entry, keys: &[&str]) {
         let key = &entry.key.value;
+        if let Some(problem) = self.torn_text(entry, keys) {
+            return self.note(problem);
+        }
         let place = self.path.iter().rev().find(|key| !key.value.is_empty());
         let place = place.map_or("at the top of a policy".to_owned(), |key| format!("in `{}`", key.value));
         if self.problems.is_full() {
@@ -161,9 +219,44 @@ impl<'a> Reader<'a> {
         self.note(Problem::error(Code::UnknownKey, message, help).label(entry.key.span, label));
     }
 
-    /// Notes a required key that is not there.
-    pub(super) fn require(&mut self, entries: &[Entry], node: &Node, key: &str, example: &str) {
-        if entries.iter().any(|entry| entry.key.value == key) {
+    /// A key that is none, but the rest of a text that a comma ended, or a key and its value without a space between.
+    fn torn_text(&self, entry: &Entry, keys: &[&str]) -> Option<Problem> {
+        let key = entry.key.value.as_str();
+        if !entry.value.is_null() {
+            return None;
+        }
+        if let Some((name, value)) = key.split_once(':').filter(|(name, _)| keys.contains(name)) {
+            let message = format!("a space is missing after `{name}:`");
+            let help = format!("write `{name}: {value}`");
+            let colon = self.within(entry.key.span, key, name.len()..name.len() + 1);
+            return Some(
+                Problem::error(Code::YamlSpaceNeeded, message, help).label(colon, "no space follows"),
+            );
+        }
+        key.contains([' ', '(', ')', '*']).then(|| {
+            let message = "a comma ended the text before it, and this stands where a key is expected";
+            let help = "put the whole text in quotes: inside brackets a comma ends what has none";
+            Problem::error(Code::YamlQuotesNeeded, message, help)
+                .label(entry.key.span, "the rest of the text?")
+        })
+    }
+
+    /// Notes a required key that is not there, unless one that is there is told to be it, misspelt.
+    pub(super) fn require(
+        &mut self,
+        entries: &[Entry],
+        node: &Node,
+        key: &str,
+        example: &str,
+        keys: &[&str],
+    ) {
+        let stands_for = |entry: &Entry| {
+            let written = entry.key.value.as_str();
+            !keys.contains(&written) && nearest(written, keys.iter().copied()) == Some(key)
+        };
+        // In a mapping of thousands of keys nobody looks for the one that is misspelt.
+        let misspelt = entries.len() <= 100 && entries.iter().any(stands_for);
+        if misspelt || entries.iter().any(|entry| entry.key.value == key) {
             return;
         }
         let (subject, span) = match self.path.iter().rev().find(|key| !key.value.is_empty()) {
@@ -217,7 +310,10 @@ impl<'a> Reader<'a> {
     fn unquoted<T>(&mut self, node: &Node, scalar: &Scalar, what: &str, example: &str) -> Option<T> {
         let units = match what {
             "a size" => Some(format!("add the unit: `{0}B` for bytes, or as in `10MiB`", scalar.text)),
-            "a duration" => Some(format!("add the unit: `{0}s`, `{0}m` or `{0}h`", scalar.text)),
+            "a duration" => Some(format!("add the unit: `{0}s`, `{0}m`, `{0}h` or `{0}d`", scalar.text)),
+            "a percentage" if scalar.text.contains('.') => {
+                Some("write a whole percentage, such as `300%`".to_owned())
+            }
             "a percentage" => Some(format!("add the sign: `{}%`", scalar.text)),
             TEXT => None,
             _ => return self.wrong(node, what, example),

@@ -7,7 +7,7 @@ use super::read::{Read, Reader};
 use crate::policy::{
     Span, Spanned,
     problem::{Code, Problem, masked},
-    yaml::{Kind, Node},
+    yaml::{Entry, Kind, Node},
 };
 
 /// A mapping that can also be written as its most important value alone.
@@ -70,8 +70,11 @@ impl<T: Read> Read for Map<T> {
                 Problem::error(Code::Empty, format!("`{key}` declares nothing"), help).label(span, "empty"),
             );
         }
-        let entries = entries.iter().map(|entry| (entry.key.clone(), reader.value(entry))).collect();
-        Some(Self { entries })
+        let named = |(n, entry): (usize, &Entry)| {
+            let before = n.checked_sub(1).and_then(|before| entries.get(before));
+            Some((entry.key.clone(), reader.named(entry, before)?))
+        };
+        Some(Self { entries: entries.iter().enumerate().filter_map(named).collect() })
     }
 }
 
@@ -99,6 +102,7 @@ pub(in crate::policy) struct Short<T>(pub(in crate::policy) T);
 impl<T: Shorthand> Read for Short<T> {
     const WHAT: &'static str = <T::Alone as Read>::WHAT;
     const EXAMPLE: &'static str = T::ALONE;
+    const KEYS: &'static [&'static str] = <T as Read>::KEYS;
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         match node.kind {
@@ -129,6 +133,37 @@ where
     }
 }
 
+/// The keys of a mapping that are written, in the order written, each with its place.
+#[derive(Debug, Clone, Default)]
+pub(in crate::policy) struct Keys(pub(super) Vec<(&'static str, Span)>);
+
+impl Keys {
+    /// Where a key stands.
+    pub(in crate::policy) fn get(&self, key: &str) -> Option<Span> {
+        self.0.iter().find(|(written, _)| *written == key).map(|(_, span)| *span)
+    }
+
+    /// Where the first key stands.
+    pub(in crate::policy) fn first(&self) -> Option<Span> {
+        self.0.first().map(|(_, span)| *span)
+    }
+
+    pub(in crate::policy) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A mapping that is rarely written, so that what holds it stays small without it.
+impl<T: Read> Read for Box<T> {
+    const WHAT: &'static str = T::WHAT;
+    const EXAMPLE: &'static str = T::EXAMPLE;
+    const KEYS: &'static [&'static str] = T::KEYS;
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        T::read(node, reader).map(Self::new)
+    }
+}
+
 /// Declares a mapping of the language: the struct, its schema, its keys and its reader.
 ///
 /// Every field is optional in the struct, because it may be missing or unreadable; `[required]` makes the reader and
@@ -148,21 +183,17 @@ macro_rules! document {
             /// Where each key stands that is written.
             #[schemars(skip)]
             #[allow(dead_code, reason = "not every mapping is asked for the places of its keys")]
-            pub(in crate::policy) keys: std::collections::BTreeMap<&'static str, crate::policy::Span>,
+            pub(in crate::policy) keys: $crate::policy::document::shapes::Keys,
             /// Where it stands.
             #[schemars(skip)]
             #[allow(dead_code, reason = "not every mapping is asked for its place")]
             pub(in crate::policy) span: crate::policy::Span,
         }
 
-        impl $name {
-            /// The keys, in the order of the declaration.
-            pub(in crate::policy) const KEYS: &'static [&'static str] = &[$(stringify!($field),)*];
-        }
-
         impl $crate::policy::document::read::Read for $name {
             const WHAT: &'static str = "a mapping";
             const EXAMPLE: &'static str = $example;
+            const KEYS: &'static [&'static str] = &[$(stringify!($field),)*];
 
             fn read(
                 node: &$crate::policy::yaml::Node,
@@ -173,14 +204,14 @@ macro_rules! document {
                 for entry in entries {
                     match entry.key.value.as_str() {
                         $(stringify!($field) => {
-                            document.keys.insert(stringify!($field), entry.key.span);
+                            document.keys.0.push((stringify!($field), entry.key.span));
                             document.$field = reader.value(entry);
                         })*
                         _ => reader.unknown_key(stringify!($name), entry, Self::KEYS),
                     }
                 }
                 $($(
-                    reader.require(entries, node, stringify!($field), $write);
+                    reader.require(entries, node, stringify!($field), $write, Self::KEYS);
                 )?)*
                 Some(document)
             }

@@ -26,9 +26,12 @@ const TIERS: [(&str, i64, i64); 5] = [
 pub(super) fn lint(lint: &mut Lint<'_>) {
     let policy = lint.policy;
     for job in policy.jobs().values() {
-        let Some(schedule) = &job.schedule else { continue };
-        let rhythm = schedule.value.cron.rhythm();
         let documents = retentions(lint, job);
+        let Some(schedule) = &job.schedule else {
+            minutes(lint, &documents);
+            continue;
+        };
+        let rhythm = schedule.value.cron.rhythm();
         let mut seen = BTreeSet::new();
         for document in documents.iter().filter(|document| seen.insert(document.span)) {
             finer(lint, job, document, rhythm.shortest, schedule.span);
@@ -38,20 +41,33 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
         if let Some(document) = documents.first().filter(|_| !bare && loses) {
             let stores = listed(job.stores.iter().map(|store| store.store.as_str()));
             let message = format!(
-                "the job `{}` runs every {}, and no rule keeps two such backups in a row in {stores}",
+                "the job `{}` runs again after {}, and no rule keeps two backups in a row in {stores}",
                 job.name.value,
                 in_words(rhythm.shortest)
             );
             let help = format!(
-                "add {}, so that the next run does not remove what this one made",
+                "keep more with {}, so that the next run does not remove what this one made",
                 fitting(rhythm.shortest)
             );
             lint.note(
                 Problem::new(Code::LosesRhythm, message, help)
-                    .label(rules_of(document), "keeps the newest of each longer period")
+                    .label(rules_of(document), "keeps one of two neighbours")
                     .label(schedule.span, "more often"),
             );
         }
+    }
+}
+
+/// A rule of minutes is nearly always one of months: only the newest backup is younger.
+fn minutes(lint: &mut Lint<'_>, documents: &[&RetentionDocument]) {
+    for within in documents.iter().filter_map(|document| document.within.as_ref()) {
+        if within.value.as_secs() >= 3_600 {
+            continue;
+        }
+        let message =
+            format!("`within: {}` keeps backups of less than an hour: `m` is minutes", within.value);
+        let help = "months are written as weeks or days: `26w`, `180d`";
+        lint.note(Problem::new(Code::FinerThanSchedule, message, help).label(within.span, "minutes"));
     }
 }
 
@@ -87,11 +103,8 @@ fn finer(lint: &mut Lint<'_>, job: &Job, document: &RetentionDocument, shortest:
             job.name.value,
             in_words(shortest)
         );
-        let help = format!(
-            "it keeps the last {} backups; say so with {}, or remove it",
-            count.value,
-            fitting(shortest)
-        );
+        let help =
+            format!("it keeps the last {0} backups, as `last: {0}` says plainly; or remove it", count.value);
         lint.note(
             Problem::new(Code::FinerThanSchedule, message, help)
                 .label(count.span, "finer than")
@@ -140,6 +153,6 @@ fn fitting(pause: TimeDelta) -> &'static str {
 
 /// Where a retention stands, without the lines that a long one goes on.
 fn rules_of(document: &RetentionDocument) -> Span {
-    let first = document.keys.values().min().copied();
+    let first = document.keys.first();
     first.map_or(document.span, |first| Span::new(first.start, first.end))
 }

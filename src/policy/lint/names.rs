@@ -7,16 +7,17 @@ use crate::policy::{
     problem::{Code, Problem},
     values::Name,
 };
+use std::collections::BTreeSet;
 
 pub(super) fn lint(lint: &mut Lint<'_>) {
     zone_not_written(lint);
     let policy = lint.policy;
     let stores = policy.stores().values().map(|store| &store.name);
-    unused(lint, "store", stores, |name| {
-        policy.jobs().values().any(|job| job.stores.iter().any(|store| store.store == *name))
-    });
+    let used = policy.jobs().values().flat_map(|job| job.stores.iter().map(|store| &store.store)).collect();
+    unused(lint, "store", stores, &used);
     let targets = policy.targets().values().map(|target| &target.name);
-    unused(lint, "target", targets, |name| policy.jobs().values().any(|job| job.targets.contains(name)));
+    let used = policy.jobs().values().flat_map(|job| &job.targets).collect();
+    unused(lint, "target", targets, &used);
     no_retention(lint);
 }
 
@@ -24,9 +25,9 @@ fn unused<'n>(
     lint: &mut Lint<'_>,
     kind: &str,
     names: impl Iterator<Item = &'n Spanned<Name>>,
-    used: impl Fn(&Name) -> bool,
+    used: &BTreeSet<&Name>,
 ) {
-    for name in names.filter(|name| !used(&name.value)) {
+    for name in names.filter(|name| !used.contains(&name.value)) {
         let message = format!("no job uses the {kind} `{}`", name.value);
         let help = format!("name it in a job's `{kind}s`, or remove it");
         lint.note(Problem::new(Code::Unused, message, help).label(name.span, "not used"));

@@ -1,6 +1,6 @@
 //! Stores that what happens to the data would happen to as well.
 
-use super::Lint;
+use super::{Lint, paths::is_literal};
 use crate::policy::{
     Source, Spanned,
     model::{EngineSpec, PathTemplate},
@@ -15,6 +15,9 @@ use std::{
 pub(super) fn lint(lint: &mut Lint<'_>) {
     same_folder(lint);
     for store in lint.policy.stores().values() {
+        if is_literal(&store.path) {
+            continue;
+        }
         let Some(folder) = decided(lint.policy.source(), &store.path) else { continue };
         let beside = lint.policy.targets().values().find_map(|target| {
             let EngineSpec::Sqlite { path } = &target.engine else { return None };

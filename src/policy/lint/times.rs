@@ -3,6 +3,7 @@
 use super::Lint;
 use crate::{
     policy::{
+        Spanned,
         model::Job,
         problem::{Code, Problem},
         values::Name,
@@ -18,7 +19,7 @@ use std::collections::BTreeSet;
 pub(super) fn lint(lint: &mut Lint<'_>) {
     let policy = lint.policy;
     let changes = clock_changes(policy.timezone());
-    let mut scheduled: Vec<(&Job, &crate::policy::Spanned<Schedule>)> =
+    let mut scheduled: Vec<(&Job, &Spanned<Schedule>)> =
         policy.jobs().values().filter_map(|job| Some((job, job.schedule.as_ref()?))).collect();
     scheduled.sort_by_key(|(_, schedule)| schedule.span);
     let targets: Vec<BTreeSet<&Name>> =
@@ -26,6 +27,7 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
     for (n, (job, schedule)) in scheduled.iter().enumerate() {
         clock_change(lint, schedule, &changes);
         let rhythm = schedule.value.cron.rhythm();
+        surprising(lint, schedule);
         overlap(lint, job, rhythm.shortest);
         late(lint, job, rhythm.longest);
         let shared = |other: usize| targets[n].intersection(&targets[other]).next();
@@ -47,15 +49,15 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
             let help = "start one of them later, so that neither slows the other down";
             lint.note(
                 Problem::new(Code::SameMinute, message, help)
-                    .label(schedule.span, "starts when")
-                    .label(other_schedule.span, "this one does"),
+                    .label(schedule.span, "at the same minute")
+                    .label(other_schedule.span, "as this one"),
             );
         }
     }
 }
 
 /// A time that the clock skips or repeats is not the time that was meant.
-fn clock_change(lint: &mut Lint<'_>, schedule: &crate::policy::Spanned<Schedule>, changes: &[ClockChange]) {
+fn clock_change(lint: &mut Lint<'_>, schedule: &Spanned<Schedule>, changes: &[ClockChange]) {
     let of = |kind| {
         changes
             .iter()
@@ -106,6 +108,43 @@ fn span_of(change: &ClockChange) -> String {
     }
 }
 
+/// Times that are read otherwise than they look.
+fn surprising(lint: &mut Lint<'_>, schedule: &Spanned<Schedule>) {
+    let sets = schedule.value.cron.sets();
+    let step = [&sets.minute, &sets.hour].into_iter().find_map(|set| {
+        let step: u32 = set.as_written().strip_prefix("*/")?.parse().ok()?;
+        (step > set.unit().max()).then_some((set.unit(), step))
+    });
+    let every_minute = sets.minute.is_full() && !sets.hour.is_full();
+    let (message, help) = if let Some((unit, step)) = step {
+        (
+            format!("a step of {step} leaves one {} in each round: the count begins anew", unit.noun()),
+            format!(
+                "write the {}s that are meant, as in `0,30`; no schedule counts on past its field",
+                unit.noun()
+            ),
+        )
+    } else if every_minute {
+        (
+            "this runs every minute of the hours it names".to_owned(),
+            "write the minute too, as in `0 3 * * *`; or `* * * * *` if every minute is meant".to_owned(),
+        )
+    } else if sets.either_day() {
+        (
+            format!(
+                "this runs on day {} of the month, and on every weekday {} besides: either is enough (crontab(5))",
+                sets.day.as_written(),
+                sets.weekday.as_written()
+            ),
+            "write `*` for one of the two day fields; \"the first Monday\" cannot be said in crontab"
+                .to_owned(),
+        )
+    } else {
+        return;
+    };
+    lint.note(Problem::new(Code::Surprising, message, help).label(schedule.span, "not what it looks like"));
+}
+
 /// An attempt may run until its timeout, and then the next start finds the lock held.
 fn overlap(lint: &mut Lint<'_>, job: &Job, shortest: TimeDelta) {
     let Some(timeout) = job.timeout.filter(|timeout| timeout.as_delta() > shortest) else { return };
@@ -129,7 +168,7 @@ fn overlap(lint: &mut Lint<'_>, job: &Job, shortest: TimeDelta) {
 
 /// Just before the next backup is there, the newest is as old as the longest pause between two starts, and more.
 fn late(lint: &mut Lint<'_>, job: &Job, longest: TimeDelta) {
-    let Some(rpo) = job.rpo.filter(|rpo| rpo.as_delta() <= longest) else { return };
+    let Some(rpo) = job.rpo.filter(|rpo| rpo.as_delta() < longest) else { return };
     let shared = lint.defaults.rpo.as_ref().map(|rpo| rpo.span);
     let place = lint.place(&job.name, |job| job.rpo.as_ref().map(|rpo| rpo.span), shared);
     let message = format!(
@@ -137,10 +176,8 @@ fn late(lint: &mut Lint<'_>, job: &Job, longest: TimeDelta) {
         job.name.value,
         in_words(longest)
     );
-    let help = format!(
-        "write more than {}, with time for the backup itself, or start the job more often",
-        in_words(longest)
-    );
+    let help =
+        format!("write {} and time for the backup itself, or start the job more often", in_words(longest));
     let mut problem = Problem::new(Code::RpoNotMet, message, help);
     if let Some(place) = place {
         problem = problem.label(place, "promised");
@@ -151,12 +188,14 @@ fn late(lint: &mut Lint<'_>, job: &Job, longest: TimeDelta) {
     lint.note(problem);
 }
 
-/// A time span in the language's units, the largest that fits: `24h`, `90m`, `7d`.
+/// A time span in the language's units: `7d`, `24h`, `13h 15m`, `90m`.
 pub(super) fn in_words(span: TimeDelta) -> String {
     let minutes = span.num_minutes();
-    match (minutes % (24 * 60), minutes % 60) {
-        (0, _) if minutes > 24 * 60 => format!("{}d", minutes / (24 * 60)),
-        (_, 0) => format!("{}h", minutes / 60),
+    let (hours, rest) = (minutes / 60, minutes % 60);
+    match (hours, rest) {
+        (25.., 0) if hours % 24 == 0 => format!("{}d", hours / 24),
+        (1.., 0) => format!("{hours}h"),
+        (2.., _) => format!("{hours}h {rest}m"),
         _ => format!("{minutes}m"),
     }
 }

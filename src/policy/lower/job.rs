@@ -1,11 +1,11 @@
 //! Jobs: what they name resolved, and `defaults` applied.
 
-use super::{Lower, target::commands};
+use super::{Lower, Names, target::commands};
 use crate::{
     policy::{
         Span, Spanned,
         document::{
-            DefaultsDocument, JobDocument, JobStoreDocument, PolicyDocument, RetentionDocument,
+            DefaultsDocument, JobDocument, JobStoreDocument, Map, PolicyDocument, RetentionDocument,
             RetryDocument, ScheduleDocument,
         },
         model::{Job, JobStore, Retention, Retry, Target},
@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 
 /// What a job can name.
 struct Known<'d> {
-    stores: Option<Vec<&'d Spanned<String>>>,
-    targets: Option<Vec<&'d Spanned<String>>>,
+    stores: Option<Names<'d>>,
+    targets: Option<Names<'d>>,
 }
 
 impl Lower<'_> {
@@ -29,8 +29,8 @@ impl Lower<'_> {
         targets: &BTreeMap<Spanned<Name>, Option<Target>>,
     ) -> BTreeMap<Name, Job> {
         let known = Known {
-            stores: document.stores.as_ref().map(|map| map.entries.iter().map(|(name, _)| name).collect()),
-            targets: document.targets.as_ref().map(|map| map.entries.iter().map(|(name, _)| name).collect()),
+            stores: document.stores.as_ref().map(names),
+            targets: document.targets.as_ref().map(names),
         };
         let none = DefaultsDocument::default();
         let defaults = document.defaults.as_ref().unwrap_or(&none);
@@ -71,11 +71,11 @@ impl Lower<'_> {
         let retention = self.retention(document.retention.as_ref().or(defaults.retention.as_ref()));
         let stores = match document.stores.as_ref().or(defaults.stores.as_ref()) {
             Some(stores) => {
-                let key = document.keys.get("stores").or(defaults.keys.get("stores"));
+                let key = document.keys.get("stores").or_else(|| defaults.keys.get("stores"));
                 self.job_stores(stores, key, retention, known)
             }
             None => {
-                names_in_order(known.stores.as_deref()).map(|store| JobStore { store, retention }).collect()
+                names_in_order(known.stores.as_ref()).map(|store| JobStore { store, retention }).collect()
             }
         };
         let schedule = document.schedule.as_ref().and_then(|schedule| schedule_of(&schedule.0));
@@ -110,17 +110,17 @@ impl Lower<'_> {
 
     fn job_targets(&mut self, document: &JobDocument, known: &Known<'_>) -> Vec<Name> {
         let Some(written) = &document.targets else {
-            return names_in_order(known.targets.as_deref()).collect();
+            return names_in_order(known.targets.as_ref()).collect();
         };
         let mut names = Vec::new();
         let mut seen = BTreeMap::new();
         for target in written {
             if self.first_time(&mut seen, target, "target") {
-                names.extend(self.reference("target", target, known.targets.as_deref()));
+                names.extend(self.reference("target", target, known.targets.as_ref()));
             }
         }
         if let Some(key) = document.keys.get("targets").filter(|_| seen.is_empty() && self.clean()) {
-            self.empty_list("targets", *key);
+            self.empty_list("targets", key);
         }
         names
     }
@@ -128,7 +128,7 @@ impl Lower<'_> {
     fn job_stores(
         &mut self,
         written: &[JobStoreDocument],
-        key: Option<&Span>,
+        key: Option<Span>,
         retention: Option<Retention>,
         known: &Known<'_>,
     ) -> Vec<JobStore> {
@@ -137,13 +137,13 @@ impl Lower<'_> {
         for item in written {
             let own = self.retention(item.options.retention.as_ref());
             if self.first_time(&mut seen, &item.store, "store")
-                && let Some(store) = self.reference("store", &item.store, known.stores.as_deref())
+                && let Some(store) = self.reference("store", &item.store, known.stores.as_ref())
             {
                 stores.push(JobStore { store, retention: own.or(retention) });
             }
         }
         if let Some(key) = key.filter(|_| written.is_empty() && self.clean()) {
-            self.empty_list("stores", *key);
+            self.empty_list("stores", key);
         }
         stores
     }
@@ -248,8 +248,9 @@ impl Lower<'_> {
         targets: &[Name],
         declared: &BTreeMap<Spanned<Name>, Option<Target>>,
     ) {
-        for (name, target) in declared {
-            let Some(target) = target.as_ref().filter(|_| targets.contains(&name.value)) else { continue };
+        for name in targets {
+            let declaration = declared.get_key_value(&Spanned::new(name.clone(), Span::default()));
+            let Some((name, Some(target))) = declaration else { continue };
             if target.offers(level.value) {
                 continue;
             }
@@ -270,10 +271,17 @@ impl Lower<'_> {
     }
 }
 
-fn names_in_order(names: Option<&[&Spanned<String>]>) -> impl Iterator<Item = Name> + use<> {
-    let mut names: Vec<Name> =
-        names.into_iter().flatten().filter_map(|name| Name::parse(&name.value, Alphabet::Target)).collect();
-    names.sort();
+/// The names that a mapping declares, readable or not.
+fn names<T>(map: &Map<T>) -> Names<'_> {
+    map.entries.iter().map(|(name, _)| (name.value.as_str(), name.span)).collect()
+}
+
+fn names_in_order(names: Option<&Names<'_>>) -> impl Iterator<Item = Name> + use<> {
+    let names: Vec<Name> = names
+        .into_iter()
+        .flat_map(|names| names.keys())
+        .filter_map(|name| Name::parse(name, Alphabet::Target))
+        .collect();
     names.into_iter()
 }
 

@@ -62,7 +62,7 @@ impl Lower<'_> {
     }
 
     fn engine(&mut self, key: &Spanned<String>, document: &TargetDocument) -> Option<EngineSpec> {
-        let written = |keyword| document.keys.get(keyword).copied();
+        let written = |keyword| document.keys.get(keyword);
         match (written("sqlite"), written("directory")) {
             (Some(sqlite), Some(directory)) => {
                 let message = format!("the target `{}` has two engines", key.value);
@@ -113,7 +113,7 @@ impl Lower<'_> {
             let help =
                 "name what is taken, as in `include: [\"**/*.py\"]`, or remove `include` to take everything";
             self.note(
-                Problem::error(Code::Empty, "`include` names nothing", help).label(*key, "takes nothing"),
+                Problem::error(Code::Empty, "`include` names nothing", help).label(key, "takes nothing"),
             );
         }
         let everything =
@@ -130,10 +130,10 @@ impl Lower<'_> {
     /// Keys that only one of the engines knows.
     fn for_engine(&mut self, document: &TargetDocument, keyword: &'static str) {
         let expect = document.expect.as_ref();
-        let guard = |key: &str| expect.and_then(|expect| expect.keys.get(key).copied());
+        let guard = |key: &str| expect.and_then(|expect| expect.keys.get(key));
         let of_databases = [
-            ("tables", document.keys.get("tables").copied()),
-            ("checks", document.keys.get("checks").copied()),
+            ("tables", document.keys.get("tables")),
+            ("checks", document.keys.get("checks")),
             ("min_tables", guard("min_tables")),
         ];
         let of_folders = [("min_files", guard("min_files"))];
@@ -145,7 +145,7 @@ impl Lower<'_> {
             let mut problem =
                 Problem::error(Code::NotForEngine, message, "remove it").label(place, "not for this engine");
             if let Some(engine) = document.keys.get(keyword) {
-                problem = problem.label(*engine, "the engine");
+                problem = problem.label(engine, "the engine");
             }
             self.note(problem);
         }
@@ -162,10 +162,16 @@ impl Lower<'_> {
             }
             Ok(_) => return,
         };
-        let help = if paths {
-            "write it relative to the folder: `*` is any name, `**` any depth, as in `**/*.py`"
-        } else {
-            "`*` is any text, `?` one character, `[a-z]` one of these: `agent_*`"
+        let help = match (paths, message.contains("begins outside")) {
+            (true, true) => {
+                let inside = glob.value.trim_start_matches(['/', '~']);
+                format!(
+                    "globs are relative to the folder: `./{inside}` is at its top, and a name without `/` is found at \
+                     any depth"
+                )
+            }
+            (true, false) => "`*` is any name, `**` any depth, `[a-z]` one of these: `**/*.py`".to_owned(),
+            (false, _) => "`*` is any text, `?` one character, `[a-z]` one of these: `agent_*`".to_owned(),
         };
         self.note(Problem::error(Code::BadGlob, message, help).label(glob.span, ""));
     }
@@ -231,7 +237,7 @@ impl Lower<'_> {
                 None
             }
             (None, None) => {
-                if !document.keys.contains_key("rows") && !document.keys.contains_key("sql") {
+                if document.keys.get("rows").or(document.keys.get("sql")).is_none() {
                     let message = "this check asks nothing: it has neither `rows` nor `sql`";
                     let help = "add `rows: TABLE` to count a table's rows, or `sql: SELECT …`";
                     let place = self.first_line(document.span);
@@ -257,6 +263,15 @@ impl Lower<'_> {
             self.note(problem.label(self.first_line(place), ""));
             return None;
         }
+        if let Some(rows) = &document.rows
+            && (rows.value.contains(['*', '?'])
+                || rows.value.split_whitespace().any(|word| word.eq_ignore_ascii_case("where")))
+        {
+            let message = "`rows` counts the rows of one table, by its name";
+            let help = "name the table alone, or ask with `sql: SELECT count(*) FROM … WHERE …`";
+            self.note(Problem::error(Code::NotAQuery, message, help).label(rows.span, "not a table's name"));
+            return None;
+        }
         let expect = &document.expect.as_ref()?.0;
         let query = query?;
         if matches!(query, Query::Rows(_)) {
@@ -272,11 +287,29 @@ impl Lower<'_> {
             expect: expect.value.clone(),
             on_fail: document.on_fail.as_ref().map_or(OnFail::Fail, |on_fail| on_fail.value),
             span: document.span,
+            query_span: document
+                .sql
+                .as_ref()
+                .or(document.rows.as_ref())
+                .map_or(document.span, |query| query.span),
         })
     }
 
     /// A number of rows is one number: never empty, never a time, never a text.
     fn fits_a_count(&mut self, expect: &Spanned<Expectation>) {
+        let never = match &expect.value {
+            Expectation::Equal(Scalar::Number(n)) | Expectation::AtMost(n) | Expectation::Between(_, n) => {
+                *n < 0.0
+            }
+            Expectation::LessThan(n) => *n <= 0.0,
+            _ => false,
+        };
+        if never {
+            let message = format!("no number of rows is ever `{}`", expect.value);
+            let help = "a table has 0 rows or more: write `0`, or as in `\">= 65\"`";
+            self.note(Problem::error(Code::BadExpectation, message, help).label(expect.span, "never true"));
+            return;
+        }
         let (what, help) = match &expect.value {
             Expectation::Empty => ("empty", "to ask for an empty table write `expect: 0`"),
             Expectation::NotEmpty => ("not empty", "to ask for at least one row write `expect: \">= 1\"`"),
@@ -316,7 +349,7 @@ pub(super) fn commands(document: Option<&crate::policy::document::Commands>) -> 
 
 /// The engine that is written, if only one is.
 fn keyword(document: &TargetDocument) -> Option<&'static str> {
-    match (document.keys.contains_key("sqlite"), document.keys.contains_key("directory")) {
+    match (document.keys.get("sqlite").is_some(), document.keys.get("directory").is_some()) {
         (true, false) => Some("sqlite"),
         (false, true) => Some("directory"),
         _ => None,

@@ -99,6 +99,9 @@ pub struct Check {
     /// Where it stands.
     #[serde(skip)]
     pub span: Span,
+    /// Where its query stands.
+    #[serde(skip)]
+    pub query_span: Span,
 }
 
 /// What a check asks.

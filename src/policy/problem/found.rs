@@ -1,6 +1,7 @@
 //! Problems as they are found, and an end to them.
 
 use super::{Code, Problem, Severity};
+use crate::policy::Span;
 
 /// So many errors are kept of one policy, and so many warnings: more help nobody, and a hostile text must not be able to
 /// cost time with a million of them.
@@ -44,6 +45,22 @@ impl Problems {
         self.kept.iter()
     }
 
+    /// A point to come back to.
+    pub(in crate::policy) const fn mark(&self) -> (usize, usize) {
+        (self.kept.len(), self.errors)
+    }
+
+    /// Whether errors were found since a point.
+    pub(in crate::policy) const fn is_worse_than(&self, mark: (usize, usize)) -> bool {
+        self.errors > mark.1
+    }
+
+    /// Forgets what was found since a point.
+    pub(in crate::policy) fn back_to(&mut self, (length, errors): (usize, usize)) {
+        self.kept.truncate(length);
+        self.errors = errors;
+    }
+
     /// Drops the warnings of a code; says whether there were any.
     pub(in crate::policy) fn accept(&mut self, code: Code) -> bool {
         let before = self.kept.len();
@@ -51,8 +68,16 @@ impl Problems {
         before != self.kept.len()
     }
 
+    fn of(&self, code: Code) -> impl Iterator<Item = &Problem> {
+        self.kept.iter().filter(move |problem| problem.code == code)
+    }
+
     /// All of them by place, each once.
     pub(in crate::policy) fn sorted(mut self) -> Vec<Problem> {
+        // What an invisible character makes of a word says nothing beside it.
+        let invisible: Vec<Span> = self.of(Code::YamlInvisible).filter_map(Problem::span).collect();
+        let holds = |span: Span| invisible.iter().any(|at| span.start <= at.start && at.end <= span.end);
+        self.kept.retain(|problem| problem.code == Code::YamlInvisible || !problem.span().is_some_and(holds));
         self.kept.sort_by(Problem::order);
         self.kept.dedup();
         if self.dropped {

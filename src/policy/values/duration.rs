@@ -32,6 +32,22 @@ impl Duration {
         (seconds <= Self::MAX_SECONDS).then_some(Self { seconds })
     }
 
+    /// The spelling that was probably meant: `1 hour`, `90min`, `2 Days`.
+    pub fn meant(text: &str) -> Option<String> {
+        let text = text.trim();
+        let (digits, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+        let letter = match unit.trim().to_ascii_lowercase().as_str() {
+            "s" | "sec" | "secs" | "second" | "seconds" => 's',
+            "m" | "min" | "mins" | "minute" | "minutes" => 'm',
+            "h" | "hr" | "hrs" | "hour" | "hours" => 'h',
+            "d" | "day" | "days" => 'd',
+            "w" | "wk" | "week" | "weeks" => 'w',
+            _ => return None,
+        };
+        let written = format!("{digits}{letter}");
+        Self::parse(&written).map(|_| written)
+    }
+
     /// The length in seconds.
     pub const fn as_secs(self) -> u64 {
         self.seconds

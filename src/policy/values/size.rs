@@ -34,6 +34,22 @@ impl Size {
         i64::try_from(bytes).ok().map(|_| Self(bytes))
     }
 
+    /// The spelling that was probably meant: `2 GiB`, `10mb`, `5G`.
+    pub fn meant(text: &str) -> Option<String> {
+        let text = text.trim();
+        let (digits, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+        let unit = unit.trim();
+        let short =
+            |name: &str| name.trim_end_matches('B').eq_ignore_ascii_case(unit) && name.ends_with("iB");
+        let (name, _) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).or_else(|| {
+            UNITS.iter().find(|(name, _)| {
+                short(name) || name.strip_suffix("iB").is_some_and(|k| k.eq_ignore_ascii_case(unit))
+            })
+        })?;
+        let written = format!("{digits}{name}");
+        Self::parse(&written).map(|_| written)
+    }
+
     /// The number of bytes.
     pub const fn bytes(self) -> u64 {
         self.0

@@ -19,8 +19,20 @@ impl Zone {
         let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
         let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
         let last = wanted.rsplit('/').next().unwrap_or_default();
-        names()
-            .find(|name| name.eq_ignore_ascii_case(&wanted))
+        let abbreviation = match wanted.to_ascii_uppercase().as_str() {
+            "CET" | "CEST" | "MEZ" | "MESZ" => Some("Europe/Berlin"),
+            "BST" => Some("Europe/London"),
+            "EDT" => Some("America/New_York"),
+            "CDT" => Some("America/Chicago"),
+            "MDT" => Some("America/Denver"),
+            "PST" | "PDT" => Some("America/Los_Angeles"),
+            "AEST" | "AEDT" => Some("Australia/Sydney"),
+            "JST" => Some("Asia/Tokyo"),
+            "Z" | "ZULU" => Some("UTC"),
+            _ => None,
+        };
+        abbreviation
+            .or_else(|| names().find(|name| name.eq_ignore_ascii_case(&wanted)))
             .or_else(|| names().find(|name| city(name).eq_ignore_ascii_case(last)))
             .or_else(|| nearest(&wanted, names()))
             .or_else(|| {

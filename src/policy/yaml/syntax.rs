@@ -9,6 +9,9 @@ use granit_parser::ErrorKind;
 /// Words a parser error at a byte offset.
 pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
     use ErrorKind as K;
+    if let Some(problem) = invisible_near(text, at).or_else(|| no_space_near(kind, text, at)) {
+        return problem;
+    }
     match kind {
         K::TabNotAllowed
         | K::TabInBlockIndentation
@@ -45,7 +48,7 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
         ),
         K::UnknownQuotedScalarEscape => syntax(
             text,
-            at,
+            unknown_escape(text, at),
             "in double quotes a backslash begins an escape, and this is none",
             r"write \\ for a backslash, or use single quotes, in which it is just a backslash",
         ),
@@ -133,26 +136,127 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
     }
 }
 
+/// Characters that look like a blank or like nothing, and typographic quotes, which YAML takes for letters.
+const INVISIBLE: [char; 9] =
+    ['\u{a0}', '\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{202f}', '\u{2060}', '\u{3000}', '\u{feff}'];
+const TYPOGRAPHIC: [char; 6] = ['‘', '’', '“', '”', '„', '«'];
+
+/// A character in a text without quotes that cannot be meant; the range is its place in it.
+pub(super) fn invisible(text: &str) -> Option<(std::ops::Range<usize>, char)> {
+    let opens = text.chars().next().filter(|c| TYPOGRAPHIC.contains(c)).map(|c| (0, c));
+    let found = opens.or_else(|| text.char_indices().find(|(_, c)| INVISIBLE.contains(c)));
+    found.map(|(at, c)| (at..at + c.len_utf8(), c))
+}
+
+/// Words such a character.
+pub(super) fn invisible_character(span: Span, c: char) -> Problem {
+    let (message, help) = if TYPOGRAPHIC.contains(&c) {
+        (
+            format!("`{c}` is no quote of YAML, but a letter of the text"),
+            "write straight quotes: \"…\"".to_owned(),
+        )
+    } else {
+        (
+            format!("there is an invisible character here (U+{:04X})", u32::from(c)),
+            "type the line anew: such characters come along with text copied from elsewhere".to_owned(),
+        )
+    };
+    Problem::error(Code::YamlInvisible, message, help).label(span, "here")
+}
+
+/// The line at an offset and the one before it, with the offset where they begin.
+fn lines_near(text: &str, at: usize) -> (usize, &str) {
+    let before = text.get(..at).unwrap_or(text).trim_end_matches(['\n', '\r']);
+    let line = before.rfind('\n').map_or(0, |n| n + 1);
+    let begins = text[..line.saturating_sub(1)].rfind('\n').map_or(0, |n| n + 1);
+    let ends = text[line..].find('\n').map_or(text.len(), |n| line + n);
+    (begins, &text[begins..ends])
+}
+
+/// An invisible character in the line of an error or the one before it.
+fn invisible_near(text: &str, at: usize) -> Option<Problem> {
+    let (begins, near) = lines_near(text, at);
+    let (n, c) = near.char_indices().find(|(_, c)| INVISIBLE.contains(c))?;
+    Some(invisible_character(Span::new(begins + n, begins + n + c.len_utf8()), c))
+}
+
+/// A key without a space after its colon, in the line of an error or the one before it: YAML reads on into the next line
+/// and stumbles there.
+fn no_space_near(kind: &ErrorKind, text: &str, at: usize) -> Option<Problem> {
+    use ErrorKind as K;
+    if !matches!(
+        kind,
+        K::MappingValueNotAllowed
+            | K::InvalidColonPlacement
+            | K::SimpleKeyExpected
+            | K::InvalidSimpleKey
+            | K::InvalidIndentation
+    ) {
+        return None;
+    }
+    let (mut begins, near) = lines_near(text, at);
+    for line in near.split_inclusive('\n') {
+        let key = line.trim_start();
+        let indented = line.len() - key.len();
+        let length =
+            key.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')).count();
+        let value = key[length..].strip_prefix(':').map(str::trim_end);
+        if let Some(value) =
+            value.filter(|value| length > 0 && !value.is_empty() && !value.starts_with([' ', '\t', '/']))
+        {
+            let name = &key[..length];
+            let colon = begins + indented + length;
+            let help = format!("write `{name}: {}`", masked(value));
+            let problem =
+                Problem::error(Code::YamlSpaceNeeded, format!("a space is missing after `{name}:`"), help);
+            return Some(problem.label(Span::new(colon, colon + 1), "no space follows"));
+        }
+        begins += line.len();
+    }
+    None
+}
+
+/// The first escape from a quote on that no double-quoted text has; the parser names the quote.
+fn unknown_escape(text: &str, at: usize) -> usize {
+    const KNOWN: &str = "0abtnvfre \"/\\N_LPxuU\t\n\r";
+    let mut from = at;
+    while let Some(backslash) = text.get(from..).and_then(|rest| rest.find('\\')).map(|n| from + n) {
+        match text[backslash + 1..].chars().next() {
+            Some(c) if KNOWN.contains(c) => from = backslash + 1 + c.len_utf8(),
+            _ => return backslash,
+        }
+    }
+    at
+}
+
 /// The word that a brace at an offset stands in, as in `[${NAME}/x]` or `[echo-{job}]`; `None` where no brace stands in a
 /// word.
 fn brace_in_word(text: &str, at: usize) -> Option<Span> {
-    let before = text.get(..at).filter(|_| text[at..].starts_with('{'))?;
-    let begins = before.rfind([' ', '\t', '\n', '[', ',', '"', '\'']).map_or(0, |n| n + 1);
-    let line = text[at..].lines().next().unwrap_or_default();
+    let before = text.get(..at)?;
+    // The parser stops at the brace that follows a word, or at the word that follows a brace: `{job}/done`.
+    let follows = before.ends_with('}').then(|| before.rfind('{')).flatten();
+    let at = if text[at..].starts_with('{') { at } else { follows? };
+    let word = before.get(..at)?;
+    if follows == Some(at) {
+        return Some(Span::new(at, at + end_of_word(&text[at..])));
+    }
+    let begins = word.rfind([' ', '\t', '\n', '[', ',', '"', '\'']).map_or(0, |n| n + 1);
+    (begins < at).then(|| Span::new(begins, at + end_of_word(&text[at..])))
+}
+
+/// How long the word at the beginning of a text is, braces in it included.
+fn end_of_word(text: &str) -> usize {
+    let line = text.lines().next().unwrap_or_default();
     let mut depth = 0_u32;
-    let mut ends = line.len();
     for (n, c) in line.char_indices() {
         match c {
             '{' => depth += 1,
             '}' if depth > 0 => depth -= 1,
-            '}' | ']' | ',' | ' ' | '\t' if depth == 0 => {
-                ends = n;
-                break;
-            }
+            '}' | ']' | ',' | ' ' | '\t' if depth == 0 => return n,
             _ => {}
         }
     }
-    (begins < at).then(|| Span::new(begins, at + ends))
+    line.len()
 }
 
 fn syntax(text: &str, at: usize, message: &str, help: &str) -> Problem {
@@ -193,8 +297,10 @@ fn tab(text: &str, at: usize) -> Problem {
 fn quote(text: &str, at: usize, message: &str) -> Problem {
     let from = char_at(text, at).start;
     let rest = text[from..].lines().next().unwrap_or_default();
-    let rest =
-        rest.split_once(" #").map_or(rest, |(before, _)| before).trim_end().trim_end_matches([']', '}', ',']);
+    let rest = rest.split_once(" #").map_or(rest, |(before, _)| before).trim_end();
+    // Inside brackets a text without quotes ends at the first comma or bracket.
+    let ends = if last_open_bracket(text, from).is_some() { rest.find([',', ']', '}']) } else { None };
+    let rest = rest[..ends.unwrap_or(rest.len())].trim_end();
     let line = text[..from].rfind('\n').map_or(0, |n| n + 1);
     let line = text[line..].lines().next().unwrap_or_default();
     let help = if rest.contains(['"', '\\']) || rest.is_empty() || masked(line) != line {
@@ -209,7 +315,20 @@ fn quote(text: &str, at: usize, message: &str) -> Problem {
 /// `*` without a matching `&`: nearly always an unquoted cron expression or glob.
 pub(super) fn unknown_alias(text: &str, span: Span) -> Problem {
     let from = text[..span.end.min(text.len())].rfind('*').unwrap_or(span.start);
-    quote(text, from, "text cannot begin with `*` unless it is in quotes")
+    let name: String =
+        text[from + 1..].chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-')).collect();
+    let after = text[from + 1 + name.len()..].chars().next();
+    let is_alias =
+        !name.is_empty() && after.is_none_or(|c| c.is_whitespace() || matches!(c, ',' | ']' | '}'));
+    let problem = quote(text, from, "text cannot begin with `*` unless it is in quotes");
+    if is_alias {
+        let help = format!(
+            "{}; if the value of an anchor is meant, write `&{name}` before that value first",
+            problem.help
+        );
+        return Problem { help, ..problem };
+    }
+    problem
 }
 
 /// An explicit tag such as `!!str`, or `!= 0` without quotes.

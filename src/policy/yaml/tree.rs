@@ -3,7 +3,7 @@
 use super::{Entry, Kind, MAX_DEPTH, MAX_NODES, Node, Scalar, syntax};
 use crate::policy::{
     Span, Spanned,
-    problem::{Problem, Problems},
+    problem::{Problem, Problems, within},
 };
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 use std::collections::BTreeMap;
@@ -102,6 +102,10 @@ impl Tree<'_> {
                 Event::Scalar(value, style, anchor, _) => {
                     let plain = style == ScalarStyle::Plain;
                     let scalar = Scalar { text: value.into_owned(), plain };
+                    if let Some((at, c)) = syntax::invisible(&scalar.text).filter(|_| plain) {
+                        let place = within(text, span, &scalar.text, at);
+                        self.problems.note(syntax::invisible_character(place, c));
+                    }
                     let span = if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
                         self.trimmed(span)
                     } else {

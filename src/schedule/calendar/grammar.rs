@@ -133,6 +133,17 @@ fn ambiguous_days(words: [Word<'_>; 5], starred: Word<'_>, set: &Set, other: Wor
     }
 }
 
+/// What a macro without `@`, or a time of the day, was meant to be.
+fn meant(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    if let Some((name, _)) = MACROS.iter().find(|(name, _)| name.strip_prefix('@') == Some(lower.as_str())) {
+        return Some((*name).to_owned());
+    }
+    let (hour, minute) = lower.split_once(':')?;
+    let number = |text: &str, most: u32| text.parse::<u32>().ok().filter(|n| *n <= most);
+    Some(format!("{} {} * * *", number(minute, 59)?, number(hour, 23)?))
+}
+
 /// Words a text of too few or too many fields.
 fn wrong_count(text: &str, words: &[Word<'_>]) -> Invalid {
     let joined = |words: &[Word<'_>]| words.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
@@ -156,6 +167,13 @@ fn wrong_count(text: &str, words: &[Word<'_>]) -> Invalid {
             at: start..end,
             message: format!("{count} fields; crontab(5) has 5"),
             help: format!("write `{fields}`; a user or command has its own key"),
+        };
+    }
+    if let Some(meant) = meant(text.trim()) {
+        return Invalid {
+            at: words.first().map_or(0..text.len(), |word| word.range().start..end),
+            message: format!("`{}` is not a crontab(5) expression", text.trim()),
+            help: format!("write `{meant}`"),
         };
     }
     let message = match count {

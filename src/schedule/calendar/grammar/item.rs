@@ -131,7 +131,8 @@ fn value(unit: Unit, item: Word<'_>, word: Word<'_>) -> Result<u32, Invalid> {
             Unit::Weekday => {
                 format!("write a weekday from {min} to {max} or from `sun` to `sat`; 0 and 7 are Sunday")
             }
-            Unit::Minute | Unit::Hour | Unit::Day => format!("write a {} from {min} to {max}", unit.noun()),
+            Unit::Hour => format!("write an hour from {min} to {max}"),
+            Unit::Minute | Unit::Day => format!("write a {} from {min} to {max}", unit.noun()),
         }
     };
     if let Some(number) = number(word.text) {

@@ -1,0 +1,94 @@
+//! Paths with something in them that looks as if it were filled in.
+
+use super::Lint;
+use crate::policy::{
+    Spanned,
+    model::PathTemplate,
+    problem::{Code, Problem},
+    values::placeholder,
+};
+use std::ops::Range;
+
+pub(super) fn lint(lint: &mut Lint<'_>) {
+    let policy = lint.policy;
+    let stores = policy.stores().values().map(|store| &store.path);
+    let targets = policy.targets().values();
+    let targets = targets.flat_map(|target| std::iter::once(target.engine.path()).chain(&target.scratch));
+    for path in stores.chain(targets) {
+        let Some((at, message, help)) = literal(path) else { continue };
+        let place = policy.source().within(path.span, path.value.0.as_written(), at);
+        lint.note(Problem::new(Code::TakenLiterally, message, help).label(place, "taken as it stands"));
+    }
+}
+
+/// Whether a path means something else than it says.
+pub(super) fn is_literal(path: &Spanned<PathTemplate>) -> bool {
+    literal(path).is_some()
+}
+
+/// The first part of a path that is taken literally and hardly meant so.
+fn literal(path: &Spanned<PathTemplate>) -> Option<(Range<usize>, String, String)> {
+    let template = &path.value.0;
+    let written = template.as_written();
+    if written.trim() != written {
+        let at = written.trim_end().len().min(written.len().saturating_sub(1));
+        return Some((
+            at..written.len(),
+            "this path begins or ends with a blank".to_owned(),
+            "remove it".to_owned(),
+        ));
+    }
+    let unfilled = template.literals().find_map(|(start, text)| {
+        let dollar = text.find('$');
+        if let Some(at) =
+            dollar.filter(|at| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+        {
+            let name = text[at + 1..]
+                .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .next()
+                .unwrap_or_default();
+            let at = start + at..start + at + 1 + name.len();
+            return Some((at, format!("`${name}` is not filled in"), format!("write `${{{name}}}`")));
+        }
+        if let Some(at) = dollar.filter(|at| text[at + 1..].starts_with('(')) {
+            let message = "no shell reads this path, so nothing is put in for `$(…)`".to_owned();
+            return Some((
+                start + at..start + at + 2,
+                message,
+                "set a variable, and write `${NAME}`".to_owned(),
+            ));
+        }
+        if let Some((known, at)) = placeholder::known(text).into_iter().next() {
+            let message = format!("`{{{}}}` is filled into commands, not into paths", known.as_str());
+            let help =
+                "write the path out; each target's backups get a folder of their own anyway".to_owned();
+            return Some((start + at.start..start + at.end, message, help));
+        }
+        let percent = text.match_indices('%').find(|(at, _)| {
+            let rest = &text[at + 1..];
+            rest.starts_with(|c: char| c.is_ascii_alphabetic())
+                && !rest[1..].starts_with(|c: char| c.is_ascii_alphanumeric())
+        });
+        percent.map(|(at, _)| {
+            let message = format!("`{}` is not filled in", &text[at..at + 2]);
+            let help = "write the path out; every backup gets a dated folder of its own below it".to_owned();
+            (start + at..start + at + 2, message, help)
+        })
+    });
+    unfilled.or_else(|| foreign(written))
+}
+
+/// A path of another host or system.
+fn foreign(written: &str) -> Option<(Range<usize>, String, String)> {
+    let (before, after) = written.split_once(':')?;
+    if before.contains(['/', '$', '{']) || before.is_empty() {
+        return None;
+    }
+    if before.len() == 1 && after.starts_with(['\\', '/']) {
+        // On Windows this is how an absolute path begins.
+        return None;
+    }
+    let message = format!("this is a file or folder called `{written}`, and not one on the host `{before}`");
+    let help = "mount the other host's folder, and write where it is mounted".to_owned();
+    Some((0..before.len() + 1, message, help))
+}
