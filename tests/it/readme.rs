@@ -3,6 +3,7 @@
 //! In what a block says is printed, `…` stands for what differs from run to run; alone on a line, for any lines.
 
 use crate::checkout::{Home, need, root, text};
+use policy::policy::{Code, Severity};
 use serde_json::Value;
 use std::{collections::BTreeSet, fmt::Write as _, fs};
 
@@ -142,6 +143,18 @@ fn every_key_of_the_language_has_its_row_and_no_row_is_of_another() {
             || ["integrity", "checks", "restore"].contains(&row.as_str())
             || row.contains(|c: char| !c.is_ascii_lowercase() && c != '_');
         assert!(known.contains(row) || is_value, "`{row}` is no key of the language");
+    }
+}
+
+#[test]
+fn every_warning_is_told_of() {
+    let readme = text("README.md");
+    let (_, table) = readme.split_once("| warning | |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let warnings = Code::ALL.iter().filter(|code| code.severity() == Severity::Warning);
+    for code in warnings {
+        let (_, last) = code.as_str().rsplit_once("::").unwrap();
+        assert!(table.contains(&format!("`{last}`")) || table.contains(&format!("`{code}`")), "{code}");
     }
 }
 

@@ -201,9 +201,9 @@ fn no_space_near(kind: &ErrorKind, text: &str, at: usize) -> Option<Problem> {
         let length =
             key.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')).count();
         let value = key[length..].strip_prefix(':').map(str::trim_end);
-        if let Some(value) =
-            value.filter(|value| length > 0 && !value.is_empty() && !value.starts_with([' ', '\t', '/']))
-        {
+        if let Some(value) = value.filter(|value| {
+            length > 0 && !value.is_empty() && !value.starts_with([' ', '\t']) && !value.starts_with("//")
+        }) {
             let name = &key[..length];
             let colon = begins + indented + length;
             let help = format!("write `{name}: {}`", masked(value));
