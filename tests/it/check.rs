@@ -262,6 +262,18 @@ fn a_policy_cut_off_or_damaged_anywhere_is_read_and_drawn() {
 }
 
 #[test]
+fn what_fuzzing_once_found_is_read_and_drawn_safely() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+    let mut replayed = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let drawn = drawn(&loaded("fuzz.yaml", &fs::read(entry.unwrap().path()).unwrap()));
+        assert!(!drawn.contains(|c: char| c.is_control() && c != '\n'), "{drawn:?}");
+        replayed += 1;
+    }
+    assert!(replayed > 0, "no corpus");
+}
+
+#[test]
 fn the_schema_is_known() {
     let text = serde_json::to_string_pretty(&policy_schema()).unwrap();
     with_settings!({ snapshot_path => "snapshots/check", prepend_module_to_snapshot => false, omit_expression => true }, {
