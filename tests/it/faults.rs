@@ -390,3 +390,47 @@ fn the_room_for_a_restore_into_a_database_in_use_counts_its_log_and_its_safety_c
     drop(user);
     sandbox.run(&to).exits(0);
 }
+
+#[test]
+fn what_sqlite_cannot_open_is_not_parted_from_its_log_by_a_failing_disk_or_a_kill() {
+    let sandbox = scene();
+    if !sandbox.can_meddle() {
+        return;
+    }
+    let (main, log) = ("junk".repeat(2048), "log".repeat(64));
+    let read = |name: &str| fs::read_to_string(sandbox.path("app").join(name)).unwrap_or_default();
+    let is_pair = |name: &str| read(name) == main && read(&format!("{name}-wal")) == log;
+    let pairs = || {
+        let names = sandbox.tree("app");
+        names.into_iter().filter(|name| !name.ends_with("-wal") && is_pair(name)).collect::<Vec<_>>()
+    };
+    for (calls, fate) in [(SYNCS, Fate::Fails), (NAMES, Fate::Kills)] {
+        for undo in [false, true] {
+            let arguments: &[&str] = if undo { &UNDO } else { &RESTORE };
+            at_each(&sandbox, calls, fate, arguments, &mut |n, answer| {
+                let Some(answer) = answer else {
+                    afresh_as(&sandbox, &main, &log);
+                    if undo {
+                        sandbox.run(&RESTORE).exits(0);
+                    }
+                    return;
+                };
+                let found = pairs();
+                assert!(!found.is_empty(), "{calls} undo {undo} {n}: {:?}\n{answer}", sandbox.tree("app"));
+                let is_told = |name: &String| name == "app.db" || answer.stderr.contains(name);
+                let is_as_before = undo && live(&sandbox) == "3";
+                let ends = answer.exit == 0 || answer.exit == 137 || is_as_before;
+                assert!(ends || found.iter().any(is_told), "{calls} undo {undo} {n}: {found:?}\n{answer}");
+            });
+        }
+    }
+}
+
+/// Puts these bytes and this log in the place of the live database, and removes everything beside them.
+fn afresh_as(sandbox: &Sandbox, main: &str, log: &str) {
+    for name in sandbox.tree("app").into_iter().filter(|name| name.starts_with("app.db")) {
+        let _ = fs::remove_file(sandbox.path("app").join(name));
+    }
+    sandbox.write("app/app.db", main);
+    sandbox.write("app/app.db-wal", log);
+}
