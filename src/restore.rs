@@ -2,19 +2,23 @@
 //! before everything that replaces it was verified.
 #![expect(clippy::disallowed_methods, reason = "restoring writes to the places that were asked for")]
 
+mod aside;
+
+pub use aside::{aside_name, clear, newest_aside, strays};
+
 use crate::{
     engines::{Engine, EngineError, ExamineRequest, Previous, Swapped},
     evidence::{CheckResult, Evidence, Integrity},
     fault::{Fault, OnPath},
     policy::{model::Target, values::Level},
     run::{Opener, VerifyError, open_side, pour, previous_of, read_back, scratch::Scratch},
-    store::{Stamp, StoreError, Stored, layout::free_stamp},
+    store::{StoreError, Stored},
     watch::{Cancel, Watch},
 };
-use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
+    cell::OnceCell,
     fs,
     path::{Path, PathBuf},
     time::Instant,
@@ -107,7 +111,10 @@ pub enum RestoreError {
         checks: Vec<CheckResult>,
     },
     /// There is not room enough beside the target.
-    #[error("{} has {free} bytes free, the restored content needs {needed}", place.display())]
+    #[error(
+        "{} has {free} bytes free, the restored content needs {needed}{}", place.display(),
+        if *in_use { ", a log and a safety copy included, for the target is in use" } else { "" }
+    )]
     NoRoom {
         /// The folder.
         place: PathBuf,
@@ -115,6 +122,8 @@ pub enum RestoreError {
         free: u64,
         /// Bytes needed.
         needed: u64,
+        /// Whether others have the target open, and less would do without them.
+        in_use: bool,
     },
     /// The swap failed; everything that was swapped before it was swapped back.
     #[error("{}: {source}", to.display())]
@@ -166,8 +175,9 @@ pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, Restore
     let manifest = &order.stored.manifest;
     let parent = order.to.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).on("create the folder", parent)?;
+    clear(order.to)?;
     let holder = Scratch::new(parent)?;
-    room(parent, manifest.original_bytes)?;
+    room(order, parent)?;
     let name = order.to.file_name().unwrap_or_else(|| "restored".as_ref());
     let candidate = holder.path().join(name);
     let stored_error = |error: VerifyError| match error {
@@ -185,6 +195,7 @@ pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, Restore
     })
     .map_err(stored_error)?;
     let mut warnings = told.ok_or_else(|| RestoreError::Stored("it has no files".to_owned()))?;
+    warnings.extend(strays(order.to)?);
     let evidence = match inspect(order, &candidate, &holder, watch) {
         // What nobody demands of it is no reason to keep it from somebody who asked for it by name.
         Err(error) if order.level <= Level::Checksum && !matches!(error, EngineError::Stopped(_)) => {
@@ -236,10 +247,22 @@ fn inspect(
     Ok(Some(evidence).filter(|evidence| evidence.integrity != Integrity::Skipped))
 }
 
-fn room(parent: &Path, needed: u64) -> Result<(), RestoreError> {
+/// The bytes that a restore needs beside its place. Into what others have open the content is written: then there are the
+/// content beside it, the log with which it arrives, and the safety copy of what is live.
+pub fn room_needed(engine: &dyn Engine, to: &Path, bytes: u64) -> u64 {
+    if engine.holders(to).is_empty() {
+        return bytes;
+    }
+    let live = fs::metadata(to).map_or(0, |live| live.len());
+    bytes.saturating_mul(2).saturating_add(live.max(bytes))
+}
+
+fn room(order: &Order<'_>, parent: &Path) -> Result<(), RestoreError> {
+    let bytes = order.stored.manifest.original_bytes;
+    let needed = room_needed(order.engine, order.to, bytes);
     let free = crate::store::free_bytes(parent)?;
     if free < needed {
-        return Err(RestoreError::NoRoom { place: parent.to_owned(), free, needed });
+        return Err(RestoreError::NoRoom { place: parent.to_owned(), free, needed, in_use: needed > bytes });
     }
     Ok(())
 }
@@ -255,6 +278,13 @@ pub fn commit(
         match order.engine.swap(&ready.candidate, order.to, &order.aside, watch) {
             Ok(swapped) => done.push(Done { seconds: ready.begun.elapsed().as_secs_f64(), swapped }),
             Err(source) => {
+                // One that holds the new content all the same goes back with those before it.
+                if let EngineError::Unsettled { aside, .. } = &source
+                    && !done.is_empty()
+                {
+                    let swapped = Swapped::new(aside.clone(), "rename");
+                    done.push(Done { seconds: 0.0, swapped });
+                }
                 let left = swap_back(&orders[..done.len()], &done);
                 return Err(RestoreError::Swap { to: order.to.to_owned(), source, left });
             }
@@ -277,7 +307,7 @@ fn swap_back(orders: &[Order<'_>], done: &[Done]) -> Vec<String> {
         };
         let name = old.file_name().unwrap_or_default().to_string_lossy().replace(".aside-", ".undone-");
         let undone = old.with_file_name(name);
-        match order.engine.put_back(old, order.to, &undone, &unhurried) {
+        match put_back(order.engine, old, order.to, &undone, &unhurried) {
             Ok(back) => {
                 let kept = back.aside.unwrap_or(undone);
                 left.push(format!(
@@ -292,39 +322,27 @@ fn swap_back(orders: &[Order<'_>], done: &[Done]) -> Vec<String> {
     left
 }
 
-/// Where what is at a place is kept: beside it, named after the time, later than every copy that was set aside before.
-pub fn aside_name(place: &Path, now: DateTime<Utc>) -> Result<PathBuf, Fault> {
-    let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let taken = asides(place)?;
-    // A clock that was set back must not make an older copy look like the newest.
-    let newest = taken.iter().map(|(stamp, _)| stamp.time()).max();
-    let time = newest.map_or(now, |newest| newest.max(now));
-    let stamp = free_stamp(time, taken.into_iter().map(|(stamp, _)| stamp));
-    Ok(place.with_file_name(format!("{name}.aside-{stamp}")))
-}
-
-/// The newest set-aside copy of a place, by the time in its name.
-pub fn newest_aside(place: &Path) -> Result<Option<PathBuf>, Fault> {
-    Ok(asides(place)?.into_iter().max().map(|(_, path)| path))
-}
-
-/// The set-aside copies of a place. Side files of a copy (`…-wal`) bear no stamp and are no copies.
-fn asides(place: &Path) -> Result<Vec<(Stamp, PathBuf)>, Fault> {
-    let parent = place.parent().unwrap_or(Path::new("."));
-    let prefix = format!("{}.aside-", place.file_name().unwrap_or_default().to_string_lossy());
-    let entries = match fs::read_dir(parent) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.on("read the folder", parent)?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.on("read the folder", parent)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(stamp) = name.strip_prefix(&prefix).and_then(Stamp::parse) {
-            found.push((stamp, path));
+/// Puts back what was set aside of a place; see [`Engine::put_back`].
+///
+/// # Errors
+/// As of [`Engine::put_back`].
+pub fn put_back(
+    engine: &dyn Engine,
+    old: &Path,
+    live: &Path,
+    aside: &Path,
+    watch: &Watch<'_>,
+) -> Result<Swapped, EngineError> {
+    let made: OnceCell<Scratch> = OnceCell::new();
+    // Only where it is needed: the way back must not fail for want of a folder that it can do without.
+    let spare = || {
+        if let Some(scratch) = made.get() {
+            return Ok(scratch.path().to_owned());
         }
-    }
-    Ok(found)
+        let scratch = Scratch::new(live.parent().unwrap_or(Path::new(".")))?;
+        Ok(made.get_or_init(|| scratch).path().to_owned())
+    };
+    engine.put_back(old, live, aside, &spare, watch)
 }
 
 /// Reads a backup back and examines it without restoring it anywhere that lasts: what `verify` does.

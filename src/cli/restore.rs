@@ -118,7 +118,7 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
         return show::steps(session, &orders);
     }
     for choice in &choices {
-        confirm(args, &choice.to, choice.target.name.as_str(), choice.is_live)?;
+        confirm(args, &*choice.engine, &choice.to, choice.target.name.as_str(), choice.is_live)?;
     }
     execute::execute(session, &shelf, &choices, &orders)
 }
@@ -242,13 +242,18 @@ fn refuse_what_holds_backups(shelf: &Shelf<'_>, to: &Path, engine: &dyn Engine) 
 }
 
 /// Over something that is there, the target's name is asked for, or `--yes`.
-fn confirm(args: &Restore, to: &Path, name: &str, is_live: bool) -> Result<(), CliError> {
-    let is_there = fs::symlink_metadata(to).is_ok();
-    if args.yes || !is_there {
-        return Ok(());
-    }
+fn confirm(
+    args: &Restore,
+    engine: &dyn Engine,
+    to: &Path,
+    name: &str,
+    is_live: bool,
+) -> Result<(), CliError> {
+    // A log without its database may hold commits that are nowhere else.
+    let there = if fs::symlink_metadata(to).is_ok() { vec![to.to_owned()] } else { engine.remains(to) };
+    let Some(there) = there.first().filter(|_| !args.yes) else { return Ok(()) };
     let refused = |why: &str| {
-        Err(CliError::refused(format!("{} is there: {why}", to.display()))
+        Err(CliError::refused(format!("{} is there: {why}", there.display()))
             .help("with `--yes` it is set aside and replaced"))
     };
     if !is_live {

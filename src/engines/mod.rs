@@ -80,13 +80,19 @@ pub trait Engine {
     ) -> Result<Evidence, EngineError>;
 
     /// The processes that have the live target open, as far as this host tells; empty when none or when it cannot tell.
+    /// What was deleted may still be open.
     fn holders(&self, live: &Path) -> Vec<Holder>;
+
+    /// What lies beside a place where nothing is and belonged to what was there, such as a log with its last commits.
+    fn remains(&self, _live: &Path) -> Vec<PathBuf> {
+        Vec::new()
+    }
 
     /// Puts `candidate` (verified, beside `live`, on the same filesystem) in the place of `live`, and keeps what was
     /// there at `aside`. At every instant `live` is wholly the old or wholly the new content, also after a kill.
     ///
     /// # Errors
-    /// On any error `live` holds the old content as before.
+    /// On any error `live` holds the old content as before; only [`EngineError::Unsettled`] says that it does not.
     fn swap(
         &self,
         candidate: &Path,
@@ -95,16 +101,17 @@ pub trait Engine {
         watch: &Watch<'_>,
     ) -> Result<Swapped, EngineError>;
 
-    /// Puts back what [`Engine::swap`] set aside, byte for byte with its side files, whatever it is: also what this engine
-    /// cannot open, since that may be what somebody else can still mend.
+    /// Puts back what [`Engine::swap`] set aside, whatever it is: byte for byte with its side files also what this engine
+    /// cannot open, since that may be what somebody else can still mend. What is back at its place is no longer at `old`.
     ///
     /// # Errors
-    /// As of [`Engine::swap`].
+    /// As of [`Engine::swap`]; what was set aside then still is.
     fn put_back(
         &self,
         old: &Path,
         live: &Path,
         aside: &Path,
+        _spare: &Spare<'_>,
         watch: &Watch<'_>,
     ) -> Result<Swapped, EngineError> {
         self.swap(old, live, aside, watch)
@@ -126,6 +133,9 @@ pub trait Engine {
         tables: Option<&Tables>,
     ) -> Result<BTreeMap<String, TableFact>, EngineError>;
 }
+
+/// Makes a private folder beside the live place, on its first call, for copies that a kill must not leave for ever.
+pub type Spare<'a> = dyn Fn() -> Result<PathBuf, Fault> + 'a;
 
 /// What was seen of a source without changing anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,6 +251,37 @@ pub struct Swapped {
     pub aside: Option<PathBuf>,
     /// `rename`, or `backup-api` into a database that others have open.
     pub method: &'static str,
+    /// What must be told about it.
+    pub warnings: Vec<String>,
+}
+
+impl Swapped {
+    pub(crate) const fn new(aside: Option<PathBuf>, method: &'static str) -> Self {
+        Self { aside, method, warnings: Vec::new() }
+    }
+}
+
+/// What a place holds after a swap that failed too late to be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// The new content, whole.
+    New,
+    /// The old content or the new, whole: only whoever opens it next finds out.
+    Either,
+}
+
+impl std::fmt::Display for Holds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::New => "holds the new content",
+            Self::Either => "holds either the old or the new content",
+        })
+    }
+}
+
+/// Where the old content is, as the end of a sentence.
+fn kept(aside: Option<&Path>) -> String {
+    aside.map(|aside| format!(", and what was there is kept as {}", aside.display())).unwrap_or_default()
 }
 
 /// Why an engine could not do what was asked.
@@ -285,6 +326,28 @@ pub enum EngineError {
         path: PathBuf,
         /// Who holds it, as far as the host tells.
         holders: Vec<Holder>,
+    },
+    /// Other processes have what is to be replaced open, and it cannot be written under them.
+    #[error("{} is open in {}, and {why}", path.display(), named(holders))]
+    InUse {
+        /// The place.
+        path: PathBuf,
+        /// Who has it open, as far as the host tells.
+        holders: Vec<Holder>,
+        /// What stands in the way.
+        why: &'static str,
+    },
+    /// It failed when the place was written already, and that could not be taken back.
+    #[error("{source}; {} {holds}{}", place.display(), kept(aside.as_deref()))]
+    Unsettled {
+        /// The place.
+        place: PathBuf,
+        /// What it holds now.
+        holds: Holds,
+        /// Where the old content is; `None` when there was none.
+        aside: Option<PathBuf>,
+        /// What failed.
+        source: Box<Self>,
     },
     /// The engine's library refused.
     #[error("cannot {verb} {}: {message}", path.display())]

@@ -111,6 +111,21 @@ pub(crate) fn rename_new_portably(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether two names are known to be one file's; links are not followed. Where the system does not number files, never.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
+    let (one, other) = (fs::symlink_metadata(one)?, fs::symlink_metadata(other)?);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (one, other);
+        Ok(false)
+    }
+}
+
 /// Whether a folder is the root of a mounted filesystem, bind mounts included.
 pub(crate) fn is_mount_point(path: &Path) -> io::Result<bool> {
     let path = fs::canonicalize(path)?;

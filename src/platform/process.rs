@@ -31,28 +31,37 @@ pub(crate) fn end_group(child: &mut Child, kill: bool) {
     }
 }
 
-/// The processes other than this one that have one of the files open: id and name, in order of their ids.
+/// The processes other than this one that have one of the files open: id and name, in order of their ids. A path where
+/// nothing is stands for a file that was deleted there.
 ///
 /// On Linux this reads `/proc/*/fd`, which shows the processes of other users to root alone; elsewhere it cannot tell.
 /// It looks at files without opening them: to open and close a database's file here would drop its locks.
 #[cfg(target_os = "linux")]
 pub(crate) fn that_hold(files: &[PathBuf]) -> Vec<(u32, String)> {
-    use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, path::Path};
+    use std::{collections::BTreeSet, fs, io::ErrorKind, os::unix::fs::MetadataExt, path::Path};
     // Device and inode; following the links below `/proc/*/fd` opens nothing.
     let identity = |path: &Path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
     let entries =
         |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let wanted: BTreeSet<(u64, u64)> = files.iter().filter_map(|path| identity(path)).collect();
-    if wanted.is_empty() {
-        return Vec::new();
-    }
+    // What such a link says once the file has no name any more (proc_pid_fd(5)).
+    let gone: BTreeSet<PathBuf> = files
+        .iter()
+        .filter(|path| fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound))
+        .map(|path| {
+            let mut text = path.clone().into_os_string();
+            text.push(" (deleted)");
+            PathBuf::from(text)
+        })
+        .collect();
+    let is_wanted = |fd: &Path| {
+        identity(fd).is_some_and(|id| wanted.contains(&id))
+            || fs::read_link(fd).is_ok_and(|leads_to| gone.contains(&leads_to))
+    };
     let own = std::process::id();
     let mut holders: Vec<(u32, String)> = entries(Path::new("/proc"))
         .filter_map(|process| Some((process.file_name()?.to_str()?.parse::<u32>().ok()?, process)))
-        .filter(|(pid, process)| {
-            *pid != own
-                && entries(&process.join("fd")).any(|fd| identity(&fd).is_some_and(|id| wanted.contains(&id)))
-        })
+        .filter(|(pid, process)| *pid != own && entries(&process.join("fd")).any(|fd| is_wanted(&fd)))
         .map(|(pid, process)| {
             let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
             (pid, name.trim_end().to_owned())

@@ -2,12 +2,8 @@
 
 #![cfg(unix)]
 
-use crate::support::{
-    Answer, Sandbox,
-    simple::{SERIES, simple},
-    skip, until,
-};
-use std::{fs, path::Path};
+use crate::support::{Sandbox, simple::SERIES, until};
+use std::fs;
 
 const SLOW: &str = "\
 version: 1
@@ -113,29 +109,18 @@ fn the_timeout_ends_a_capture() {
     assert_eq!(sandbox.read("notes"), "job after\njob after\n");
 }
 
-/// Runs the program under strace, which kills it at the n-th call of a kind.
-fn killed_at(sandbox: &Sandbox, strace: &Path, call: &str, n: usize) -> Answer {
-    let inject = format!("inject={call}:signal=SIGKILL:when={n}");
-    let trace = format!("trace={call}");
-    let log = sandbox.root().join("strace").to_str().unwrap().to_owned();
-    let program = env!("CARGO_BIN_EXE_policy");
-    let arguments = ["-f", "-qq", "-o", &log, "-e", &trace, "-e", &inject, program, "run"];
-    sandbox.finish(sandbox.prepare(strace, &arguments))
-}
-
+#[cfg(target_os = "linux")]
 #[test]
 fn a_kill_at_any_step_that_changes_the_disk_costs_that_run_alone() {
-    let strace = Path::new("/usr/bin/strace");
-    if !strace.exists() {
-        return skip("no strace: kills at chosen system calls are not tried");
-    }
-    let probe = simple();
-    let answer = killed_at(&probe, strace, "fsync", 60_000);
-    if answer.exit != 0 {
-        return skip(&format!("strace cannot trace here: {answer}"));
+    use crate::support::{
+        faults::{Fate, SYNCS},
+        simple::simple,
+    };
+    if !simple().can_meddle() {
+        return;
     }
     let mut kills = 0;
-    for call in ["mkdir", "fsync,fdatasync", "rename,renameat,renameat2", "unlink,unlinkat,rmdir"] {
+    for call in ["mkdir", SYNCS, "rename,renameat,renameat2", "unlink,unlinkat,rmdir"] {
         // One sandbox a kind: what one kill leaves is what the next run meets. Retention prunes in each run.
         let sandbox = simple();
         sandbox.run(&["run"]).exits(0);
@@ -143,11 +128,9 @@ fn a_kill_at_any_step_that_changes_the_disk_costs_that_run_alone() {
         loop {
             let before = sandbox.backups(SERIES);
             let newest = before.last().unwrap().clone();
-            let answer = killed_at(&sandbox, strace, call, n);
-            if answer.exit == 0 {
+            if sandbox.meddled(call, Fate::Kills, n, &["run"]).is_none() {
                 break;
             }
-            assert_eq!(answer.exit, 128 + 9, "{call} {n}: {answer}");
             kills += 1;
             // Pruning may have begun; the newest one is never what it takes.
             recovers(&sandbox, &[newest]);

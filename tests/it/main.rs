@@ -16,6 +16,8 @@ mod crash;
 mod delete;
 #[cfg(unix)]
 mod examples;
+#[cfg(target_os = "linux")]
+mod faults;
 mod history;
 mod hooks;
 mod list;

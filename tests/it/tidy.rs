@@ -23,11 +23,13 @@ const EFFECTS: &str = "
     src/cli/schema.rs
     src/cli/session.rs
     src/engines/place.rs
+    src/engines/sqlite/alone.rs
     src/engines/sqlite/capture.rs
     src/engines/sqlite/files.rs
     src/engines/sqlite/mod.rs
     src/engines/sqlite/open.rs
     src/engines/sqlite/pages.rs
+    src/engines/sqlite/put_back.rs
     src/engines/sqlite/restore.rs
     src/engines/sqlite/swap.rs
     src/engines/sqlite/write_over.rs
@@ -38,6 +40,7 @@ const EFFECTS: &str = "
     src/platform/folder/portable.rs
     src/platform/process.rs
     src/restore.rs
+    src/restore/aside.rs
     src/run/capture.rs
     src/run/exec.rs
     src/run/hooks.rs

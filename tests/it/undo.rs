@@ -93,7 +93,11 @@ fn what_is_no_sound_database_is_not_put_under_those_who_have_the_target_open() {
     assert_eq!(rows(), 3);
     let before = sandbox.tree("app");
     let named = format!("({})", std::process::id());
-    sandbox.run(&["restore", "--undo", "trading", "--yes"]).exits(5).says(&named).says("stop it");
+    sandbox
+        .run(&["restore", "--undo", "trading", "--yes"])
+        .exits(5)
+        .says(&named)
+        .says("stop what has it open, then undo again");
     assert_eq!((rows(), sandbox.tree("app")), (3, before));
 }
 

@@ -81,9 +81,9 @@ fn prepare_and_commit(
     }
     let shown: Vec<_> =
         prepared.iter().map(|ready| (ready.level, ready.checks.clone(), ready.warnings.clone())).collect();
-    let done = restore::commit(orders, prepared, watch).map_err(|error| swap_error(&error))?;
+    let done = restore::commit(orders, prepared, watch).map_err(|error| swap_error(error, "restore"))?;
     let restored =
-        orders.iter().zip(shown).zip(done).map(|((order, (level, checks, warnings)), done)| Restored {
+        orders.iter().zip(shown).zip(done).map(|((order, (level, checks, mut warnings)), done)| Restored {
             target: order.target.name.to_string(),
             backup: order.stored.id.to_string(),
             to: order.to.display().to_string(),
@@ -91,7 +91,10 @@ fn prepare_and_commit(
             level,
             passed: true,
             checks,
-            warnings,
+            warnings: {
+                warnings.extend(done.swapped.warnings);
+                warnings
+            },
             set_aside: done.swapped.aside.map(|aside| aside.display().to_string()),
         });
     Ok(restored.collect())
@@ -119,27 +122,32 @@ fn restore_error(shelf: &Shelf<'_>, order: &Order<'_>, error: RestoreError) -> C
         RestoreError::Unproven { .. } => CliError::unproven(format!("{id}: {error}; {untouched}"))
             .help("choose an earlier backup: `policy list`"),
         RestoreError::Engine(EngineError::Stopped(_)) => CliError::interrupted(),
-        RestoreError::NoRoom { .. } => CliError::failed(format!("{error}; {untouched}"))
-            .help("free some there, or restore to another place with `--to`"),
+        RestoreError::NoRoom { in_use, .. } => {
+            let help = "free some there, or restore to another place with `--to`";
+            let less = if in_use { "stop what has it open, then a third of that is enough; " } else { "" };
+            CliError::failed(format!("{error}; {untouched}")).help(format!("{less}{help}"))
+        }
         other => CliError::failed(format!("{other}; {untouched}")),
     }
 }
 
-pub(super) fn swap_error(error: &RestoreError) -> CliError {
-    let RestoreError::Swap { source, left, .. } = error else {
-        return CliError::failed(error.to_string());
-    };
+/// Words the error of a swap; `verb` is what is to be done again, `restore` or `undo`.
+pub(super) fn swap_error(error: RestoreError, verb: &str) -> CliError {
     let mut message = error.to_string();
+    let RestoreError::Swap { source, left, .. } = error else { return CliError::failed(message) };
     for left in left {
         message.push_str("; ");
-        message.push_str(left);
+        message.push_str(&left);
     }
     match source {
         EngineError::Stopped(_) => CliError { message, ..CliError::interrupted() },
-        EngineError::Busy { .. } => {
-            CliError::refused(message).help("stop what has it open, then restore again")
+        EngineError::Busy { .. } | EngineError::InUse { .. } => {
+            CliError::refused(message).help(format!("stop what has it open, then {verb} again"))
         }
-        EngineError::Refused(_) | EngineError::Obstacle(_) => CliError::refused(message),
+        EngineError::Refused(_) => CliError::refused(message),
+        EngineError::Obstacle(obstacle) => CliError { message, ..CliError::from(obstacle) },
+        EngineError::Unsettled { aside: Some(_), .. } => CliError::failed(message)
+            .help("look at what it holds before it is used; `policy restore --undo` puts back what is kept"),
         _ => CliError::failed(message),
     }
 }
@@ -194,5 +202,50 @@ fn record(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>, result: &Re
     let rack = &shelf.stores[choice.copy.rack];
     if let Err(error) = rack.store.record(&choice.copy.stored.id.series, &record) {
         output::warn(&format!("the restore could not be recorded: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        engines::{Holds, place::Obstacle},
+        fault::Fault,
+    };
+
+    fn error(source: EngineError) -> CliError {
+        swap_error(RestoreError::Swap { to: "/app.db".into(), source, left: Vec::new() }, "undo")
+    }
+
+    #[test]
+    fn an_obstacle_is_the_same_error_before_a_restore_and_at_its_swap() {
+        let denied = || Fault {
+            verb: "write to",
+            path: "/".into(),
+            source: std::io::ErrorKind::PermissionDenied.into(),
+        };
+        let obstacles: [fn(Fault) -> Obstacle; 4] = [
+            Obstacle::Unwritable,
+            Obstacle::Fault,
+            |_| Obstacle::NoFolder { path: "/a".into() },
+            |_| Obstacle::MountPoint { place: "/a".into() },
+        ];
+        for obstacle in obstacles {
+            let (before, at_swap) = (CliError::from(obstacle(denied())), error(obstacle(denied()).into()));
+            assert_eq!((before.exit, before.code, before.help), (at_swap.exit, at_swap.code, at_swap.help));
+        }
+    }
+
+    #[test]
+    fn what_came_too_late_says_what_is_live_and_where_the_old_is() {
+        let source = Box::new(EngineError::Refused("it failed".to_owned()));
+        let (place, aside) = ("/app.db".into(), Some("/app.db.aside-1".into()));
+        let late = error(EngineError::Unsettled { place, holds: Holds::Either, aside, source });
+        assert_eq!(late.exit, 1);
+        for part in ["it failed; /app.db holds either the old or the new content", "kept as /app.db.aside-1"]
+        {
+            assert!(late.message.contains(part), "{late:?}");
+        }
+        assert!(late.help.unwrap().contains("restore --undo"));
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     restore::{self, Order},
     store,
 };
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs};
 
 pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
     let now = session.host.now();
@@ -72,12 +72,16 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
         let name = output::printable(&holder.name);
         row("in use", paint(WARNING, format!("process {} ({name}) has it open", holder.pid)));
     }
-    row("room", room(&choice.to, stored.manifest.original_bytes));
+    row("room", room(choice, stored.manifest.original_bytes));
     let is_there = fs::symlink_metadata(&choice.to).is_ok();
     row(
         "there now",
         if is_there { format!("kept as {}", choice.aside.display()) } else { paint(DIM, "nothing") },
     );
+    for left in choice.engine.remains(&choice.to) {
+        let text = format!("{}, left by a database that is gone, is set aside", left.display());
+        row("left", paint(WARNING, text));
+    }
     output::tell(&paint(BOLD, format!("restore {} to {}", choice.target.name.value, choice.to.display())));
     output::tell(output::table(&rows).trim_end());
     if is_there {
@@ -85,8 +89,9 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
     }
 }
 
-fn room(to: &Path, needed: u64) -> String {
-    let needed = Size::from_bytes(needed);
+fn room(choice: &Choice<'_>, bytes: u64) -> String {
+    let to = &choice.to;
+    let needed = Size::from_bytes(restore::room_needed(&*choice.engine, to, bytes));
     // A new place may lie in folders that do not exist yet.
     let free = to.ancestors().skip(1).find(|folder| folder.is_dir()).map(store::free_bytes);
     match free {

@@ -9,7 +9,6 @@ use crate::{
     engines::place,
     policy::{Policy, model::Target, values::Level},
     restore::{self, RestoreError},
-    run::scratch,
     watch::{Cancel, Watch},
 };
 use std::fs;
@@ -51,7 +50,8 @@ pub(super) fn undo(
     let (never, nobody) = (Cancel::default(), |_| ());
     let flaw = source.engine.flaw(&old, &Watch::new(&never, None, &nobody));
     let flaw = flaw.map_err(|error| CliError::failed(error.to_string()))?;
-    let warnings: Vec<_> = flaw.into_iter().map(|flaw| format!("{} {flaw}", old.display())).collect();
+    let mut warnings: Vec<_> = flaw.into_iter().map(|flaw| format!("{} {flaw}", old.display())).collect();
+    warnings.extend(restore::strays(live)?);
     for warning in &warnings {
         output::warn(&output::printable(warning));
     }
@@ -65,23 +65,25 @@ pub(super) fn undo(
         output::tell("nothing was changed");
         return Ok(0);
     }
-    super::confirm(args, live, target.name.as_str(), true)?;
+    super::confirm(args, &*source.engine, live, target.name.as_str(), true)?;
     let cancel = signals::watch()?;
     let watch = Watch::new(&cancel, None, &|_| ());
     let _lock = execute::lock_place(session, live)?;
-    if let Some(folder) = live.parent() {
-        // What a killed restore left beside it.
-        scratch::sweep(folder);
-    }
+    restore::clear(live)?;
     let begun = std::time::Instant::now();
     let details = serde_json::json!({
         "undo": target.name.to_string(), "from": old.display().to_string(), "to": live.display().to_string(),
     });
     let history = Line::begin(session, "restore", policy.name().as_str(), policy.digest(), details);
-    let swapped = source.engine.put_back(&old, live, &aside, &watch).map_err(|source| {
-        execute::swap_error(&RestoreError::Swap { to: live.clone(), source, left: Vec::new() })
+    let swapped = restore::put_back(&*source.engine, &old, live, &aside, &watch).map_err(|source| {
+        execute::swap_error(RestoreError::Swap { to: live.clone(), source, left: Vec::new() }, "undo")
     });
     history.end(session, swapped.as_ref().err());
+    let swapped = swapped?;
+    for warning in &swapped.warnings {
+        output::warn(&output::printable(warning));
+    }
+    warnings.extend(swapped.warnings);
     let result = Restored {
         target: target.name.to_string(),
         backup: String::new(),
@@ -91,7 +93,7 @@ pub(super) fn undo(
         passed: true,
         checks: Vec::new(),
         warnings,
-        set_aside: swapped?.aside.map(|aside| aside.display().to_string()),
+        set_aside: swapped.aside.map(|aside| aside.display().to_string()),
     };
     if session.global.json {
         return output::print_json(&[result]);

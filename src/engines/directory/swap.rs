@@ -22,8 +22,8 @@ use super::{
     selection::Selection,
 };
 use crate::{
-    engines::{EngineError, Swapped, place},
-    fault::OnPath,
+    engines::{EngineError, Holds, Swapped, place},
+    fault::{Fault, OnPath},
     platform::{
         files::rename_new,
         folder::{Folder, exchange, settle},
@@ -49,8 +49,14 @@ pub(super) fn swap(
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             rename_new(candidate, live).on("rename the restored folder to", live)?;
-            folder.sync().on("sync", parent)?;
-            return Ok(Swapped { aside: None, method: "rename" });
+            let Err(fault) = folder.sync().on("sync", parent) else {
+                return Ok(Swapped::new(None, "rename"));
+            };
+            // Nothing was there, so nothing is lost on the way back.
+            return Err(match rename_new(live, candidate) {
+                Ok(()) => fault.into(),
+                Err(_) => unsettled(fault, live, None),
+            });
         }
         Err(error) => return Err(fault("look at", live, error)),
     };
@@ -86,14 +92,27 @@ pub(super) fn swap(
     let synced = folder.sync().on("sync", parent).and_then(|()| aside_folder.sync().on("sync", aside_parent));
     if let Err(error) = synced {
         // What the disk holds is unknown, but both states of it are whole; an error promises that the old one is live.
-        if matches!(exchange(aside, live), Ok(true)) {
-            let _ = rename_new(aside, candidate);
-        }
-        return Err(error.into());
+        return Err(match exchange(aside, live) {
+            Ok(true) => {
+                let _ = rename_new(aside, candidate);
+                error.into()
+            }
+            _ => unsettled(error, live, Some(aside)),
+        });
     }
     // The swap is done and durable; a latecomer that cannot be carried is still in the folder set aside.
     let _ = Carrying::run(selection, aside, live, Conflict::NewWins, watch);
-    Ok(Swapped { aside: Some(aside.to_owned()), method: "rename" })
+    Ok(Swapped::new(Some(aside.to_owned()), "rename"))
+}
+
+/// The restored folder is in its place, and it is not known to be durable.
+fn unsettled(fault: Fault, live: &Path, aside: Option<&Path>) -> EngineError {
+    EngineError::Unsettled {
+        place: live.to_owned(),
+        holds: Holds::New,
+        aside: aside.map(Path::to_owned),
+        source: Box::new(fault.into()),
+    }
 }
 
 /// The way without an exchange: `live` is absent between the two renames.

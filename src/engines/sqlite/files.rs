@@ -80,22 +80,31 @@ pub(super) fn stream(
     }
 }
 
-/// Refuses a place where SQLite would replay a left-over log or journal into what is put there: the restored database
-/// would silently show other data, and `integrity_check` would find nothing wrong.
+/// The logs and journals beside a place that SQLite would replay into what is put there: the restored database would
+/// silently show other data, and `integrity_check` would find nothing wrong.
 ///
 /// A left-over index of a log (`-shm`) is none of them: without a log the first to open the database makes it anew.
-pub(super) fn refuse_left_overs(place: &Path) -> Result<(), EngineError> {
+pub(super) fn left_overs(place: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let mut found = Vec::new();
     for suffix in SIDE_FILES.into_iter().filter(|suffix| *suffix != "-shm") {
         let side = beside(place, suffix);
         if length(&side)?.is_some_and(|length| length > 0) {
-            return Err(EngineError::Refused(format!(
-                "{} belongs to another database and would be replayed into {}: move it away",
-                side.display(),
-                place.display()
-            )));
+            found.push(side);
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Refuses a place beside which something would be replayed; see [`left_overs`].
+pub(super) fn refuse_left_overs(place: &Path) -> Result<(), EngineError> {
+    match left_overs(place)?.first() {
+        None => Ok(()),
+        Some(side) => Err(EngineError::Refused(format!(
+            "{} belongs to another database and would be replayed into {}: move it away",
+            side.display(),
+            place.display()
+        ))),
+    }
 }
 
 /// The file itself behind links: SQLite keeps its side files beside that one.

@@ -5,6 +5,7 @@
 //! may lack `sqlite_dbpage` (a compile-time option), and a database in rollback-journal mode keeps its writers waiting
 //! while it is read: then a copy is made first. Restores go into the live place in one of two ways, see `swap`.
 
+mod alone;
 mod capture;
 mod checks;
 mod files;
@@ -22,7 +23,7 @@ mod tests;
 mod write_over;
 
 use super::{
-    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, SourceFacts,
+    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, SourceFacts, Spare,
     StoredContent, Swapped, place::Shape,
 };
 use crate::{
@@ -37,6 +38,7 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
+use swap::Places;
 
 /// One SQLite database file.
 ///
@@ -132,6 +134,13 @@ impl Engine for Sqlite {
         holders::holders(live)
     }
 
+    fn remains(&self, live: &Path) -> Vec<PathBuf> {
+        match files::is_there(live) {
+            Ok(false) => files::left_overs(live).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
     fn swap(
         &self,
         candidate: &Path,
@@ -139,7 +148,10 @@ impl Engine for Sqlite {
         aside: &Path,
         watch: &Watch<'_>,
     ) -> Result<Swapped, EngineError> {
-        swap::swap(self, candidate, live, aside, watch)
+        // In a restore the candidate lies in a folder which the next one clears, should this one be killed.
+        let folder = candidate.parent().unwrap_or_else(|| Path::new(".")).to_owned();
+        let spare = || Ok(folder.clone());
+        swap::swap(self, Places { candidate, live, aside, spare: &spare }, watch)
     }
 
     fn put_back(
@@ -147,9 +159,10 @@ impl Engine for Sqlite {
         old: &Path,
         live: &Path,
         aside: &Path,
+        spare: &Spare<'_>,
         watch: &Watch<'_>,
     ) -> Result<Swapped, EngineError> {
-        put_back::put_back(self, old, live, aside, watch)
+        put_back::put_back(self, Places { candidate: old, live, aside, spare }, watch)
     }
 
     fn flaw(&self, old: &Path, watch: &Watch<'_>) -> Result<Option<String>, EngineError> {

@@ -15,34 +15,53 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::{
-    super::{EngineError, Swapped, place},
+    super::{EngineError, Holds, Spare, Swapped, place},
     Sqlite,
+    alone::{Locked, back_to_log, leave_log, lock, remove_inert_side_files, take_up_log},
     files::{
-        Temporary, is_there, keep_owner, link_or_copy, refuse_left_overs, rename_new, resolved, sync,
-        sync_folder_of,
+        Temporary, is_there, keep_owner, left_overs, link_or_copy, refuse_left_overs, rename_new, resolved,
+        sync, sync_folder_of,
     },
     holders::holders,
-    open::{self, Database, Header, SIDE_FILES, beside, length, patiently},
+    open::{Database, Header, SIDE_FILES, beside},
     pages,
     write_over::write_over,
 };
-use crate::{
-    fault::OnPath,
-    watch::{Cancel, Watch},
+use crate::{fault::OnPath, watch::Watch};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
 };
-use std::{fs, io, path::Path, time::Duration};
 
-/// How long the lock is waited for before others are taken to stay.
-pub(super) const WAIT_TO_LOCK: Duration = Duration::from_secs(2);
+/// Where a swap works.
+#[derive(Clone, Copy)]
+pub(super) struct Places<'a> {
+    /// What is put in the place: in a restore a copy of the backup, in an undo what may be the only copy there is.
+    pub(super) candidate: &'a Path,
+    /// The place.
+    pub(super) live: &'a Path,
+    /// Where what is there is kept.
+    pub(super) aside: &'a Path,
+    /// Makes a folder for copies on their way.
+    pub(super) spare: &'a Spare<'a>,
+}
+
+impl Places<'_> {
+    /// The end of a swap that set the old content aside.
+    pub(super) fn done(&self, method: &'static str) -> Swapped {
+        Swapped::new(Some(self.aside.to_owned()), method)
+    }
+
+    /// The error of a swap that failed after `live` was written, with the old content at `aside`.
+    pub(super) fn unsettled(&self, holds: Holds, source: impl Into<EngineError>) -> EngineError {
+        let (place, aside) = (self.live.to_owned(), Some(self.aside.to_owned()));
+        EngineError::Unsettled { place, holds, aside, source: Box::new(source.into()) }
+    }
+}
 
 /// Swaps; see the module and [`super::Engine::swap`].
-pub(super) fn swap(
-    engine: &Sqlite,
-    candidate: &Path,
-    live: &Path,
-    aside: &Path,
-    watch: &Watch<'_>,
-) -> Result<Swapped, EngineError> {
+pub(super) fn swap(engine: &Sqlite, places: Places<'_>, watch: &Watch<'_>) -> Result<Swapped, EngineError> {
+    let Places { candidate, live, aside, .. } = places;
     if Header::read(candidate)?.is_none() {
         return Err(EngineError::Refused(format!("{} is still open in this process", candidate.display())));
     }
@@ -51,18 +70,19 @@ pub(super) fn swap(
     must_be_free(aside)?;
     place::check(live, place::Shape::File)?;
     if !is_there(live)? {
-        return place_where_nothing_is(candidate, live, aside);
+        return place_where_nothing_is(places);
     }
     // Through links, as SQLite goes: its side files lie beside the file itself.
     let live = &resolved(live)?;
+    let places = Places { live, ..places };
     let users = holders(live);
     if !users.is_empty() {
-        return write_over(engine, candidate, live, aside, &users, watch);
+        return write_over(engine, places, &users, watch);
     }
     match lock(live, watch)? {
-        Locked::Ours(database) => replace(engine, candidate, live, aside, database, watch),
-        Locked::Held => write_over(engine, candidate, live, aside, &holders(live), watch),
-        Locked::Unopenable => replace_unopenable(candidate, live, aside),
+        Locked::Ours(database) => replace(engine, places, database, watch),
+        Locked::Held => write_over(engine, places, &holders(live), watch),
+        Locked::Unopenable => replace_unopenable(places),
     }
 }
 
@@ -80,69 +100,46 @@ pub(super) fn must_be_free(aside: &Path) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Nothing is at the place: a plain rename that replaces nothing.
-pub(super) fn place_where_nothing_is(
-    candidate: &Path,
-    live: &Path,
-    aside: &Path,
-) -> Result<Swapped, EngineError> {
-    // First what an earlier database left there: a kill in between leaves the place empty as before.
-    for suffix in SIDE_FILES {
-        let stale = beside(live, suffix);
-        if is_there(&stale)? {
-            rename_new(&stale, &beside(aside, suffix))?;
+/// Nothing is at the place: a plain rename that replaces nothing, after what an earlier database left there was moved.
+pub(super) fn place_where_nothing_is(places: Places<'_>) -> Result<Swapped, EngineError> {
+    let Places { candidate, live, aside, .. } = places;
+    let holders = holders(live);
+    if !holders.is_empty() {
+        let why = "it was deleted there: what they still write would be lost";
+        return Err(EngineError::InUse { path: live.to_owned(), holders, why });
+    }
+    let told = left_overs(live)?;
+    let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let outcome = (|| -> Result<(), EngineError> {
+        // The side files first: a kill in between leaves the place empty as before.
+        for suffix in SIDE_FILES {
+            let (stale, kept) = (beside(live, suffix), beside(aside, suffix));
+            if is_there(&stale)? {
+                rename_new(&stale, &kept)?;
+                moved.push((stale, kept));
+            }
         }
+        sync_folder_of(live)?;
+        rename_new(candidate, live)?;
+        Ok(sync_folder_of(live)?)
+    })();
+    if let Err(error) = outcome {
+        // Nothing was there, so nothing is lost on the way back; unless somebody writes to the new one already.
+        let is_placed = is_there(live)? && !is_there(candidate)?;
+        if is_placed && (refuse_left_overs(live).is_err() || rename_new(live, candidate).is_err()) {
+            let (place, source) = (live.to_owned(), Box::new(error));
+            return Err(EngineError::Unsettled { place, holds: Holds::New, aside: None, source });
+        }
+        for (stale, kept) in &moved {
+            drop(rename_new(kept, stale));
+        }
+        return Err(error);
     }
-    sync_folder_of(live)?;
-    rename_new(candidate, live)?;
-    sync_folder_of(live)?;
-    Ok(Swapped { aside: None, method: "rename" })
-}
-
-/// What came of asking for the database alone.
-pub(super) enum Locked {
-    /// It is ours: one file without a log, and nobody else can read or write it while this lives.
-    Ours(Database),
-    /// Others have it open.
-    Held,
-    /// SQLite cannot open it.
-    Unopenable,
-}
-
-/// Takes the database for this process alone, and folds its log into it.
-pub(super) fn lock(live: &Path, watch: &Watch<'_>) -> Result<Locked, EngineError> {
-    // SQLite deletes the log of an empty file without a look at it: an emptied database is one it cannot open.
-    if length(live)? == Some(0) {
-        return Ok(Locked::Unopenable);
-    }
-    // First in the ordinary way, so that a hot journal is rolled back and deleted as its format asks for.
-    let recovered = patiently(WAIT_TO_LOCK, watch, || {
-        let database = Database::writing(live)?;
-        database.begin()?;
-        database.connection.execute_batch("ROLLBACK")
-    })?;
-    let taken = match recovered {
-        Err(error) => Err(error),
-        // In write-ahead mode, locking exclusively before the first read takes the one lock that every connection
-        // shares, and needs no `-shm` (sqlite.org/wal.html, "use of WAL without shared memory").
-        Ok(()) => patiently(WAIT_TO_LOCK, watch, || {
-            let database = Database::writing(live)?;
-            database.connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")?;
-            let busy: i64 =
-                database.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-            Ok((database, busy == 0))
-        })?,
+    let tell = |(stale, kept): &(PathBuf, PathBuf)| {
+        format!("{}, left by a database that is gone, is kept as {}", stale.display(), kept.display())
     };
-    let database = match taken {
-        Ok((database, true)) => database,
-        Ok((_, false)) => return Ok(Locked::Held),
-        Err(error) if open::is_busy(&error) => return Ok(Locked::Held),
-        Err(error) if open::is_damage(&error) => return Ok(Locked::Unopenable),
-        Err(error) => return Err(open::library("lock", live, &error)),
-    };
-    // In rollback-journal mode an idle connection holds no lock; one may have come since the first look.
-    let alone = holders(live).is_empty() && length(&beside(live, "-wal"))?.unwrap_or(0) == 0;
-    Ok(if alone { Locked::Ours(database) } else { Locked::Held })
+    let warnings = moved.iter().filter(|(stale, _)| told.contains(stale)).map(tell).collect();
+    Ok(Swapped { warnings, ..Swapped::new(None, "rename") })
 }
 
 /// Replaces a database that is ours alone.
@@ -150,7 +147,7 @@ pub(super) fn lock(live: &Path, watch: &Watch<'_>) -> Result<Locked, EngineError
 /// The order, and what a kill after each step leaves:
 /// 1. log folded (by [`lock`]), lock held: the old database, in one file;
 /// 2. taken out of write-ahead mode: the old database, in the other mode;
-/// 3. `aside` linked to the old file, durable: the same, under two names;
+/// 3. `aside` linked to the old file, durable: the same, under two names (the next restore or undo takes the second away);
 /// 4. empty log and shared memory removed: the same, for they held nothing;
 /// 5. candidate renamed over `live`: the new database, and no log that could be replayed into it;
 /// 6. folder synced, lock released, and the old database put into its mode again once nobody waits for it any more.
@@ -160,26 +157,17 @@ pub(super) fn lock(live: &Path, watch: &Watch<'_>) -> Result<Locked, EngineError
 /// would write its log beside the new file, for the next one to replay: the restore undone, `integrity_check` `ok`.
 pub(super) fn replace(
     engine: &Sqlite,
-    candidate: &Path,
-    live: &Path,
-    aside: &Path,
+    places: Places<'_>,
     mut database: Database,
     watch: &Watch<'_>,
 ) -> Result<Swapped, EngineError> {
+    let Places { candidate, live, aside, .. } = places;
     keep_owner(live, candidate)?;
     // Windows renames nothing over a file that somebody has open: nobody can be waiting there.
     let had_log = !cfg!(windows) && leave_log(&database)?;
-    let set_aside = match fs::hard_link(live, aside) {
-        Ok(()) => sync_folder_of(aside).map_err(EngineError::from),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(error).on("link to", aside).map_err(EngineError::from)
-        }
-        // Another filesystem, or one without links: a copy out of the locked connection itself.
-        Err(_) => safety_copy(engine, &mut database, candidate, live, aside, watch),
-    };
-    if let Err(error) = set_aside {
+    if let Err(error) = set_aside(engine, places, &mut database, watch) {
         if had_log {
-            drop(journal_mode(&database, "WAL"));
+            back_to_log(Some(database), live);
         }
         return Err(error);
     }
@@ -190,98 +178,45 @@ pub(super) fn replace(
     } else {
         Some(database)
     };
-    let done = remove_inert_side_files(live)
-        .and_then(|()| Ok(fs::rename(candidate, live).on("put the restored database at", live)?));
-    if let Err(error) = done {
-        // `live` is the old database still, in one file; its second name goes.
-        drop(fs::remove_file(aside));
-        if let Some(database) = released.filter(|_| had_log) {
-            drop(journal_mode(&database, "WAL"));
-        }
-        return Err(error);
-    }
-    settle(candidate, live, aside)?;
-    drop(released);
-    if had_log {
-        // Where this fails the copy is whole all the same, in rollback-journal mode.
-        drop(take_up_log(aside));
-    }
-    Ok(Swapped { aside: Some(aside.to_owned()), method: "rename" })
-}
-
-fn journal_mode(database: &Database, mode: &str) -> rusqlite::Result<String> {
-    database.connection.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| row.get(0))
-}
-
-/// Takes a database that is ours alone out of write-ahead mode. Returns whether it was in it.
-fn leave_log(database: &Database) -> Result<bool, EngineError> {
-    let failed = |error: rusqlite::Error| database.library("take out of write-ahead mode", &error);
-    let mode: String =
-        database.connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(failed)?;
-    if mode != "wal" {
-        return Ok(false);
-    }
-    // With its journal in memory: a file of that name would be deleted by this connection when it ends, and by then it
-    // may be the journal of somebody who writes to the new database. What changes in place are bytes of the header, all
-    // in the first sector: a kill leaves one mode or the other.
-    if journal_mode(database, "MEMORY").map_err(failed)? != "memory" {
-        return Err(super::busy(&database.path));
-    }
-    // The lock is another one in this mode. Whoever was quicker committed to the file that is about to be set aside.
-    if let Err(error) = database.connection.execute_batch("BEGIN EXCLUSIVE; COMMIT") {
-        drop(journal_mode(database, "WAL"));
-        return Err(failed(error));
-    }
-    Ok(true)
-}
-
-/// Puts the database that was set aside into write-ahead mode again, once those who opened it at its old place are gone:
-/// they go or fail within moments.
-fn take_up_log(aside: &Path) -> Result<(), EngineError> {
-    let cancel = Cancel::default();
-    let unhurried = Watch::new(&cancel, None, &|_| ());
-    if !cfg!(target_os = "linux") {
-        // Nobody can tell who they are; SQLite itself waits a tenth of a second at most between two tries.
-        unhurried.pause(Duration::from_millis(250))?;
-    }
-    for _ in 0..100 {
-        if holders(aside).is_empty() {
-            let database = Database::writing(aside).map_err(|error| open::library("open", aside, &error))?;
-            let taken = database.connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE");
-            taken
-                .and_then(|()| journal_mode(&database, "WAL"))
-                .map_err(|error| database.library("put into write-ahead mode", &error))?;
-            return remove_inert_side_files(aside);
-        }
-        unhurried.pause(Duration::from_millis(20))?;
-    }
-    Ok(())
-}
-
-/// Removes side files that hold nothing; while the database is locked, nobody can be using them.
-fn remove_inert_side_files(live: &Path) -> Result<(), EngineError> {
-    for suffix in SIDE_FILES {
-        let side = beside(live, suffix);
-        let Some(length) = length(&side)? else { continue };
-        let inert = match suffix {
-            // Shared memory is an index of the log, rebuilt from it.
-            "-shm" => true,
-            // A persistent journal is ended by zeros over its header (sqlite.org/fileformat.html, 3).
-            "-journal" => {
-                length == 0 || fs::read(&side).on("read", &side)?.iter().take(8).all(|byte| *byte == 0)
+    let replaced = remove_inert_side_files(live)
+        .and_then(|()| Ok(fs::rename(candidate, live).on("put the restored database at", live)?))
+        .and_then(|()| settle(places));
+    match replaced {
+        Ok(()) | Err(EngineError::Unsettled { .. }) => {
+            drop(released);
+            if had_log {
+                // Where this fails the copy is whole all the same, in rollback-journal mode.
+                drop(take_up_log(aside));
             }
-            _ => length == 0,
-        };
-        if !inert {
-            return Err(EngineError::Refused(format!(
-                "{} appeared while {} was locked: another program uses it",
-                side.display(),
-                live.display()
-            )));
         }
-        fs::remove_file(&side).on("remove", &side)?;
+        Err(_) => {
+            // `live` is the old database, in one file; its second name goes.
+            drop(fs::remove_file(aside));
+            if had_log {
+                back_to_log(released, live);
+            }
+        }
     }
-    Ok(())
+    replaced.map(|()| places.done("rename"))
+}
+
+/// Gives the old database its name at `aside`, durable. On an error that name is free again.
+fn set_aside(
+    engine: &Sqlite,
+    places: Places<'_>,
+    database: &mut Database,
+    watch: &Watch<'_>,
+) -> Result<(), EngineError> {
+    let Places { live, aside, .. } = places;
+    match fs::hard_link(live, aside) {
+        Ok(()) => sync_folder_of(aside).map_err(|fault| {
+            drop(fs::remove_file(aside));
+            fault.into()
+        }),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Err(error).on("link to", aside)?),
+        // Another filesystem, or one without links: a copy out of the locked connection itself.
+        Err(_) => safety_copy(engine, database, places, watch),
+    }
 }
 
 /// Replaces what SQLite cannot open, which is why people restore.
@@ -289,11 +224,8 @@ fn remove_inert_side_files(live: &Path) -> Result<(), EngineError> {
 /// Its log cannot be folded, so main file and side files are all set aside by link first, durable. Then the log must go
 /// *before* the new file comes: beside the new file it would be replayed. In between, `live` is the damaged file without
 /// its log, which could not be opened before and cannot now; all of it lies at `aside`.
-pub(super) fn replace_unopenable(
-    candidate: &Path,
-    live: &Path,
-    aside: &Path,
-) -> Result<Swapped, EngineError> {
+pub(super) fn replace_unopenable(places: Places<'_>) -> Result<Swapped, EngineError> {
+    let Places { candidate, live, aside, .. } = places;
     keep_owner(live, candidate)?;
     let sides: Vec<_> = SIDE_FILES
         .iter()
@@ -334,42 +266,62 @@ pub(super) fn replace_unopenable(
         }
         return Err(error);
     }
-    settle(candidate, live, aside)?;
-    Ok(Swapped { aside: Some(aside.to_owned()), method: "rename" })
+    settle(places)?;
+    Ok(places.done("rename"))
 }
 
-/// Makes the rename durable. Where the system cannot promise that, the old database goes back to its place by one more
-/// rename, unless someone already uses the new one: its log must not meet the old file.
-fn settle(candidate: &Path, live: &Path, aside: &Path) -> Result<(), EngineError> {
-    let synced = sync_folder_of(live).and_then(|()| sync_folder_of(candidate));
-    if synced.is_err() && refuse_left_overs(live).is_ok() && !is_there(&beside(aside, "-wal"))? {
-        fs::rename(aside, live).on("put the old database back at", live)?;
+/// Makes the rename durable. Where the system cannot promise that, the old database goes back to its place, and the
+/// candidate to its own, unless that would part a database from its log.
+fn settle(places: Places<'_>) -> Result<(), EngineError> {
+    let Places { candidate, live, aside, .. } = places;
+    let Err(fault) = sync_folder_of(live).and_then(|()| sync_folder_of(candidate)) else { return Ok(()) };
+    let is_one_file = |path: &Path| left_overs(path).is_ok_and(|found| found.is_empty());
+    if is_one_file(live) && is_one_file(aside) && go_back(places).is_ok() {
+        return Err(fault.into());
     }
-    Ok(synced?)
+    Err(places.unsettled(Holds::New, fault))
+}
+
+/// Undoes the rename of a swap. The candidate gets its name again before its other one is taken: in an undo it is the
+/// only copy of what was set aside. A kill in between leaves it under both.
+fn go_back(places: Places<'_>) -> io::Result<()> {
+    let Places { candidate, live, aside, .. } = places;
+    let is_linked = fs::hard_link(live, candidate).is_ok();
+    if !is_linked {
+        // Without links the place is empty for a moment.
+        fs::rename(live, candidate)?;
+    }
+    fs::rename(aside, live).inspect_err(|_| {
+        drop(if is_linked { fs::remove_file(candidate) } else { fs::rename(candidate, live) });
+    })
 }
 
 /// Copies what a connection sees to `aside`, durable before it bears that name.
 pub(super) fn safety_copy(
     engine: &Sqlite,
     database: &mut Database,
-    candidate: &Path,
-    live: &Path,
-    aside: &Path,
+    places: Places<'_>,
     watch: &Watch<'_>,
 ) -> Result<(), EngineError> {
-    let part = part_of(candidate, aside);
+    let part = part_of(places)?;
     let pages = engine.pages(database)?;
     pages::copy(database, &pages, part.path(), watch)?;
-    keep_owner(live, part.path())?;
-    sync(part.path())?;
-    rename_new(part.path(), aside)?;
-    Ok(sync_folder_of(aside)?)
+    publish(&part, places)
 }
 
-/// A copy on the way to the name of a set-aside one. It lies where the candidate does: in a restore that is a folder which
-/// the next one clears, should this one be killed.
-pub(super) fn part_of(candidate: &Path, aside: &Path) -> Temporary {
-    let name = aside.file_name().unwrap_or_default().to_string_lossy();
-    let folder = candidate.parent().unwrap_or_else(|| Path::new("."));
-    Temporary::new(folder, &format!(".{name}.{}.part", std::process::id()))
+/// Gives a finished safety copy the owner of the live database and its name, durable. On an error that name is free.
+pub(super) fn publish(part: &Temporary, places: Places<'_>) -> Result<(), EngineError> {
+    keep_owner(places.live, part.path())?;
+    sync(part.path())?;
+    rename_new(part.path(), places.aside)?;
+    sync_folder_of(places.aside).map_err(|fault| {
+        drop(fs::remove_file(places.aside));
+        fault.into()
+    })
+}
+
+/// A copy on the way to the name of a set-aside one, in a folder which the next restore clears, should this one be killed.
+pub(super) fn part_of(places: Places<'_>) -> Result<Temporary, EngineError> {
+    let name = places.aside.file_name().unwrap_or_default().to_string_lossy();
+    Ok(Temporary::new(&(places.spare)()?, &format!(".{name}.part")))
 }

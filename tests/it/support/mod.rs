@@ -10,6 +10,8 @@
 pub(crate) mod content;
 #[cfg(unix)]
 pub(crate) mod disk;
+#[cfg(target_os = "linux")]
+pub(crate) mod faults;
 pub(crate) mod simple;
 
 use serde_json::Value;

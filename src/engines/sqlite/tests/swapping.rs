@@ -128,8 +128,9 @@ fn a_held_database_of_another_page_size_is_refused_and_its_holders_are_named() {
     drop(place.make(&format!("PRAGMA journal_mode = WAL; {OLD}")));
     let mut holder = Part::play("idle", &place.live());
     candidate(&place, &format!("PRAGMA page_size = 8192; {NEW}"));
-    let Err(EngineError::Refused(why)) = swap(&place) else { panic!("not refused") };
-    assert!(why.contains(&format!("({})", holder.pid())) && why.contains("stop it"), "{why}");
+    let Err(error @ EngineError::InUse { .. }) = swap(&place) else { panic!("not refused") };
+    let why = error.to_string();
+    assert!(why.contains(&format!("({})", holder.pid())) && why.contains("page size"), "{why}");
     assert!(!place.path("aside.db").exists() && place.path("candidate.db").exists());
     assert_eq!(holder.go_on(), "500 wrote");
 }
@@ -143,7 +144,7 @@ fn a_damaged_candidate_is_not_written_into_a_database_in_use() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[4096 * 3..4096 * 3 + 100].fill(0xff);
     fs::write(&path, bytes).unwrap();
-    assert!(matches!(swap(&place), Err(EngineError::Refused(_))));
+    assert!(matches!(swap(&place), Err(EngineError::InUse { .. })));
     assert_eq!(holder.go_on(), "500 wrote");
 }
 
@@ -162,6 +163,28 @@ fn a_held_lock_that_does_not_go_is_an_error_and_the_old_content_stays() {
     locker.go_on();
     drop(locker);
     assert_eq!(rows(&place.live()), 500);
+}
+
+#[test]
+fn only_what_is_known_to_be_unsound_is_taken_back_after_it_was_written() {
+    use super::super::{super::Holds, swap::Places, write_over::conclude};
+    use rusqlite::{Error, ffi};
+    let (live, aside) = (Path::new("live.db"), Path::new("aside.db"));
+    let places = Places { candidate: live, live, aside, spare: &|| Ok(PathBuf::new()) };
+    let error = |code| Err(Error::SqliteFailure(ffi::Error::new(code), None));
+    let taken_back = || EngineError::Refused("taken back".to_owned());
+    let kept = conclude(places, error(ffi::SQLITE_BUSY), taken_back).unwrap();
+    assert_eq!(kept.aside.as_deref(), Some(aside));
+    assert!(kept.warnings[0].contains("could not be looked at again"), "{kept:?}");
+    for code in [ffi::SQLITE_IOERR, ffi::SQLITE_NOMEM] {
+        let told = conclude(places, error(code), taken_back).unwrap_err();
+        assert!(matches!(&told, EngineError::Unsettled { holds: Holds::New, .. }), "{told}");
+        assert!(told.to_string().contains("aside.db"), "{told}");
+    }
+    for unsound in [error(ffi::SQLITE_CORRUPT), Ok(Ok(false))] {
+        assert_eq!(conclude(places, unsound, taken_back).unwrap_err().to_string(), "taken back");
+    }
+    assert_eq!(conclude(places, Ok(Ok(true)), taken_back).unwrap().warnings, Vec::<String>::new());
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! The program under strace, which makes chosen system calls fail or kills it there.
+
+use super::{Answer, Sandbox, skip};
+use std::path::{Path, PathBuf};
+
+/// Calls that make something durable.
+pub(crate) const SYNCS: &str = "fsync,fdatasync";
+
+/// Calls that change names.
+pub(crate) const NAMES: &str = "rename,renameat,renameat2,link,linkat,unlink,unlinkat";
+
+/// What the n-th call of a kind comes to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fate {
+    /// It fails: the disk could not do it.
+    Fails,
+    /// The program is killed before it.
+    Kills,
+}
+
+const STRACE: &str = "/usr/bin/strace";
+
+impl Sandbox {
+    /// Whether system calls can be meddled with here; says so where not.
+    pub(crate) fn can_meddle(&self) -> bool {
+        if !Path::new(STRACE).exists() {
+            skip("no strace: faults at chosen system calls are not tried");
+            return false;
+        }
+        let answer = self.traced("fsync", Fate::Kills, 60_000, &["--version"]);
+        if answer.exit != 0 {
+            skip(&format!("strace cannot trace here: {answer}"));
+        }
+        answer.exit == 0
+    }
+
+    /// Calls the program and meddles with its n-th system call of some kinds; `None` when it made fewer of them.
+    pub(crate) fn meddled(&self, calls: &str, fate: Fate, n: usize, arguments: &[&str]) -> Option<Answer> {
+        let answer = self.traced(calls, fate, n, arguments);
+        let was_met = match fate {
+            Fate::Fails => std::fs::read_to_string(self.log()).unwrap().contains("(INJECTED)"),
+            Fate::Kills => answer.exit == 128 + 9,
+        };
+        was_met.then_some(answer)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.root().join("strace")
+    }
+
+    fn traced(&self, calls: &str, fate: Fate, n: usize, arguments: &[&str]) -> Answer {
+        let fate = match fate {
+            Fate::Fails => "error=EIO",
+            Fate::Kills => "signal=SIGKILL",
+        };
+        let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:{fate}:when={n}"));
+        let (log, program) = (self.log(), env!("CARGO_BIN_EXE_policy"));
+        let mut all = vec!["-f", "-qq", "-o", log.to_str().unwrap(), "-e", &trace, "-e", &inject, program];
+        all.extend(arguments);
+        self.finish(self.prepare(Path::new(STRACE), &all))
+    }
+}
