@@ -23,6 +23,7 @@ mod list;
 #[cfg(unix)]
 mod load;
 mod locks;
+mod losses;
 mod memory;
 #[cfg(unix)]
 mod places;
