@@ -101,14 +101,17 @@ impl JobRun<'_> {
                 Err(error) if error.code == FailureCode::Interrupted => return Err(error),
                 Err(error) => {
                     let what = format!(
-                        "no room can be made in store `{name}`: {}; `policy verify` tells which backups stand",
-                        error.message
+                        "no room can be made in store `{name}`: {}; `policy verify` tells which backups stand; {} are free, \
+                         {} are needed",
+                        error.message,
+                        Size::from_bytes(left),
+                        Size::from_bytes(room.needed)
                     );
                     if left < room.needed {
                         return Err(StepError::new(FailureCode::NoRoom, what));
                     }
                     // A good backup is needed most where others are damaged: what must be free is, so it is tried.
-                    self.tell(&Event::Warning(format!("{what}; {} are free", Size::from_bytes(left))));
+                    self.tell(&Event::Warning(what));
                 }
             }
         }

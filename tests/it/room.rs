@@ -80,14 +80,18 @@ fn a_damaged_newest_backup_keeps_no_run_from_making_a_good_one_where_there_is_ro
     let mut bytes = std::fs::read(sandbox.path(&data)).unwrap();
     bytes.push(0);
     sandbox.write(&data, bytes);
+    // Where what must be free is not, it fails, and says why no room could be made.
+    sandbox.write("policy.yaml", policy(1).replace("1KiB", "64MiB"));
+    let full = sandbox.run(&["run", "--now", "2026-01-04T07:00:00Z"]).exits(3);
+    assert!(full.stderr.contains("`policy verify`") && full.stderr.contains("64 MiB are needed"), "{full}");
     sandbox.write("policy.yaml", policy(1));
-    let now = ["--now", "2026-01-04T07:00:00Z"];
+    let now = ["--now", "2026-01-05T07:00:00Z"];
     let dry = sandbox.run(&["run", "-n", now[0], now[1]]).exits(0);
     let done = sandbox.run(&["run", now[0], now[1]]).exits(0);
     assert!(dry.stdout.contains("no room can be made: "), "{dry}");
     assert!(done.stderr.contains("warning: no room can be made in store `local`"), "{done}");
     assert!(done.stderr.contains("`policy verify`"), "{done}");
-    assert_eq!(sandbox.backups(SERIES).last().unwrap(), "2026-01-04T070000Z");
+    assert_eq!(sandbox.backups(SERIES).last().unwrap(), "2026-01-05T070000Z");
 }
 
 #[test]

@@ -175,21 +175,21 @@ fn look_into(memory: &Memory, shelf: &mut Shelf<'_>) {
         accounted.extend(add_series(shelf, rack, series, memory));
     }
     if shelf.stores[rack].is_last {
-        miss(shelf, rack, known, &accounted);
+        miss(shelf, rack, known, accounted);
     }
 }
 
 /// Tells what a store held when it was last seen and what is not there any more, though nothing tells of its removal: a
 /// store that lost its backups looks like one that never had any.
-fn miss(shelf: &mut Shelf<'_>, rack: usize, known: Vec<Stored>, accounted: &BTreeSet<BackupId>) {
-    let here = |other: usize| other == rack;
+fn miss(shelf: &mut Shelf<'_>, rack: usize, known: Vec<Stored>, mut accounted: BTreeSet<BackupId>) {
     let name = shelf.stores[rack].name.clone();
+    let copies = shelf.copies.iter().filter(|copy| copy.rack == rack).map(|copy| &copy.stored.id);
+    let not_read = shelf.damaged.iter().chain(&shelf.no_backups).filter(|place| place.rack == rack);
+    accounted.extend(copies.chain(not_read.map(|place| &place.id)).cloned());
     for Stored { id, .. } in known {
-        let is_read = shelf.copies.iter().any(|copy| here(copy.rack) && copy.stored.id == id)
-            || shelf.damaged.iter().chain(&shelf.no_backups).any(|place| here(place.rack) && place.id == id);
         let is_unread =
             |store: &Unreached<'_>| store.rack == Some(rack) && store.series.as_ref() == Some(&id.series);
-        if is_read || accounted.contains(&id) || shelf.unreached.iter().any(is_unread) {
+        if accounted.contains(&id) || shelf.unreached.iter().any(is_unread) {
             continue;
         }
         let why =
