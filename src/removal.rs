@@ -6,7 +6,7 @@
 use crate::{
     catalog::Catalog,
     policy::values::Level,
-    store::{BackupId, Record, RecordKind, Store, StoreError, Stored},
+    store::{BackupId, Listing, Record, RecordKind, Store, StoreError, Stored, UnclaimedKind},
 };
 use chrono::{DateTime, Utc};
 
@@ -66,27 +66,44 @@ impl Removal<'_> {
             checks: Vec::new(),
             message: self.message.to_owned(),
         };
-        let mut warnings = Vec::new();
-        if self.kind == RecordKind::Delete {
+        let is_by_hand = self.kind == RecordKind::Delete;
+        if is_by_hand {
             self.store.record(&id.series, &record)?;
-            self.store.remove(id)?;
-        } else {
-            self.store.remove(id)?;
-            warnings.extend(self.store.record(&id.series, &record).err().map(|error| error.to_string()));
         }
+        let mut warnings = Vec::new();
+        // The index forgets it before it goes: after a kill from here on it is missed by nobody. Should it stay, the next
+        // verification or `catalog rebuild` enters it again.
         if let Some(catalog) = self.catalog {
             let forgotten = catalog.remove_backup(&id.series.policy, self.name, &id.to_string());
             warnings.extend(forgotten.err().map(|error| error.to_string()));
+        }
+        self.store.remove(id)?;
+        if !is_by_hand {
+            warnings.extend(self.store.record(&id.series, &record).err().map(|error| error.to_string()));
         }
         Ok(warnings)
     }
 }
 
-/// Refuses to prune a series whose newest backup, once proven, was seen to have lost data: what took that may be taking
-/// more, and the ones before it may soon be all there is. A verification that finds it out settles it.
-pub(crate) fn refuse_losses<'a>(own: impl Iterator<Item = &'a Stored>) -> Result<(), RemovalError> {
-    let newest = own.filter(|stored| stored.was_proven()).max_by_key(|stored| stored.id.stamp);
-    match newest.and_then(|stored| Some((&stored.id, stored.damage.clone()?))) {
+/// Refuses to prune a series whose newest backup, once proven, was seen to have lost data, or in which a newer one can no
+/// longer be read: what took that may be taking more, and the ones before it may soon be all there is. A verification that
+/// finds a loss out settles it, and so does a newer backup that is proven.
+///
+/// Only the caller's own backups up to `now` count. Whose one is that cannot be read is not known: it counts.
+pub(crate) fn refuse_losses(
+    listing: &Listing,
+    now: DateTime<Utc>,
+    is_own: impl Fn(&Stored) -> bool,
+) -> Result<(), RemovalError> {
+    let counts = |stored: &&Stored| is_own(stored) && stored.was_proven() && stored.id.stamp.time() <= now;
+    let newest = listing.backups.iter().filter(counts).max_by_key(|stored| stored.id.stamp);
+    let unreadable = listing.unclaimed.iter().filter_map(|unclaimed| match &unclaimed.kind {
+        UnclaimedKind::Unreadable(id) if id.stamp.time() <= now => Some((id, unclaimed.why.clone())),
+        _ => None,
+    });
+    let is_newer = |(id, _): &(&BackupId, String)| newest.is_none_or(|newest| newest.id.stamp < id.stamp);
+    let lost = newest.and_then(|stored| Some((&stored.id, stored.damage.clone()?)));
+    match unreadable.filter(is_newer).max_by_key(|(id, _)| id.stamp).or(lost) {
         None => Ok(()),
         Some((id, why)) => Err(RemovalError::Unfounded {
             relied_on: id.clone(),

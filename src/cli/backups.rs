@@ -1,8 +1,9 @@
 //! Finds backups in stores: those of the policies, or those of a place that stands in for a policy.
 
 mod collect;
+mod memory;
 
-pub(crate) use collect::{collect, collect_where};
+pub(crate) use collect::{collect, collect_where, mend};
 
 use super::{error::CliError, output};
 use crate::{
@@ -30,6 +31,8 @@ pub(crate) struct Shelf<'a> {
     pub(crate) damaged: Vec<NotRead>,
     /// Dated folders that are no backups, for they have no manifest.
     no_backups: Vec<NotRead>,
+    /// Backups that are gone without a record of their removal.
+    pub(crate) missing: Vec<NotRead>,
     /// Stores, or series in them, that could not be looked into.
     pub(crate) unreached: Vec<Unreached<'a>>,
     /// The calendar's time.
@@ -165,6 +168,11 @@ impl Shelf<'_> {
 
     /// The error of a backup that has no copy at hand: damaged, out of reach, or none.
     pub(crate) fn nothing_of(&self, id: &BackupId) -> CliError {
+        if let Some(missing) = self.missing.iter().find(|missing| missing.id == *id) {
+            let store = &self.stores[missing.rack].name;
+            return CliError::unknown(format!("`{id}` {}, in store `{store}`", missing.why))
+                .help("`policy list` shows what there is");
+        }
         match self.damaged.iter().find(|damaged| damaged.id == *id) {
             Some(damaged) => CliError::unproven(format!("`{id}` is damaged: {}", damaged.why)).help(
                 "its data may be whole: README.txt in the store tells how to look at it with stock tools",
@@ -229,21 +237,21 @@ impl Shelf<'_> {
 
     /// The backups, not copies, as selectors see them: proven when any copy is.
     pub(crate) fn known(&self) -> Vec<Known> {
-        self.known_by(|_| true)
+        self.known_by(|_| true, &self.missing)
     }
 
     /// The same for who needs the data itself: proven when a copy that can be reached is.
     pub(crate) fn at_hand(&self) -> Vec<Known> {
-        self.known_by(|copy| !copy.remembered)
+        self.known_by(|copy| !copy.remembered, &[])
     }
 
-    fn known_by(&self, counts: impl Fn(&Copy) -> bool) -> Vec<Known> {
+    fn known_by(&self, counts: impl Fn(&Copy) -> bool, missing: &[NotRead]) -> Vec<Known> {
         let mut known: BTreeMap<&BackupId, bool> = BTreeMap::new();
         for copy in &self.copies {
             *known.entry(&copy.stored.id).or_default() |= counts(copy) && copy.stored.proven();
         }
-        for damaged in &self.damaged {
-            known.entry(&damaged.id).or_default();
+        for unread in self.damaged.iter().chain(missing) {
+            known.entry(&unread.id).or_default();
         }
         let future = |id: &BackupId| id.stamp.time() > self.now;
         known.into_iter().map(|(id, proven)| Known { id: id.clone(), proven, future: future(id) }).collect()

@@ -2,14 +2,16 @@
 
 use super::{
     args::Delete,
-    backups::{self, Copy, Shelf},
+    backups::{self, Copy, NotRead, Rack, Shelf},
     error::CliError,
     journal::noted,
     list, output,
     session::Session,
 };
 use crate::{
+    catalog::Catalog,
     removal::Removal,
+    run::joint_exit,
     store::{BackupId, RecordKind, Store as _, Stored, lock::Mode},
 };
 
@@ -31,78 +33,127 @@ pub(crate) fn delete(session: &Session, args: &Delete) -> Result<u8, CliError> {
     if let Some(id) = ids.iter().find(|id| doomed.iter().all(|copy| copy.stored.id != **id)) {
         return Err(shelf.nothing_of(id));
     }
-    let out_of_reach: Vec<_> =
-        shelf.copies.iter().filter(|copy| ids.contains(&copy.stored.id) && copy.remembered).collect();
-    for copy in &out_of_reach {
-        let name = &shelf.stores[copy.rack].name;
-        output::warn(&format!(
-            "the copy of `{}` in {name} stays: the store cannot be reached",
-            copy.stored.id
-        ));
-    }
     // All are judged before the first goes, and each once more when its lock is held.
     for copy in &doomed {
+        let rack = &shelf.stores[copy.rack];
+        refuse_other(rack, &copy.stored.id)?;
         let others = shelf.copies.iter().filter(|other| other.rack == copy.rack);
-        judge(session, &copy.stored.id, &shelf.stores[copy.rack].name, others.map(|other| &other.stored))?;
+        judge(session, &copy.stored.id, &rack.name, others.map(|other| &other.stored))?;
     }
     if session.host.is_ahead() {
         return Err(CliError::refused("`--now` lies later than the clock: nothing is deleted"));
     }
-    let remove = || remove(session, args, &shelf, &doomed);
-    let named = doomed.iter().map(|copy| &copy.stored.id);
-    let gone = if args.dry_run { remove()? } else { noted(session, "delete", &policies, named, remove)? };
+    let stay = stay(&shelf, &ids);
+    let remove = || remove(session, args, &shelf, &doomed, &stay);
+    if args.dry_run {
+        return remove();
+    }
+    noted(session, "delete", &policies, doomed.iter().map(|copy| &copy.stored.id), remove)
+}
+
+/// The copies that stay, each with why: those out of reach, and those that no longer say what they are.
+fn stay(shelf: &Shelf<'_>, ids: &[BackupId]) -> Vec<String> {
+    let name = |rack: usize| &shelf.stores[rack].name;
+    let remembered = shelf.copies.iter().filter(|copy| copy.remembered && ids.contains(&copy.stored.id));
+    let remembered = remembered.map(|copy| {
+        let (id, store) = (&copy.stored.id, name(copy.rack));
+        format!("the copy of `{id}` in {store} stays: the store cannot be reached")
+    });
+    let damaged = shelf.damaged.iter().filter(|damaged| ids.contains(&damaged.id)).map(|damaged| {
+        let NotRead { rack, id, why } = damaged;
+        format!(
+            "the copy of `{id}` in {} stays: it is damaged ({why}); its folder can be removed by hand",
+            name(*rack)
+        )
+    });
+    remembered.chain(damaged).collect()
+}
+
+/// Removes copies one by one, tells which, and what stays. One that cannot be removed keeps no other, and is no reason to
+/// say nothing of those that went.
+fn remove(
+    session: &Session,
+    args: &Delete,
+    shelf: &Shelf<'_>,
+    doomed: &[&Copy],
+    stay: &[String],
+) -> Result<u8, CliError> {
+    let catalog = if args.dry_run { None } else { session.catalog() };
+    let mut gone = Vec::new();
+    let mut failures: Vec<CliError> = Vec::new();
+    for reason in stay {
+        output::warn(&output::printable(reason));
+        failures.push(CliError::failed(reason.clone()));
+    }
+    for copy in doomed {
+        let (rack, id) = (&shelf.stores[copy.rack], &copy.stored.id);
+        let removed =
+            if args.dry_run { Ok(()) } else { remove_copy(session, args, rack, id, catalog.as_ref()) };
+        match removed {
+            Ok(()) => {
+                let what = if args.dry_run { "would delete" } else { "deleted" };
+                output::tell(&format!("{what} {id} from {}", rack.name));
+                gone.push(serde_json::json!({ "id": id.to_string(), "store": rack.name }));
+            }
+            Err(error) => {
+                output::print_error(&error, false);
+                failures.push(error);
+            }
+        }
+    }
     if args.dry_run {
         output::tell("nothing was changed");
     }
     if session.global.json {
         output::print_json(&gone)?;
     }
-    if !args.dry_run && !out_of_reach.is_empty() {
-        let (stay, all) = (out_of_reach.len(), out_of_reach.len() + doomed.len());
-        return Err(CliError::told(
-            3,
-            format!("{stay} of {all} copies stay: their stores cannot be reached"),
-        ));
+    match failures.first() {
+        None => Ok(0),
+        Some(first) => {
+            let exit = joint_exit(gone.len(), failures.iter().map(|error| error.exit));
+            let (stay, all) = (failures.len(), failures.len() + gone.len());
+            Err(CliError::told(exit, format!("{stay} of {all} copies stay: {}", first.message)))
+        }
     }
-    Ok(0)
 }
 
-/// Removes copies one by one, each judged once more under its lock; tells which.
-fn remove(
+/// Removes one copy, judged once more under its lock.
+fn remove_copy(
     session: &Session,
     args: &Delete,
-    shelf: &Shelf<'_>,
-    doomed: &[&Copy],
-) -> Result<Vec<serde_json::Value>, CliError> {
-    let catalog = if args.dry_run { None } else { session.catalog() };
-    let mut gone = Vec::new();
-    for copy in doomed {
-        let rack = &shelf.stores[copy.rack];
-        let id = &copy.stored.id;
-        gone.push(serde_json::json!({ "id": id.to_string(), "store": rack.name }));
-        if args.dry_run {
-            output::tell(&format!("would delete {id} from {}", rack.name));
-            continue;
-        }
-        let _lock = rack.store.lock(&id.series, Mode::Exclusive)?;
-        let listing = rack.store.list(&id.series)?;
-        let newest = judge(session, id, &rack.name, listing.backups.iter())?;
-        let removal = Removal {
-            store: &rack.store,
-            name: &rack.name,
-            // The index is of the store last used.
-            catalog: catalog.as_ref().filter(|_| rack.is_last),
-            kind: RecordKind::Delete,
-            message: &args.reason,
-            at: session.host.real_now(),
-            relied_on: newest.as_ref(),
-        };
-        for warning in removal.remove(id)? {
-            output::warn(&warning);
-        }
-        output::tell(&format!("deleted {id} from {}", rack.name));
+    rack: &Rack<'_>,
+    id: &BackupId,
+    catalog: Option<&Catalog>,
+) -> Result<(), CliError> {
+    let _lock = rack.store.lock(&id.series, Mode::Exclusive)?;
+    let listing = rack.store.list(&id.series)?;
+    let newest = judge(session, id, &rack.name, listing.backups.iter())?;
+    let removal = Removal {
+        store: &rack.store,
+        name: &rack.name,
+        catalog,
+        kind: RecordKind::Delete,
+        message: &args.reason,
+        at: session.host.real_now(),
+        relied_on: newest.as_ref(),
+    };
+    for warning in removal.remove(id)? {
+        output::warn(&warning);
     }
-    Ok(gone)
+    Ok(())
+}
+
+/// Refuses to take anything out of a store that is not the one last used under its name.
+fn refuse_other(rack: &Rack<'_>, id: &BackupId) -> Result<(), CliError> {
+    if rack.is_last {
+        return Ok(());
+    }
+    let name = &rack.name;
+    Err(CliError::refused(format!(
+        "`{id}`: the store `{name}` at {} is not the one last used",
+        rack.store.place()
+    ))
+    .help(format!("{}; `--store` names the store to delete from", backups::mend(name))))
 }
 
 /// Refuses the newest proven backup of a series; returns it when it is another.

@@ -7,7 +7,8 @@ use crate::{
     plan::{self, Action, Platform, Selection, Step, render},
     policy::{Policy, model::Retention, problem::Code, values::Size},
     retention::{self, Candidate},
-    store::{self, Listing, Series, Store as _, StoreError, Stored, layout::free_stamp},
+    run::room::{self, Room},
+    store::{self, Listing, Series, Stamp, Store as _, StoreError, Stored, layout::free_stamp},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -41,7 +42,7 @@ pub(crate) struct Observation {
     n: usize,
     /// What was seen, or `unknown here: <why>`.
     note: String,
-    /// What retention would say, were this run's backup proven.
+    /// What retention would say, were this run's backup proven; of a store that is short of room, what goes first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     verdicts: Vec<Verdict>,
 }
@@ -144,6 +145,32 @@ impl Observation {
     }
 }
 
+impl Verdict {
+    /// Shows a verdict; this run's backup would bear the stamp given.
+    fn of(series: &Series, verdict: &retention::Verdict, new: Option<Stamp>) -> Self {
+        Self {
+            id: series.backup(verdict.stamp).to_string(),
+            this_run: Some(verdict.stamp) == new,
+            keep: verdict.keep,
+            reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// The series that a step is about.
+fn series_of(world: &World<'_>, step: &Step) -> Option<Series> {
+    let (policy, job) = (world.policy.name().to_string(), step.job.clone());
+    Some(Series { policy, job, target: step.target.clone()? })
+}
+
+/// What a series holds; before its first run nothing.
+fn listed(view: &StoreView, series: &Series) -> Result<Listing, StoreError> {
+    match view.store.list(series) {
+        Err(StoreError::Absent(_)) => Ok(Listing::default()),
+        listed => listed,
+    }
+}
+
 fn seen(step: &Step, note: String) -> Observation {
     Observation { n: step.n, note, verdicts: Vec::new() }
 }
@@ -165,9 +192,9 @@ impl Sight<'_> {
                     Err(error) => unknown(&error),
                 },
             },
-            Action::ObserveStore { .. } => match world.stores.get(step.store.as_deref()?)? {
+            Action::ObserveStore { retention, .. } => match world.stores.get(step.store.as_deref()?)? {
                 Err(why) => unknown(why),
-                Ok(view) => self.observe_store(step, view),
+                Ok(view) => self.observe_store(step, view, *retention),
             },
             Action::Prune { retention } => self.observe_prune(step, *retention)?,
             Action::Hook { command, .. } => {
@@ -193,7 +220,7 @@ impl Sight<'_> {
         })
     }
 
-    fn observe_store(&self, step: &Step, view: &StoreView) -> Observation {
+    fn observe_store(&self, step: &Step, view: &StoreView, retention: Option<Retention>) -> Observation {
         let name = step.store.as_deref().unwrap_or_default();
         let policy = self.world.policy.name().as_str();
         let is_accepted = self.new_stores.iter().any(|accepted| accepted == name);
@@ -209,12 +236,59 @@ impl Sight<'_> {
         }
         match found {
             Ok(Some(_)) => match view.store.free_bytes() {
-                Ok(free) => seen(step, format!("{} free at {}", Size::from_bytes(free), view.shown)),
+                Ok(free) => self.observe_room(step, view, retention, free),
                 Err(error) => unknown(step, &error),
             },
             Ok(None) => seen(step, format!("not there yet: the first run makes it at {}", view.shown)),
             Err(error) => unknown(step, &error),
         }
+    }
+
+    /// What is free, and what would go first where that is too little: the same question that the run asks itself.
+    fn observe_room(
+        &self,
+        step: &Step,
+        view: &StoreView,
+        retention: Option<Retention>,
+        free: u64,
+    ) -> Observation {
+        let world = &self.world;
+        let mut seen = seen(step, format!("{} free at {}", Size::from_bytes(free), view.shown));
+        let source = step.target.as_deref().and_then(|target| world.sources.get(target));
+        let (Some(Ok(source)), Some(series)) = (source, series_of(world, step)) else { return seen };
+        let listing = match listed(view, &series) {
+            Ok(listing) => listing,
+            Err(error) => return unknown(step, &error),
+        };
+        let name = step.store.as_deref().unwrap_or_default();
+        let declared = world.policy.stores().get(name).and_then(|store| store.min_free);
+        let last = room::last_bytes(&listing, &source.origin);
+        let room = Room::of(declared, last, || source.engine.observe().map_or(0, |facts| facts.bytes));
+        if !room.is_short(free) {
+            return seen;
+        }
+        let (zone, now) = (world.policy.timezone(), world.host.now());
+        let needless = match retention.filter(|_| !world.host.is_ahead()) {
+            Some(rule) => room::needless(&listing, &series, rule, zone, now, &source.origin),
+            None => Ok(None),
+        };
+        match needless {
+            Ok(Some(needless)) => {
+                let count = needless.verdicts.len();
+                let _ = write!(seen.note, ": room is short, and {count} would be pruned first to make room");
+                let verdicts = needless.verdicts.iter();
+                seen.verdicts = verdicts.map(|verdict| Verdict::of(&series, verdict, None)).collect();
+                return seen;
+            }
+            Ok(None) => seen.note.push_str(": room is short, and retention gives none up"),
+            Err(error) => {
+                let _ = write!(seen.note, ": room is short, and no room can be made: {error}");
+            }
+        }
+        if free < room.needed {
+            let _ = write!(seen.note, "; {} are needed: the run would fail", Size::from_bytes(room.needed));
+        }
+        seen
     }
 
     fn observe_prune(&self, step: &Step, rule: Retention) -> Option<Observation> {
@@ -227,14 +301,9 @@ impl Sight<'_> {
             Ok(view) => view,
             Err(why) => return Some(unknown(step, why)),
         };
-        let series = Series {
-            policy: world.policy.name().to_string(),
-            job: step.job.clone(),
-            target: step.target.clone()?,
-        };
-        let listing = match view.store.list(&series) {
+        let series = series_of(world, step)?;
+        let listing = match listed(view, &series) {
             Ok(listing) => listing,
-            Err(StoreError::Absent(_)) => Listing::default(),
             Err(error) => return Some(unknown(step, &error)),
         };
         let now = world.host.now();
@@ -243,15 +312,8 @@ impl Sight<'_> {
         let stamp = free_stamp(now, listing.backups.iter().map(|stored| stored.id.stamp));
         candidates.push(Candidate { stamp, proven: true, partial: false, own: true });
         let verdicts = retention::decide(&candidates, Some(&rule), world.policy.timezone(), now);
-        let verdicts: Vec<Verdict> = verdicts
-            .into_iter()
-            .map(|verdict| Verdict {
-                id: series.backup(verdict.stamp).to_string(),
-                this_run: verdict.stamp == stamp,
-                keep: verdict.keep,
-                reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
-            })
-            .collect();
+        let verdicts: Vec<Verdict> =
+            verdicts.into_iter().map(|verdict| Verdict::of(&series, &verdict, Some(stamp))).collect();
         let pruned = verdicts.iter().filter(|verdict| !verdict.keep).count();
         let note =
             format!("if this run's backup is proven: {} kept, {pruned} pruned", verdicts.len() - pruned);

@@ -47,7 +47,10 @@ pub(crate) fn list(session: &Session, args: &List) -> Result<u8, CliError> {
             return Err(shelf.nothing_of(id));
         }
         shelf.end(None)?;
-        output::tell("no backups yet");
+        // What is damaged or gone was told: there were some.
+        if ids.is_empty() {
+            output::tell("no backups yet");
+        }
         return Ok(0);
     }
     let now = session.host.now();
@@ -155,7 +158,7 @@ pub(crate) fn show(session: &Session, args: &Show) -> Result<u8, CliError> {
     let id = shelf.one(&args.backup)?;
     let mut copies = shelf.copies_of(&id);
     // A copy that stands is shown before one that does not.
-    copies.sort_by_key(|copy| !copy.stored.proven());
+    copies.sort_by_key(|copy| (!copy.stored.proven(), std::cmp::Reverse(copy.stored.level())));
     let Some(first) = copies.first() else {
         return Err(shelf.nothing_of(&id));
     };
@@ -214,7 +217,7 @@ fn describe(
         row("time", &format!("{}, {} ago", rfc3339(element.time), age(now, element.time))),
         row("source", &output::printable(&manifest.source)),
         row("engine", &format!("{}, captured by {}", manifest.engine, manifest.method)),
-        row("level", &format!("{} of {} asked{}", manifest.level, manifest.asked, on.unwrap_or_default())),
+        row("level", &format!("{} of {} asked{}", element.level, element.asked, on.unwrap_or_default())),
         row(
             "size",
             &format!(
@@ -245,8 +248,11 @@ fn describe(
             &format!("in {}: level {}, proven: {}{kept}", copy.store, copy.level, proof(&copy)),
         ));
     }
-    if let Some(damage) = &stored.damage {
-        rows.push(row("damage", &output::printable(damage)));
+    for copy in copies {
+        if let Some(damage) = &copy.stored.damage {
+            let store = &shelf.stores[copy.rack].name;
+            rows.push(row("damage", &output::printable(&format!("in {store}: {damage}"))));
+        }
     }
     for file in &manifest.files {
         rows.push(row("file", &format!("{}  {} bytes  sha256 {}", file.name, file.bytes, file.sha256)));

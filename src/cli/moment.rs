@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use crate::policy::Policy;
-use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// A time given on the command line.
@@ -47,25 +47,30 @@ impl Moment {
         })
     }
 
-    /// The instant that it is in a zone. A time that a clock shows twice is the later one; one that it skips is as long
-    /// after the last that it showed as the clock would have gone on.
+    /// The instant that it is in a zone. A time that a clock shows twice is the later one, but a day ends where the next
+    /// first begins; a time that is skipped is as long after the last that was shown as the clock would have gone on.
     pub fn within(self, zone: Tz) -> DateTime<Utc> {
-        let instant = |local: NaiveDateTime| {
-            let shown =
-                |local: NaiveDateTime| zone.from_local_datetime(&local).latest().map(|time| time.to_utc());
-            let day = Duration::days(1);
-            let skipped = || shown(local - day).map(|time| time + day);
-            shown(local).or_else(skipped).unwrap_or(local.and_utc())
-        };
         match self {
             Self::Exact(time) => time,
-            Self::Local(local) => instant(local),
+            Self::Local(local) => instant(zone, local, MappedLocalTime::latest),
             Self::Day(day) => {
                 let next = day.succ_opt().unwrap_or(day).and_time(NaiveTime::MIN);
-                instant(next) - Duration::seconds(1)
+                instant(zone, next, MappedLocalTime::earliest) - Duration::seconds(1)
             }
         }
     }
+}
+
+/// The instant of a clock's time, the one that is wanted of two.
+fn instant(
+    zone: Tz,
+    local: NaiveDateTime,
+    wanted: impl Fn(MappedLocalTime<DateTime<Tz>>) -> Option<DateTime<Tz>>,
+) -> DateTime<Utc> {
+    let shown = |local| wanted(zone.from_local_datetime(&local)).map(|time| time.to_utc());
+    let day = Duration::days(1);
+    let skipped = || shown(local - day).map(|time| time + day);
+    shown(local).or_else(skipped).unwrap_or(local.and_utc())
 }
 
 /// The instant that is meant where these policies are at hand; without any, times without offset are UTC.
@@ -111,6 +116,18 @@ mod tests {
         let moment = Moment::parse(text).unwrap();
         assert_eq!(moment.within(New_York), new_york.parse::<DateTime<Utc>>().unwrap());
         assert_eq!(moment.within(UTC), utc.parse::<DateTime<Utc>>().unwrap());
+    }
+
+    // Cuba's clocks go from one back to midnight on 1 November 2026: the day before ends at the first of the two.
+    #[test]
+    fn a_day_ends_with_the_first_midnight_that_is_shown() {
+        let day = Moment::parse("2026-10-31").unwrap().within(chrono_tz::America::Havana);
+        assert_eq!(day, "2026-11-01T03:59:59Z".parse::<DateTime<Utc>>().unwrap());
+        let next = Moment::parse("2026-11-01").unwrap().within(chrono_tz::America::Havana);
+        assert_eq!(next, "2026-11-02T04:59:59Z".parse::<DateTime<Utc>>().unwrap());
+        // Beirut skips midnight on 29 March 2026.
+        let skipped = Moment::parse("2026-03-28").unwrap().within(chrono_tz::Asia::Beirut);
+        assert_eq!(skipped, "2026-03-28T21:59:59Z".parse::<DateTime<Utc>>().unwrap());
     }
 
     #[test]

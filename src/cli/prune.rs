@@ -176,8 +176,7 @@ fn decide(
     let now = session.host.now();
     let verdicts = retention::decide(&candidates, rule.as_ref(), zone, now);
     if verdicts.iter().any(|verdict| !verdict.keep) {
-        let counts = |stored: &&Stored| is_own(stored) && stored.id.stamp.time() <= now;
-        refuse_losses(listing.backups.iter().filter(counts))?;
+        refuse_losses(&listing, now, is_own)?;
     }
     Ok(verdicts.into_iter().map(|verdict| (series.backup(verdict.stamp), verdict)).collect())
 }

@@ -3,6 +3,7 @@
 
 mod choose;
 mod execute;
+mod guard;
 mod show;
 mod undo;
 
@@ -85,9 +86,10 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
     if args.to.is_some() && ids.len() != 1 {
         return Err(CliError::invalid("`--to` takes one target"));
     }
+    let stores = guard::stores(session, &policies, &shelf)?;
     let mut choices = Vec::new();
     for id in &ids {
-        choices.push(decide(session, args, &policies, &shelf, id)?);
+        choices.push(decide(session, args, &policies, &shelf, &stores, id)?);
     }
     apart(&choices)?;
     if !session.global.quiet {
@@ -140,6 +142,7 @@ fn decide<'a>(
     args: &Restore,
     policies: &[Policy],
     shelf: &'a Shelf<'_>,
+    stores: &[guard::Guarded],
     id: &BackupId,
 ) -> Result<Choice<'a>, CliError> {
     let copies = shelf.copies_of(id);
@@ -160,7 +163,7 @@ fn decide<'a>(
     };
     let to = behind_links(&target, to);
     let engine = backups::engine_at(&target, &to).map_err(|error| CliError::failed(error.to_string()))?;
-    refuse_what_holds_backups(shelf, &to, &*engine)?;
+    guard::refuse_what_holds_backups(stores, &to, &*engine)?;
     // Before anything is shown: what cannot be done is not promised either, by a dry run or a question.
     place::check(&to, engine.shape())?;
     let aside = restore::aside_name(&to, session.host.now())?;
@@ -217,25 +220,6 @@ fn apart(choices: &[Choice<'_>]) -> Result<(), CliError> {
             let [one, other] = [one, other].map(|choice| format!("`{}`", choice.target.name.value));
             return Err(CliError::invalid(format!("{one} and {other} lie in one place"))
                 .help("restore them one after the other, the outer one first"));
-        }
-    }
-    Ok(())
-}
-
-/// A restore over a store or into one would set the backups themselves aside; one over a folder that holds a store must
-/// be of a target that leaves it out, and then carries it over.
-fn refuse_what_holds_backups(shelf: &Shelf<'_>, to: &Path, engine: &dyn Engine) -> Result<(), CliError> {
-    // By name and by what links lead to: neither way may end in it.
-    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    for rack in &shelf.stores {
-        let place = rack.store.root();
-        if to.starts_with(place) || real(to).starts_with(real(place)) || engine.reads(place) {
-            let name = &rack.name;
-            return Err(CliError::refused(format!(
-                "{} is, holds or lies in the store `{name}`",
-                to.display()
-            ))
-            .help("name another place with `--to`"));
         }
     }
     Ok(())

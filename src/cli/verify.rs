@@ -1,5 +1,7 @@
 //! `verify`: proves stored backups again, and records it in the store.
 
+mod examine;
+
 use super::{
     args::Verify,
     backups::{self, Copy, Rack, Shelf, Unreached},
@@ -12,11 +14,10 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    engines::{ExamineRequest, Previous},
-    evidence::{CheckResult, Evidence, Integrity},
-    policy::{model::EngineSpec, values::Level},
-    restore::{self, VerifyFailure},
-    run::{previous_of, scratch::Scratch},
+    evidence::CheckResult,
+    policy::values::Level,
+    restore::VerifyFailure,
+    run::joint_exit,
     store::{self, Record, RecordKind, Store as _, StoreError, Stored, lock::Mode},
     watch::{Cancel, Watch},
 };
@@ -61,6 +62,7 @@ pub(crate) fn verify(session: &Session, args: &Verify) -> Result<u8, CliError> {
     let mut results: Vec<Verified> = shelf
         .damaged
         .iter()
+        .chain(&shelf.missing)
         .filter(|damaged| ids.contains(&damaged.id))
         .map(|damaged| Verified {
             id: damaged.id.to_string(),
@@ -133,16 +135,32 @@ fn verify_all(
     for result in &results {
         tell(session, result)?;
     }
+    let mut stopped = false;
+    let mut unlooked: Vec<CliError> = Vec::new();
     for copy in wanted {
         let level = args.level.unwrap_or(copy.stored.manifest.asked);
-        let Some(result) = verify_copy(session, shelf, copy, level, catalog.as_ref(), &cancel)? else {
-            output::tell(&format!("{} is gone", copy.stored.id));
-            continue;
+        let result = match verify_copy(session, shelf, copy, level, catalog.as_ref(), &cancel) {
+            Ok(Some(result)) => result,
+            Ok(None) => {
+                output::tell(&format!("{} is gone", copy.stored.id));
+                continue;
+            }
+            Err(error) if error.exit == 130 => {
+                stopped = true;
+                break;
+            }
+            // One that cannot be looked at now is no reason not to look at the others.
+            Err(error) => {
+                let message = format!("could not be verified: {}", error.message);
+                unlooked.push(error);
+                result_of(shelf, copy, Level::None, false, Vec::new(), message)
+            }
         };
         tell(session, &result)?;
         results.push(result);
         if cancel.is_cancelled() {
-            return Err(CliError::interrupted());
+            stopped = true;
+            break;
         }
     }
     if session.global.json {
@@ -150,7 +168,19 @@ fn verify_all(
     } else if results.is_empty() {
         output::tell("no backups to verify");
     }
-    let failed = results.iter().filter(|result| !result.passed).count();
+    if stopped { Err(CliError::interrupted()) } else { end(args, shelf, &results, &unlooked) }
+}
+
+/// How a verification ends: what was found to fail, or could not be found at all, counts for more than what is only not
+/// to be looked at now.
+fn end(
+    args: &Verify,
+    shelf: &Shelf<'_>,
+    results: &[Verified],
+    unlooked: &[CliError],
+) -> Result<u8, CliError> {
+    let passed = results.iter().filter(|result| result.passed).count();
+    let failed = results.len() - passed - unlooked.len();
     if failed > 0 {
         return Err(unproven(failed, results.len()));
     }
@@ -160,12 +190,18 @@ fn verify_all(
         shelf.copies.iter().any(|copy| copy.remembered && Some(copy.rack) == store.rack && of_it(copy))
     };
     let selector = args.selector.as_deref().map(backups::parse).transpose()?;
-    match shelf.lacking(selector.as_ref()).into_iter().find(|store| !is_remembered(store)) {
-        None => Ok(0),
-        Some(store) => Err(CliError::unproven(format!(
+    if let Some(store) = shelf.lacking(selector.as_ref()).into_iter().find(|store| !is_remembered(store)) {
+        return Err(CliError::unproven(format!(
             "not everything in store `{}` could be verified: {}",
             store.name, store.why
-        ))),
+        )));
+    }
+    match unlooked.first() {
+        None => Ok(0),
+        Some(first) => {
+            let exit = joint_exit(passed, unlooked.iter().map(|error| error.exit));
+            Err(CliError::told(exit, first.message.clone()))
+        }
     }
 }
 
@@ -225,10 +261,10 @@ fn verify_copy(
         Err(error) => return failed(format!("could not be verified: {error}")),
     };
     let watch = Watch::new(cancel, None, &|_| ());
-    let outcome = examine(session, shelf, copy, &stored, asked, &watch);
+    let outcome = examine::examine(session, shelf, copy, &stored, asked, &watch);
     let (level, passed, checks, message) = match outcome {
         Ok((evidence, failures)) => {
-            let level = level_of(evidence.as_ref(), asked, &failures);
+            let level = examine::level_of(evidence.as_ref(), asked, &failures);
             let checks = evidence.map(|evidence| evidence.checks).unwrap_or_default();
             (level, level >= asked && failures.is_empty(), checks, failures.join("; "))
         }
@@ -282,93 +318,19 @@ pub(crate) fn lock(rack: &Rack<'_>, stored: &Stored) -> Result<Option<store::loc
     }
 }
 
-fn examine(
-    session: &Session,
-    shelf: &Shelf<'_>,
-    copy: &Copy,
-    stored: &Stored,
-    asked: Level,
-    watch: &Watch<'_>,
-) -> Result<(Option<Evidence>, Vec<String>), VerifyFailure> {
-    let rack = &shelf.stores[copy.rack];
-    let open = |file: &str| rack.store.open(&stored.id, file);
-    let target = backups::target_of(rack, stored);
-    if target.is_none() && asked > Level::Checksum {
-        let why =
-            "its policy's text is not in the store, or was changed, and no policy at hand has its target";
-        return Err(VerifyFailure::Failed(why.to_owned()));
-    }
-    let base = rack.scratch.get(stored.id.series.target.as_str()).cloned();
-    let base = base.map_or_else(|| session.host.state_folder("scratch"), Ok);
-    let scratch = base.and_then(|base| Scratch::new(&base)).map_err(|error| failed(&error))?;
-    let is_database =
-        target.as_ref().is_some_and(|target| matches!(target.engine, EngineSpec::Sqlite { .. }));
-    if asked == Level::Restore || asked >= Level::Integrity && is_database {
-        let free = store::free_bytes(scratch.path()).map_err(|error| failed(&error))?;
-        let needed = stored.manifest.original_bytes;
-        if free < needed {
-            let place = scratch.path().parent().unwrap_or(scratch.path()).display();
-            let why = format!("{place} has {free} bytes free, the content needs {needed}");
-            return Err(VerifyFailure::Failed(why));
-        }
-    }
-    let engine = target.as_ref().map(|target| backups::engine_at(target, scratch.path())).transpose();
-    let engine = engine.map_err(|error| failed(&error))?;
-    let recorded = previous_of(stored);
-    let previous = newest_before(shelf, copy);
-    let request = ExamineRequest {
-        level: asked,
-        checks: target.as_ref().map(|target| target.checks.as_slice()).unwrap_or_default(),
-        tables: target.as_ref().and_then(|target| target.tables.as_ref()),
-        recorded: &recorded,
-        previous: previous.as_ref(),
-        captured_at: stored.manifest.time,
-        scratch: scratch.path(),
-    };
-    let evidence = restore::verify(stored, &open, engine.as_deref(), &request, watch)?;
-    let failures = evidence.as_ref().map(Evidence::failures).unwrap_or_default();
-    Ok((evidence, failures))
-}
-
-fn failed(error: &dyn std::error::Error) -> VerifyFailure {
-    VerifyFailure::Failed(error.to_string())
-}
-
-/// The newest proven backup before this one, of the same series, store and origin.
-fn newest_before(shelf: &Shelf<'_>, copy: &Copy) -> Option<Previous> {
-    let stored = &copy.stored;
-    let before = |other: &&Copy| {
-        other.rack == copy.rack
-            && other.stored.id.series == stored.id.series
-            && other.stored.id.stamp < stored.id.stamp
-            && other.stored.manifest.origin == stored.manifest.origin
-            && other.stored.proven()
-    };
-    let newest = shelf.copies.iter().filter(before).max_by_key(|other| other.stored.id.stamp)?;
-    Some(previous_of(&newest.stored))
-}
-
-fn level_of(evidence: Option<&Evidence>, asked: Level, failures: &[String]) -> Level {
-    match evidence {
-        None => Level::Checksum,
-        Some(evidence)
-            if asked == Level::Restore && failures.is_empty() && evidence.integrity == Integrity::Sound =>
-        {
-            Level::Restore
-        }
-        Some(evidence) => evidence.level().min(asked),
-    }
-}
-
-/// Records what was found in the store, and in the index what the backup is by it.
+/// Records what was found in the store, and in the index what the backup is by it. A store that is not the one last used
+/// is left as it is.
 fn keep(rack: &Rack<'_>, mut stored: Stored, record: Record, catalog: Option<&Catalog>) {
+    if !rack.is_last {
+        return;
+    }
     if let Err(error) = rack.store.record(&stored.id.series, &record) {
         output::warn(&format!("what was found could not be recorded: {error}"));
         return;
     }
     stored.records.push(record);
-    // A place given by hand is no store of a policy, and the index is of the store last used.
-    let (Some(catalog), Some(policy)) = (catalog, rack.policy.filter(|_| rack.is_last)) else { return };
+    // A place given by hand is no store of a policy.
+    let (Some(catalog), Some(policy)) = (catalog, rack.policy) else { return };
     let proven = stored.proven();
     if let Err(error) = catalog.add_backup(policy.name().as_str(), &rack.name, &stored.manifest, proven) {
         output::warn(&error.to_string());

@@ -4,15 +4,13 @@ use super::{
     Event, FailureCode,
     capture::store_error,
     job::{JobRun, StepError, StepResult},
-    prune::verdicts,
+    room::{self, Room, needless},
 };
 use crate::{
     observe::StoreView,
     plan::Step,
     policy::{model::Retention, values::Size},
-    removal::refuse_losses,
-    retention::Reason,
-    store::{self, Store as _, Stored, lock::Mode},
+    store::{self, Store as _, lock::Mode},
 };
 
 impl JobRun<'_> {
@@ -82,60 +80,65 @@ impl JobRun<'_> {
         }
     }
 
-    /// Sees to it that there is room: at least `min_free`, else 1.2 times the last backup, before the first the source.
-    ///
-    /// A declared `min_free` says what there must be, and not that a backup which is known not to fit is to be tried on a
-    /// full disk: what retention no longer keeps goes first all the same.
+    /// Sees to it that there is room, by removing what retention no longer keeps where it is short.
     pub(super) fn observe_store(&mut self, step: &Step, retention: Option<Retention>) -> StepResult {
         let index = self.pair(step)?;
         let view = self.store(step)?;
-        let needed = self.room_needed(step, index)?;
+        let room = self.room(step, index)?;
+        let name = step.store.as_deref().unwrap_or_default();
         let free = || view.store.free_bytes().map_err(|error| store_error(&error));
         let mut left = free()?;
         let mut note = String::new();
-        let estimate = self.last_bytes(step, index)?.map_or(0, with_a_fifth);
-        if left < needed.max(estimate) && !self.order.world.host.is_ahead() {
-            let removed = match retention {
-                Some(retention) => self.make_room(step, index, retention)?,
-                None => 0,
+        if room.is_short(left) && !self.order.world.host.is_ahead() {
+            let made = match retention {
+                Some(retention) => self.make_room(step, index, retention),
+                None => Ok(0),
             };
             left = free()?;
-            if removed > 0 {
-                note = format!("pruned {removed} to make room; ");
+            match made {
+                Ok(0) => {}
+                Ok(removed) => note = format!("pruned {removed} to make room; "),
+                Err(error) if error.code == FailureCode::Interrupted => return Err(error),
+                Err(error) => {
+                    let what = format!(
+                        "no room can be made in store `{name}`: {}; `policy verify` tells which backups stand; {} are free, \
+                         {} are needed",
+                        error.message,
+                        Size::from_bytes(left),
+                        Size::from_bytes(room.needed)
+                    );
+                    if left < room.needed {
+                        return Err(StepError::new(FailureCode::NoRoom, what));
+                    }
+                    // A good backup is needed most where others are damaged: what must be free is, so it is tried.
+                    self.tell(&Event::Warning(what));
+                }
             }
         }
-        if left < needed {
+        if left < room.needed {
             let message = format!(
-                "store `{}` at {} has {} free, {} are needed: free some, or lower `min_free`",
-                step.store.as_deref().unwrap_or_default(),
+                "store `{name}` at {} has {} free, {} are needed: free some, or lower `min_free`",
                 view.shown,
                 Size::from_bytes(left),
-                Size::from_bytes(needed)
+                Size::from_bytes(room.needed)
             );
             return Err(StepError::new(FailureCode::NoRoom, message));
         }
         Ok(format!("{note}{} free", Size::from_bytes(left)))
     }
 
-    fn room_needed(&self, step: &Step, index: usize) -> Result<u64, StepError> {
+    fn room(&self, step: &Step, index: usize) -> Result<Room, StepError> {
         let name = step.store.as_deref().unwrap_or_default();
         let declared = self.order.world.policy.stores().get(name).and_then(|store| store.min_free);
-        if let Some(size) = declared {
-            return Ok(size.bytes());
-        }
-        if let Some(last) = self.last_bytes(step, index)? {
-            return Ok(with_a_fifth(last));
-        }
+        let last = self.last_bytes(step, index)?;
         let source = self.source(step)?;
         // A source that cannot be seen yet (a hook makes it, say) is judged when it is captured.
-        Ok(source.engine.observe().map_or(0, |facts| facts.bytes))
+        Ok(Room::of(declared, last, || source.engine.observe().map_or(0, |facts| facts.bytes)))
     }
 
     /// What the last backup of this source takes in a store, in bytes.
     fn last_bytes(&self, step: &Step, index: usize) -> Result<Option<u64>, StepError> {
-        let origin = &self.source(step)?.origin;
-        let own = |stored: &&Stored| stored.manifest.origin == *origin;
-        Ok(self.pairs[index].listing.backups.iter().find(own).map(|stored| stored.manifest.bytes))
+        Ok(room::last_bytes(&self.pairs[index].listing, &self.source(step)?.origin))
     }
 
     /// Says of a store that ran full where it is, how much there is and what to do; other errors stay as they are.
@@ -157,9 +160,8 @@ impl JobRun<'_> {
         StepError::new(FailureCode::NoRoom, message)
     }
 
-    /// Removes what retention, counted without the new backup, no longer keeps: the one case of pruning before there is
-    /// a new backup. Retention's own rules still hold: the newest proven one stays, and should it not stand when it is
-    /// looked at again, nothing goes.
+    /// Removes what is needless, each removal told: that something goes before there is a new backup is nothing to be
+    /// found out later. Should the backup relied on not stand when it is looked at again, nothing goes.
     fn make_room(&mut self, step: &Step, index: usize, retention: Retention) -> Result<usize, StepError> {
         let source = self.source(step)?;
         let view = self.store(step)?;
@@ -167,33 +169,17 @@ impl JobRun<'_> {
         let series = self.pairs[index].series.clone();
         // An earlier try may have removed some already.
         let listing = view.store.list(&series).map_err(|error| store_error(&error))?;
-        let verdicts = verdicts(&listing.backups, Some(retention), zone, self.tag.now, &source.origin);
-        let now = self.tag.now;
-        let own = |stored: &&Stored| stored.manifest.origin == source.origin && stored.id.stamp.time() <= now;
-        let losses = refuse_losses(listing.backups.iter().filter(own));
+        let needless = needless(&listing, &series, retention, zone, self.tag.now, &source.origin);
         self.pairs[index].listing = listing;
-        let newest = verdicts.iter().find(|verdict| verdict.reasons.contains(&Reason::NewestProven));
-        let Some(newest) = newest else { return Ok(0) };
-        let relied_on = series.backup(newest.stamp);
-        let needless = verdicts.iter().filter(|verdict| !verdict.keep);
-        let needless: Vec<_> = needless.map(|verdict| series.backup(verdict.stamp)).collect();
-        if needless.is_empty() {
-            return Ok(0);
+        let needless = needless.map_err(|error| StepError::new(FailureCode::Prune, error.to_string()))?;
+        let Some(needless) = needless else { return Ok(0) };
+        for verdict in &needless.verdicts {
+            let id = series.backup(verdict.stamp);
+            self.remove_all(step, index, std::slice::from_ref(&id), &needless.relied_on)?;
+            let store = &self.pairs[index].store;
+            let what = format!("`{id}` was pruned from store `{store}` before the capture, to make room");
+            self.tell(&Event::Warning(what));
         }
-        let removed = losses
-            .map_err(|error| StepError::new(FailureCode::Prune, error.to_string()))
-            .and_then(|()| self.remove_all(step, index, &needless, &relied_on));
-        removed.map_err(|error| match error.code {
-            FailureCode::Prune => {
-                let message = format!("there is no room, and none can be made: {}", error.message);
-                StepError::new(FailureCode::NoRoom, message)
-            }
-            _ => error,
-        })
+        Ok(needless.verdicts.len())
     }
-}
-
-/// A backup's size with what the next one may be larger.
-const fn with_a_fifth(bytes: u64) -> u64 {
-    bytes.saturating_add(bytes / 5)
 }

@@ -120,6 +120,8 @@ pub struct Listing {
     pub unclaimed: Vec<Unclaimed>,
     /// Records of backups that are no longer there, oldest first.
     pub gone: Vec<Record>,
+    /// Backups that are being removed, or whose removal was killed: their records are still to come.
+    pub leaving: Vec<BackupId>,
 }
 
 /// Something in a series that is no backup or record that can be relied on.

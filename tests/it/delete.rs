@@ -1,6 +1,7 @@
 //! What `delete` takes away, and what it never does.
 
 use crate::restore::{backup_of, flip, shop};
+use policy::store::lock::{self, HolderNote, Mode};
 
 #[test]
 fn the_newest_proven_backup_is_refused() {
@@ -81,4 +82,50 @@ fn copies_out_of_reach_stay_and_that_is_no_full_success() {
     sandbox.run(&["delete", "trading@oldest", "--reason", "x"]).exits(3).says("cannot be reached");
     assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 1);
     sandbox.run(&["delete", "trading@2026-01-01", "--reason", "x"]).exits(10);
+}
+
+#[test]
+fn a_lock_in_one_store_keeps_no_other_from_being_told_of() {
+    let sandbox = shop(2);
+    let locked = |store: &str| {
+        let place = sandbox.path(&format!("{store}/shop/nightly/trading/.lock"));
+        lock::lock(&place, Mode::Exclusive, &HolderNote::own()).unwrap()
+    };
+    let held = [locked("store"), locked("store2")];
+    let words = ["delete", "trading@2026-01-01", "--reason", "x", "--json"];
+    let answer = sandbox.run(&words).exits(11);
+    assert_eq!(answer.json(), serde_json::json!([]), "{answer}");
+    drop(held);
+    let held = locked("store2");
+    let answer = sandbox.run(&words).exits(3).says("holds the lock");
+    let gone = answer.json();
+    assert_eq!((gone.as_array().unwrap().len(), &gone[0]["store"]), (1, &"local".into()), "{answer}");
+    assert_eq!(answer.error()["exit"], 3);
+    assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 1);
+    assert_eq!(sandbox.backups("store2/shop/nightly/trading").len(), 2);
+    let line = sandbox.run(&["history", "--json"]).exits(0).json()[0].clone();
+    assert_eq!((&line["kind"], &line["outcome"]), (&"delete".into(), &"incomplete".into()));
+    drop(held);
+    sandbox.run(&words).exits(0);
+}
+
+#[test]
+fn a_copy_whose_manifest_is_damaged_stays_and_that_is_no_full_success() {
+    let sandbox = shop(2);
+    flip(&sandbox, &format!("{}/manifest.json", backup_of("store2", "trading", 1)), 150);
+    for words in [&["-n"][..], &[]] {
+        let mut all = vec!["delete", "trading@2026-01-01", "--reason", "x"];
+        all.extend(words);
+        sandbox.run(&all).exits(3).says("in second stays").says("damaged");
+    }
+    assert_eq!(sandbox.backups("store/shop/nightly/trading"), ["2026-01-02T070000Z"]);
+    assert_eq!(sandbox.backups("store2/shop/nightly/trading").len(), 2);
+}
+
+#[test]
+fn a_dry_run_exits_as_the_deletion_would() {
+    let sandbox = shop(2);
+    std::fs::rename(sandbox.path("store2"), sandbox.path("unplugged")).unwrap();
+    sandbox.run(&["delete", "trading@oldest", "--reason", "x", "-n"]).exits(3).says("nothing was changed");
+    sandbox.run(&["delete", "trading@oldest", "--reason", "x"]).exits(3);
 }

@@ -180,3 +180,26 @@ fn a_folder_is_spoken_of_by_its_files() {
     fs::remove_file(sandbox.path("app/scripts/b.py")).unwrap();
     sandbox.run(&["restore", "scripts", "-n"]).exits(0).says("live has as many files as the backup");
 }
+
+#[test]
+fn show_heads_with_what_the_best_copy_is_now_and_names_the_damage_of_each() {
+    let sandbox = shop(1);
+    let lose = |store: &str| {
+        let file = format!("{}/trading.db.zst", backup_of(store, "trading", 1));
+        fs::remove_file(sandbox.path(&file)).unwrap();
+    };
+    let level = |answer: &crate::support::Answer| {
+        let line = answer.stdout.lines().find(|line| line.starts_with("level")).unwrap();
+        line.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    lose("store");
+    let one = sandbox.run(&["show", "trading@2026-01-01"]).exits(0);
+    assert_eq!(level(&one), "checks", "{one}");
+    assert!(one.stdout.contains("in local: `trading.db.zst` is missing"), "{one}");
+    lose("store2");
+    let both = sandbox.run(&["show", "trading@2026-01-01"]).exits(0);
+    assert_eq!(level(&both), "none", "{both}");
+    for store in ["local", "second"] {
+        assert!(both.stdout.contains(&format!("in {store}: `trading.db.zst` is missing")), "{both}");
+    }
+}

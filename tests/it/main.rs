@@ -7,7 +7,9 @@
 )]
 
 mod check;
+#[cfg(unix)]
 mod check_host;
+#[cfg(unix)]
 mod check_shapes;
 #[cfg(unix)]
 mod checkout;
@@ -18,12 +20,14 @@ mod delete;
 mod examples;
 #[cfg(target_os = "linux")]
 mod faults;
+mod guard;
 mod history;
 mod hooks;
 mod list;
 #[cfg(unix)]
 mod load;
 mod locks;
+mod losses;
 mod memory;
 #[cfg(unix)]
 mod places;

@@ -528,7 +528,24 @@ fn a_run_that_lacks_a_target_is_passed_over_by_place_also_without_a_policy_and_n
 fn a_time_and_an_id_say_the_same_thing_twice() {
     let sandbox = shop(1);
     let id = "shop/nightly/trading/2026-01-01T070000Z";
-    sandbox.run(&["restore", id, "--at", "2026-01-02T00:00:00Z", "-n"]).exits(2);
+    for named in [&[id][..], &["--job", "nightly@latest"], &["--job", "nightly@2026-01-01"]] {
+        let mut all = vec!["restore", "--at", "2026-01-02T00:00:00Z", "-n"];
+        all.extend(named);
+        sandbox.run(&all).exits(2).says("say the same thing twice");
+    }
+}
+
+#[test]
+fn a_day_that_is_not_over_means_no_backup_of_the_future() {
+    let sandbox = shop(1);
+    run_on(&sandbox, 2).exits(0);
+    for named in [&["trading"][..], &["--job", "nightly"]] {
+        let mut all = vec!["restore", "-n", "--now", "2026-01-02T06:00:00Z", "--at", "2026-01-02"];
+        all.extend(named);
+        let steps = sandbox.run(&all).exits(0);
+        let (named, later) = ("trading/2026-01-01T070000Z", "trading/2026-01-02T070000Z");
+        assert!(steps.stdout.contains(named) && !steps.stdout.contains(later), "{steps}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ const EFFECTS: &str = "
     src/cli/progress.rs
     src/cli/restore.rs
     src/cli/restore/execute.rs
+    src/cli/restore/guard.rs
     src/cli/restore/show.rs
     src/cli/restore/undo.rs
     src/cli/schema.rs

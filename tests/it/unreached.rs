@@ -1,7 +1,7 @@
 //! What commands say and exit when a store cannot be reached, cannot be read, or is another one than before.
 
 use crate::{
-    restore::{SHOP, backup_of, run_on, shop},
+    restore::{SHOP, backup_of, bytes_below, run_on, shop},
     support::{Answer, Sandbox},
 };
 use std::fs;
@@ -207,4 +207,41 @@ fn a_part_of_a_store_that_may_not_be_read_hides_nothing_else() {
     sandbox.run_unprivileged(&["verify", "trading"]).unwrap().exits(4);
     allow(0o700);
     assert!(listed.stdout.contains("2026-01-01"), "{listed}");
+}
+
+#[test]
+fn nothing_writes_to_a_store_that_is_not_the_one_last_used() {
+    let sandbox = shop(2);
+    replace(&sandbox, "store2");
+    let before = bytes_below(&sandbox.path("store2"));
+    for store in [&["--store", "second"][..], &[]] {
+        let mut delete = vec!["delete", "trading@2026-01-01", "--reason", "x"];
+        delete.extend(store);
+        sandbox.run(&delete).exits(5).says("not the one last used");
+    }
+    sandbox.run(&["verify", "--store", "second"]).exits(4);
+    sandbox.run(&["restore", "trading", "--store", "second", "--to", "x.db"]).exits(0);
+    sandbox.run(&["prune"]).exits(3);
+    assert!(before == bytes_below(&sandbox.path("store2")));
+    // Where it is the one last used, both leave their records.
+    sandbox.run(&["restore", "trading", "--store", "local", "--to", "y.db"]).exits(0);
+    sandbox.run(&["verify", "trading", "--store", "local"]).exits(0);
+    let records = sandbox.tree("store/shop/nightly/trading/.records");
+    for kind in ["-restore-", "-verify-"] {
+        assert!(records.iter().any(|name| name.contains(kind)), "{records:?}");
+    }
+}
+
+#[test]
+fn what_is_remembered_as_unproven_gets_no_reason_that_nobody_knows() {
+    let sandbox = shop(1);
+    fs::remove_file(sandbox.path(&format!("{}/trading.db.zst", backup_of("store2", "trading", 1)))).unwrap();
+    sandbox.run(&["catalog", "rebuild"]).exits(0);
+    unplug(&sandbox, "store2");
+    let listed = sandbox.run(&["list", "trading", "--store", "second", "--json"]).exits(1).json();
+    assert_eq!((&listed[0]["proven"], &listed[0]["level"]), (&false.into(), &"none".into()));
+    sandbox
+        .run(&["show", "trading@2026-01-01", "--store", "second"])
+        .says("not proven when it was last seen")
+        .hides("a later verification failed");
 }

@@ -4,6 +4,7 @@ use crate::{
     restore::{backup_of, flip, shop},
     support::Sandbox,
 };
+use policy::store::lock::{self, HolderNote, Mode};
 use std::fs;
 
 fn is_proven(sandbox: &Sandbox, selector: &str) -> Vec<bool> {
@@ -159,4 +160,21 @@ fn a_dated_folder_without_manifest_is_skipped_and_is_no_backup_by_its_name() {
     }
     sandbox.run(&["verify", "trading@2026-01-03", "--store", "local"]).exits(10).hides("is no backup: it");
     assert!(sandbox.path(&backup_of("store", "trading", 2)).is_dir(), "it is never deleted");
+}
+
+#[test]
+fn a_lock_on_one_series_hides_nothing_that_was_found_about_the_others() {
+    let sandbox = shop(1);
+    let place = sandbox.path("store/shop/nightly/trading/.lock");
+    let held = lock::lock(&place, Mode::Exclusive, &HolderNote::own()).unwrap();
+    let answer = sandbox.run(&["verify", "--json"]).exits(3).says("holds the lock");
+    let found = answer.json();
+    let passed: Vec<_> = found.as_array().unwrap().iter().map(|one| one["passed"] == true).collect();
+    assert_eq!((passed.len(), passed.iter().filter(|passed| **passed).count()), (4, 3), "{answer}");
+    assert_eq!(answer.error()["exit"], 3);
+    sandbox.run(&["verify", "trading", "--store", "local"]).exits(11);
+    // What was found to fail counts for more than what could not be looked at.
+    flip(&sandbox, &format!("{}/trading.db.zst", backup_of("store2", "trading", 1)), 3_000);
+    sandbox.run(&["verify"]).exits(4);
+    drop(held);
 }

@@ -2,18 +2,20 @@
 
 use super::{
     super::{error::CliError, output, session::Session},
-    Copy, NotRead, Rack, Shelf, Unreached, is_place, retention_of,
+    Copy, NotRead, Rack, Shelf, Unreached, is_place,
+    memory::Memory,
+    retention_of,
 };
 use crate::{
-    catalog::{Catalog, CatalogError},
     observe::World,
     policy::{self, Policy},
     run,
-    store::{self, BackupId, Series, Store as _, StoreError, Stored, UnclaimedKind, local::LocalStore},
+    store::{
+        self, BackupId, RecordKind, Series, Store as _, StoreError, Stored, UnclaimedKind, local::LocalStore,
+    },
 };
 use chrono::{DateTime, Utc};
 use std::{
-    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
 };
@@ -77,8 +79,8 @@ pub(crate) fn collect_where<'a>(
 
 fn empty<'a>(session: &Session) -> Shelf<'a> {
     let (stores, copies, damaged) = (Vec::new(), Vec::new(), Vec::new());
-    let (no_backups, unreached, now) = (Vec::new(), Vec::new(), session.host.now());
-    Shelf { stores, copies, damaged, no_backups, unreached, now }
+    let (no_backups, missing, unreached) = (Vec::new(), Vec::new(), Vec::new());
+    Shelf { stores, copies, damaged, no_backups, missing, unreached, now: session.host.now() }
 }
 
 /// Newest first; copies of one backup beside each other.
@@ -134,56 +136,14 @@ fn collect_place(session: &Session, place: &str, shelf: &mut Shelf<'_>) -> Resul
     Ok(())
 }
 
-/// What the catalog knows. It is only an index: one that cannot be read keeps nobody from the stores, and is told once.
-#[derive(Default)]
-struct Memory {
-    catalog: Option<Catalog>,
-    is_lost: Cell<bool>,
-}
-
-impl Memory {
-    fn open(session: &Session) -> Self {
-        let memory = Self::default();
-        let catalog = memory.tried(Catalog::open_existing(&session.host.state));
-        Self { catalog, ..memory }
-    }
-
-    fn tried<T: Default>(&self, answer: Result<T, CatalogError>) -> T {
-        answer.unwrap_or_else(|error| {
-            if !self.is_lost.replace(true) {
-                output::warn(&error.to_string());
-            }
-            T::default()
-        })
-    }
-
-    /// The id of the store last used under a name.
-    fn last_store(&self, policy: &str, store: &str) -> Option<String> {
-        self.catalog.as_ref().and_then(|catalog| self.tried(catalog.last_store(policy, store)))
-    }
-
-    /// What a store held when it was last seen.
-    fn backups(&self, policy: &str, store: &str) -> Vec<Stored> {
-        let known = self.catalog.as_ref().map(|catalog| self.tried(catalog.backups(policy, store)));
-        let stored = known.unwrap_or_default().into_iter().filter_map(|(manifest, proven)| {
-            let id = BackupId::parse(&manifest.id)?;
-            let mut stored = Stored { id, manifest, records: Vec::new(), damage: None };
-            // What later verifications found lies in the store: the catalog only kept whether it was proven.
-            if !proven && stored.proven() {
-                stored.manifest.failures.push("a later verification failed".to_owned());
-            }
-            Some(stored)
-        });
-        stored.collect()
-    }
-}
-
 /// Looks into the store that was put on the shelf last.
 fn look_into(memory: &Memory, shelf: &mut Shelf<'_>) {
     let rack = shelf.stores.len() - 1;
     let Rack { name, store, policy: Some(policy), .. } = &shelf.stores[rack] else { return };
     let (name, place) = (name.clone(), store.place());
     let last = memory.last_store(policy.name().as_str(), &name);
+    // Asked before anything is listed: what is published meanwhile is not missed.
+    let known = memory.backups(policy.name().as_str(), &name);
     let found = store.id();
     let other = store::is_other(last.as_deref(), &found);
     let own = |series: &Series| policy.name() == series.policy.as_str();
@@ -210,12 +170,39 @@ fn look_into(memory: &Memory, shelf: &mut Shelf<'_>) {
         lacking.is_read = true;
         shelf.unreached.push(lacking);
     }
+    let mut accounted = BTreeSet::new();
     for series in &every {
-        add_series(shelf, rack, series, memory);
+        accounted.extend(add_series(shelf, rack, series, memory));
+    }
+    if shelf.stores[rack].is_last {
+        miss(shelf, rack, known, accounted);
     }
 }
 
-fn mend(store: &str) -> String {
+/// Tells what a store held when it was last seen and what is not there any more, though nothing tells of its removal: a
+/// store that lost its backups looks like one that never had any.
+fn miss(shelf: &mut Shelf<'_>, rack: usize, known: Vec<Stored>, mut accounted: BTreeSet<BackupId>) {
+    let name = shelf.stores[rack].name.clone();
+    let copies = shelf.copies.iter().filter(|copy| copy.rack == rack).map(|copy| &copy.stored.id);
+    let not_read = shelf.damaged.iter().chain(&shelf.no_backups).filter(|place| place.rack == rack);
+    accounted.extend(copies.chain(not_read.map(|place| &place.id)).cloned());
+    for Stored { id, .. } in known {
+        let is_unread =
+            |store: &Unreached<'_>| store.rack == Some(rack) && store.series.as_ref() == Some(&id.series);
+        if accounted.contains(&id) || shelf.unreached.iter().any(is_unread) {
+            continue;
+        }
+        let why =
+            "is gone: it was there when this host last saw it, and no record tells of its removal".to_owned();
+        output::warn(&format!(
+            "in store `{name}` `{id}` {why}; look for what took it, then `policy catalog rebuild` forgets it"
+        ));
+        shelf.missing.push(NotRead { rack, id, why });
+    }
+}
+
+/// What to do about a store that is not the one last used.
+pub(crate) fn mend(store: &str) -> String {
     format!(
         "mount the right one and make it readable, or accept the place with `policy run --new-store {store}`"
     )
@@ -233,7 +220,7 @@ fn remember(
     let policy = shelf.stores[rack].policy.map(|policy| policy.name().as_str()).unwrap_or_default();
     let mut known = memory.backups(policy, &name);
     known.retain(|stored| series.is_none_or(|series| stored.id.series == *series));
-    let was_used = !known.is_empty() || memory.last_store(policy, &name).is_some() || memory.is_lost.get();
+    let was_used = !known.is_empty() || memory.last_store(policy, &name).is_some() || memory.is_lost();
     let may_be_new = !was_used && matches!(error, StoreError::Absent(_));
     let of_it = match series {
         _ if known.is_empty() => "what it holds is not known".to_owned(),
@@ -254,12 +241,25 @@ fn remember(
     shelf.copies.extend(known.into_iter().map(copy));
 }
 
-fn add_series(shelf: &mut Shelf<'_>, rack: usize, series: &Series, memory: &Memory) {
+/// Adds what a series holds; returns what does not lie there because it was, or is being, removed.
+fn add_series(shelf: &mut Shelf<'_>, rack: usize, series: &Series, memory: &Memory) -> Vec<BackupId> {
     let listing = match shelf.stores[rack].store.list(series) {
         Ok(listing) => listing,
-        Err(StoreError::Absent(_)) => return,
-        Err(error) => return remember(shelf, rack, Some(series), &error, memory),
+        Err(StoreError::Absent(_)) => return Vec::new(),
+        Err(error) => {
+            remember(shelf, rack, Some(series), &error, memory);
+            return Vec::new();
+        }
     };
+    let mut removed = listing.leaving;
+    let is_removal = |kind: RecordKind| matches!(kind, RecordKind::Prune | RecordKind::Delete);
+    removed.extend(
+        listing
+            .gone
+            .iter()
+            .filter(|record| is_removal(record.kind))
+            .filter_map(|record| BackupId::parse(&record.id)),
+    );
     let name = shelf.stores[rack].name.clone();
     let warn = |what: &str| output::warn(&format!("in store `{name}` {}", output::printable(what)));
     for unclaimed in listing.unclaimed {
@@ -279,6 +279,7 @@ fn add_series(shelf: &mut Shelf<'_>, rack: usize, series: &Series, memory: &Memo
         let kept_by = kept_by.get(&stored.id).cloned().unwrap_or_default();
         shelf.copies.push(Copy { rack, stored, kept_by, remembered: false });
     }
+    removed
 }
 
 fn kept_by(

@@ -36,7 +36,7 @@ pub(super) fn choose(
         let selector = backups::parse(text)?;
         let says_when = !matches!(&selector, Selector::Target { when: None, .. });
         if says_when && args.at.is_some() {
-            return Err(CliError::invalid("`--at` and `@WHEN` say the same thing twice"));
+            return Err(said_twice());
         }
         if says_when || (args.targets.len() == 1 && args.at.is_none()) {
             chosen.push(Some(shelf.one_at_hand(text)?));
@@ -87,6 +87,17 @@ fn run_of(id: &BackupId) -> Run {
     (id.series.policy.clone(), id.stamp)
 }
 
+fn said_twice() -> CliError {
+    CliError::invalid("`--at` and `@WHEN` say the same thing twice")
+}
+
+/// The latest stamp that is meant. A day that is not over ends later than now, and a backup dated in the future is never
+/// what is meant.
+fn bound(session: &Session, at: Option<DateTime<Utc>>) -> DateTime<Utc> {
+    let now = session.host.now();
+    at.map_or(now, |at| at.min(now))
+}
+
 /// A selector's proven backups that are not later than asked, by run.
 fn proven_by_run(
     session: &Session,
@@ -94,7 +105,7 @@ fn proven_by_run(
     shelf: &Shelf<'_>,
     selector: &Selector,
 ) -> BTreeMap<Run, BackupId> {
-    let latest = at.unwrap_or(session.host.now());
+    let latest = bound(session, at);
     let known = shelf.at_hand();
     let proven: BTreeSet<&BackupId> =
         known.iter().filter(|entry| entry.proven).map(|entry| &entry.id).collect();
@@ -126,6 +137,9 @@ fn whole_run(
 ) -> Result<Vec<BackupId>, CliError> {
     let (name, when) = text.split_once('@').map_or((text, None), |(name, when)| (name, Some(when)));
     let (policy, job) = name.split_once('/').map_or((None, name), |(policy, job)| (Some(policy), job));
+    if when.is_some() && at.is_some() {
+        return Err(said_twice());
+    }
     let when = match when {
         Some(when) => When::parse(when).ok_or_else(|| {
             CliError::invalid(format!("`{when}` is no WHEN"))
@@ -133,7 +147,7 @@ fn whole_run(
         })?,
         None => When::Latest { back: 0 },
     };
-    let latest = at.unwrap_or(session.host.now());
+    let latest = bound(session, at);
     let mut runs: BTreeMap<Stamp, Vec<(BackupId, bool)>> = BTreeMap::new();
     let mut names = BTreeSet::new();
     for entry in shelf.at_hand() {

@@ -200,6 +200,10 @@ fn record(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>, result: &Re
         message: String::new(),
     };
     let rack = &shelf.stores[choice.copy.rack];
+    // A store that is not the one last used is left as it is.
+    if !rack.is_last {
+        return;
+    }
     if let Err(error) = rack.store.record(&choice.copy.stored.id.series, &record) {
         output::warn(&format!("the restore could not be recorded: {error}"));
     }

@@ -9,7 +9,7 @@ use crate::{
     fault::{Fault, OnPath},
     store::{
         BackupId, Listing, Manifest, Record, Series, Stamp, StoreError, Stored, Unclaimed, UnclaimedKind,
-        layout::{MANIFEST_FILE, RECORDS_FOLDER, is_data_name},
+        layout::{MANIFEST_FILE, Passing, RECORDS_FOLDER, is_data_name},
         manifest::Unreliable,
         record::RecordKind,
     },
@@ -28,8 +28,15 @@ const OWN_FILE_MAX: u64 = 64 << 20;
 /// Lists a series, newest first.
 pub(super) fn list(folder: &Path, series: &Series) -> Result<Listing, StoreError> {
     let mut listing = Listing::default();
+    // The names first: a removal writes its record last, so that what is neither seen nor leaving has its record by now.
+    let names = durable::names(folder)?;
     let mut records = read_records(folder, series, &mut listing.unclaimed)?;
-    for name in durable::names(folder)?.into_iter().rev().filter(|name| !name.starts_with('.')) {
+    let leaving = names.iter().filter_map(|name| match Passing::parse(name)? {
+        (Passing::Pruning, stamp) => Some(series.backup(stamp)),
+        (Passing::Staging, _) => None,
+    });
+    listing.leaving = leaving.collect();
+    for name in names.into_iter().rev().filter(|name| !name.starts_with('.')) {
         let Some(stamp) = Stamp::parse(&name) else {
             let why = "it is not named as a backup is".to_owned();
             let place = format!("{series}/{name}");
@@ -49,7 +56,7 @@ pub(super) fn list(folder: &Path, series: &Series) -> Result<Listing, StoreError
                 listing.backups.push(Stored { id, manifest, records, damage });
             }
             // Pruned since the folder was listed: readers take no lock.
-            Err(NoManifest::NoFolder) => {}
+            Err(NoManifest::NoFolder) => listing.leaving.push(id),
             Err(why) => {
                 let place = id.to_string();
                 let kind = match why {
