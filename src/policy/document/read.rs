@@ -24,6 +24,14 @@ pub(in crate::policy) trait Read: Sized {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
 }
 
+/// What stands at a name of the author's choice.
+pub(super) enum Named<T> {
+    /// Its value, if it could be read.
+    Value(Option<T>),
+    /// A key in the place of a name, which was told.
+    Misplaced,
+}
+
 /// Reads one text, and collects what is wrong with it.
 pub(in crate::policy) struct Reader<'a> {
     text: &'a str,
@@ -160,9 +168,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the value of a name of the author's choice, below which `T` stands. A key of `T` in the place of a name is
-    /// nearly always indented too little; then what is wrong with its value says nothing, and `None` says that it is no
-    /// name.
-    pub(super) fn named<T: Read>(&mut self, entry: &Entry, before: Option<&Entry>) -> Option<Option<T>> {
+    /// nearly always indented too little; then what is wrong with its value says nothing, and it is no name.
+    pub(super) fn named<T: Read>(&mut self, entry: &Entry, before: Option<&Entry>) -> Named<T> {
         let mark = self.problems.mark();
         let value = self.value(entry);
         let key = &entry.key.value;
@@ -182,9 +189,9 @@ impl<'a> Reader<'a> {
                 Some(before) => problem.label(before.key.span, "belongs here?"),
                 None => problem,
             });
-            return None;
+            return Named::Misplaced;
         }
-        Some(value)
+        Named::Value(value)
     }
 
     /// Notes a key that the mapping does not have.

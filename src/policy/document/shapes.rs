@@ -3,7 +3,7 @@
 //! The macro `document!` makes a struct, its schema, its list of keys and its reader from one declaration, so that they
 //! cannot drift.
 
-use super::read::{Read, Reader};
+use super::read::{Named, Read, Reader};
 use crate::policy::{
     Span, Spanned,
     problem::{Code, Problem, masked},
@@ -72,7 +72,10 @@ impl<T: Read> Read for Map<T> {
         }
         let named = |(n, entry): (usize, &Entry)| {
             let before = n.checked_sub(1).and_then(|before| entries.get(before));
-            Some((entry.key.clone(), reader.named(entry, before)?))
+            match reader.named(entry, before) {
+                Named::Value(value) => Some((entry.key.clone(), value)),
+                Named::Misplaced => None,
+            }
         };
         Some(Self { entries: entries.iter().enumerate().filter_map(named).collect() })
     }
