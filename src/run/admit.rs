@@ -12,7 +12,7 @@ use crate::{
     policy::{model::Retention, values::Size},
     removal::refuse_losses,
     retention::Reason,
-    store::{self, Store as _, Stored, lock::Mode},
+    store::{self, Store as _, StoreError, Stored, lock::Mode},
 };
 
 impl JobRun<'_> {
@@ -71,15 +71,31 @@ impl JobRun<'_> {
                 view.shown
             ));
         }
-        match found.map_err(|error| store_error(&error))? {
-            Some(id) => Ok(id),
-            None if self.catalog.is_none() && !is_accepted => refuse(format!(
-                "there is no store `{name}` at {}, and without the catalog nobody knows whether there was one: mend the \
-                 state folder, or accept the place with `--new-store {name}`",
-                view.shown
-            )),
-            None => view.store.create().map_err(|error| store_error(&error)),
-        }
+        let made = match found {
+            Ok(Some(id)) => return Ok(id),
+            _ if is_accepted => view.store.create_anew(),
+            Ok(None) if self.catalog.is_none() => {
+                return refuse(format!(
+                    "there is no store `{name}` at {}, and without the catalog nobody knows whether there was one: mend \
+                     the state folder, or accept the place with `--new-store {name}`",
+                    view.shown
+                ));
+            }
+            Ok(None) => view.store.create(),
+            Err(error) => Err(error),
+        };
+        made.map_err(|error| match &error {
+            StoreError::Foreign { .. } if is_accepted => {
+                StepError::new(FailureCode::Store, format!("{error}: choose an empty folder"))
+            }
+            StoreError::Foreign { .. } => {
+                let mend = format!(
+                    "choose an empty folder, or, where this is a store that lost its id, accept it with `--new-store {name}`"
+                );
+                StepError::new(FailureCode::Store, format!("{error}: {mend}"))
+            }
+            _ => store_error(&error),
+        })
     }
 
     /// Sees to it that there is room: at least `min_free`, else 1.2 times the last backup, before the first the source.

@@ -36,6 +36,7 @@ mod room;
 mod run;
 #[cfg(unix)]
 mod schema;
+mod store_id;
 mod stores;
 mod support;
 #[cfg(unix)]
