@@ -16,6 +16,7 @@ mod crash;
 mod delete;
 #[cfg(unix)]
 mod examples;
+mod globs;
 mod history;
 mod hooks;
 mod list;
