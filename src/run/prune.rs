@@ -95,6 +95,7 @@ impl JobRun<'_> {
                 RemovalError::Unfounded { .. } => StepError::new(FailureCode::Prune, error.to_string()),
                 RemovalError::Store(error) => store_error(error),
             })?);
+            self.tell(&Event::Pruned { step, id, store: &self.pairs[index].store });
         }
         for warning in warnings {
             self.tell(&Event::Warning(warning));
