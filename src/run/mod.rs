@@ -11,6 +11,7 @@ mod job;
 mod ledger;
 mod prune;
 mod publish;
+pub mod redact;
 pub mod scratch;
 mod verify;
 

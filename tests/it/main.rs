@@ -37,6 +37,7 @@ mod room;
 mod run;
 #[cfg(unix)]
 mod schema;
+mod secrets;
 mod store_id;
 mod stores;
 mod support;
