@@ -73,6 +73,7 @@ impl Catalog {
     pub fn open(state: &Path) -> Result<Self, CatalogError> {
         create_private_folder(state)?;
         let path = state.join("catalog.db");
+        keep_private(&path);
         Self::connect(&path, OpenFlags::default()).map_err(|source| CatalogError::Sqlite { path, source })
     }
 
@@ -271,6 +272,21 @@ impl Catalog {
             transaction.commit()
         };
         replace(&mut self.connection).map_err(|e| self.err(e))
+    }
+}
+
+/// Makes the catalog its owner's alone before SQLite opens it: log and index get the mode of the database
+/// (sqlite.org/wal.html), and the history holds what commands printed. Where that fails, SQLite says what is wrong.
+///
+/// A file that is there is not opened: closing it would end the locks that other connections of this process hold on it
+/// (sqlite.org/howtocorrupt.html, 2.2).
+fn keep_private(path: &Path) {
+    if files::new_private_file().open(path).is_err() {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            let _ = files::make_private(Path::new(&name));
+        }
     }
 }
 

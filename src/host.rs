@@ -160,7 +160,8 @@ impl Host {
     }
 }
 
-/// Makes a folder and its parents, the last one readable by its owner alone.
+/// Makes a folder and its parents, the last one readable by its owner alone. One that is there stays as it is: it may be
+/// everybody's, as a `scratch` in `/var/tmp`.
 pub fn create_private_folder(folder: &Path) -> Result<(), Fault> {
     if folder.is_dir() {
         return Ok(());

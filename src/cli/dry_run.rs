@@ -240,6 +240,9 @@ impl Sight<'_> {
                 Err(error) => unknown(step, &error),
             },
             Ok(None) => seen(step, format!("not there yet: the first run makes it at {}", view.shown)),
+            Err(StoreError::Foreign { .. }) if is_accepted && view.store.holds_backups().unwrap_or(false) => {
+                seen(step, format!("it lost its id: the run gives it a new id, at {}", view.shown))
+            }
             Err(error) => unknown(step, &error),
         }
     }

@@ -20,6 +20,9 @@ pub(crate) struct CliError {
     pub(crate) told: bool,
 }
 
+/// What to do about a lock that is held.
+pub(crate) const LOCK_ENDS: &str = "locks end with their process: wait for it, or end it";
+
 impl CliError {
     fn new(exit: u8, code: &'static str, message: impl Into<String>) -> Self {
         Self { exit, code, message: message.into(), help: None, told: false }
@@ -137,9 +140,7 @@ impl From<RemovalError> for CliError {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Locked { .. } => {
-                Self::locked(error.to_string()).help("locks end with their process: wait for it")
-            }
+            StoreError::Locked { .. } => Self::locked(error.to_string()).help(LOCK_ENDS),
             StoreError::Damaged { .. } | StoreError::Unreliable { .. } => Self::unproven(error.to_string()),
             StoreError::NoBackup(_) | StoreError::Absent(_) => Self::unknown(error.to_string()),
             _ => Self::failed(error.to_string()),

@@ -60,9 +60,9 @@ pub(crate) fn warn(message: &str) {
 pub(crate) fn print_error(error: &CliError, is_json: bool) {
     if !error.told {
         tell(&format!("{} {}", paint(ERROR, "error:"), error.message));
-        if let Some(help) = &error.help {
-            tell(&format!("  {} {help}", paint(BOLD, "help:")));
-        }
+    }
+    if let Some(help) = &error.help {
+        tell(&format!("  {} {help}", paint(BOLD, "help:")));
     }
     if is_json {
         let object = serde_json::json!({

@@ -8,6 +8,7 @@ use super::output::{self, BOLD, DIM, ERROR, GOOD, WARNING, paint};
 use crate::{
     host::{Host, create_private_folder},
     plan::{Step, render},
+    platform::files,
     run::{Event, Outcome},
 };
 use chrono::{SecondsFormat, Utc};
@@ -109,6 +110,7 @@ impl Teller {
             }
             Event::Warning(text) => Some(format!("{} {text}", paint(WARNING, "warning:"))),
             Event::Output { line, .. } => self.verbose.then(|| format!("     | {line}")),
+            Event::Pruned { id, store, .. } => Some(format!("     pruned {id} in {store}")),
             Event::Retry { attempt, attempts, delay_secs } => {
                 Some(format!("try {attempt} of {attempts}, after {delay_secs} s"))
             }
@@ -140,6 +142,7 @@ impl Teller {
             Event::Failed(failure) => format!("FAILED  {}: {}", failure.step, failure.message),
             Event::Warning(text) => format!("warning {text}"),
             Event::Output { step, line } => format!("output  {}  {line}", step.n),
+            Event::Pruned { step, id, store } => format!("pruned  {}  {id} in {store}", step.n),
             Event::Retry { attempt, attempts, .. } => format!("retry   {attempt} of {attempts}"),
             Event::RunEnded { outcome, .. } => format!("end     {}", outcome.as_str()),
         };
@@ -150,8 +153,9 @@ impl Teller {
 
 fn open_log(logs: &Path, run: &str) -> Option<File> {
     let path = log_file(logs, run);
-    create_private_folder(path.parent()?).ok()?;
-    File::options().create(true).append(true).open(path).ok()
+    // The folder of all logs too: a parent that is made on the way is not private.
+    create_private_folder(logs).and_then(|()| create_private_folder(path.parent().unwrap_or(logs))).ok()?;
+    files::private(File::options().create(true).append(true)).open(path).ok()
 }
 
 /// Where a run's log lies.

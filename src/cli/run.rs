@@ -3,7 +3,7 @@
 use super::{
     args::Run,
     dry_run::dry_run,
-    error::CliError,
+    error::{CliError, LOCK_ENDS},
     output,
     progress::Teller,
     session::{Session, select},
@@ -146,7 +146,13 @@ fn finish(session: &Session, reports: Vec<Report>) -> Result<u8, CliError> {
             .collect();
         output::print(&output::table(&rows))?;
     }
-    if exit == 0 { Ok(0) } else { Err(CliError::told(exit, summary(&elements))) }
+    if exit == 0 {
+        return Ok(0);
+    }
+    let ended = CliError::told(exit, summary(&elements));
+    let mut failures = elements.iter().flat_map(|element| &element.failures);
+    let is_locked = failures.any(|failure| failure.code == run::FailureCode::Locked);
+    Err(if is_locked { ended.help(LOCK_ENDS) } else { ended })
 }
 
 fn summary(elements: &[RunElement]) -> String {

@@ -16,11 +16,11 @@ pub(crate) fn new_private_file() -> OpenOptions {
 }
 
 /// Makes files opened with these options the owner's own, should they be made.
-pub(crate) fn private(options: &mut OpenOptions) {
+pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    // Elsewhere the profile folder's access list is inherited.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    #[cfg(not(unix))]
-    let _ = options; // The profile folder's access list is inherited.
+    options
 }
 
 /// Makes one folder that only its owner enters (unix: mode 0700).
@@ -30,6 +30,20 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
+}
+
+/// Makes a file that is there its owner's alone (unix: mode 0600), without opening it.
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if fs::metadata(path)?.permissions().mode() & 0o777 != 0o600 {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path; // The profile folder's access list is inherited.
+    Ok(())
 }
 
 /// Makes the names in a folder durable (`fsync(2)`: "Calling `fsync()` does not necessarily ensure that the entry in the

@@ -10,7 +10,7 @@ use crate::{
     observe::StoreView,
     plan::Step,
     policy::{model::Retention, values::Size},
-    store::{self, Store as _, lock::Mode},
+    store::{self, Store as _, StoreError, lock::Mode},
 };
 
 impl JobRun<'_> {
@@ -69,15 +69,31 @@ impl JobRun<'_> {
                 view.shown
             ));
         }
-        match found.map_err(|error| store_error(&error))? {
-            Some(id) => Ok(id),
-            None if self.catalog.is_none() && !is_accepted => refuse(format!(
-                "there is no store `{name}` at {}, and without the catalog nobody knows whether there was one: mend the \
-                 state folder, or accept the place with `--new-store {name}`",
-                view.shown
-            )),
-            None => view.store.create().map_err(|error| store_error(&error)),
-        }
+        let made = match found {
+            Ok(Some(id)) => return Ok(id),
+            _ if is_accepted => view.store.create_anew(),
+            Ok(None) if self.catalog.is_none() => {
+                return refuse(format!(
+                    "there is no store `{name}` at {}, and without the catalog nobody knows whether there was one: mend \
+                     the state folder, or accept the place with `--new-store {name}`",
+                    view.shown
+                ));
+            }
+            Ok(None) => view.store.create(),
+            Err(error) => Err(error),
+        };
+        made.map_err(|error| match &error {
+            StoreError::Foreign { .. } if is_accepted => {
+                StepError::new(FailureCode::Store, format!("{error}: choose an empty folder"))
+            }
+            StoreError::Foreign { .. } => {
+                let mend = format!(
+                    "choose an empty folder, or, where this is a store that lost its id, accept it with `--new-store {name}`"
+                );
+                StepError::new(FailureCode::Store, format!("{error}: {mend}"))
+            }
+            _ => store_error(&error),
+        })
     }
 
     /// Sees to it that there is room, by removing what retention no longer keeps where it is short.
@@ -173,13 +189,11 @@ impl JobRun<'_> {
         self.pairs[index].listing = listing;
         let needless = needless.map_err(|error| StepError::new(FailureCode::Prune, error.to_string()))?;
         let Some(needless) = needless else { return Ok(0) };
-        for verdict in &needless.verdicts {
-            let id = series.backup(verdict.stamp);
-            self.remove_all(step, index, std::slice::from_ref(&id), &needless.relied_on)?;
-            let store = &self.pairs[index].store;
+        let ids: Vec<_> = needless.verdicts.iter().map(|verdict| series.backup(verdict.stamp)).collect();
+        self.remove_all(step, index, &ids, &needless.relied_on, |run, id| {
+            let store = &run.pairs[index].store;
             let what = format!("`{id}` was pruned from store `{store}` before the capture, to make room");
-            self.tell(&Event::Warning(what));
-        }
-        Ok(needless.verdicts.len())
+            run.tell(&Event::Warning(what));
+        })
     }
 }

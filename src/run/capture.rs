@@ -307,9 +307,10 @@ pub(super) fn store_error(error: &StoreError) -> StepError {
     match error {
         StoreError::Locked { .. } => StepError::new(FailureCode::Locked, error.to_string()),
         StoreError::Fault(fault) => storage_error(fault),
-        StoreError::Absent(_) | StoreError::Foreign { .. } | StoreError::NotMounted(_) => {
-            StepError::new(FailureCode::Store, error.to_string())
-        }
+        StoreError::Absent(_)
+        | StoreError::Foreign { .. }
+        | StoreError::Newer { .. }
+        | StoreError::NotMounted(_) => StepError::new(FailureCode::Store, error.to_string()),
         StoreError::Taken(_) => {
             let message = format!("{error}, made in the same second elsewhere: run again");
             StepError::new(FailureCode::Storage, message)

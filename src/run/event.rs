@@ -1,6 +1,6 @@
 //! What happens during a run, as values: human text, progress bars, the run's log and the history fold the same events.
 
-use crate::plan::Step;
+use crate::{plan::Step, store::BackupId};
 use std::collections::BTreeSet;
 
 /// Something that happened.
@@ -51,6 +51,15 @@ pub enum Event<'a> {
         step: &'a Step,
         /// The line, without its end, control characters removed.
         line: String,
+    },
+    /// A backup was removed, because retention no longer keeps it.
+    Pruned {
+        /// The step.
+        step: &'a Step,
+        /// The backup.
+        id: &'a BackupId,
+        /// The store it lay in.
+        store: &'a str,
     },
     /// What failed is tried again.
     Retry {

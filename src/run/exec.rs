@@ -1,6 +1,7 @@
 //! Starts the policy's commands: argv without a shell, in a process group of their own, under a deadline, line by line.
 #![expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
 
+use super::redact::Redaction;
 use crate::{
     platform::process::{end_group, own_group},
     watch::{Stopped, Watch},
@@ -36,6 +37,8 @@ pub struct Invocation {
     pub environment: BTreeMap<String, String>,
     /// The folder it runs in.
     pub folder: PathBuf,
+    /// What of it is shown by name: nothing that is passed on, and no error, holds the values.
+    pub redaction: Redaction,
 }
 
 /// Why a command did not do its work.
@@ -82,7 +85,8 @@ pub enum ExecError {
 /// # Errors
 /// When it cannot be started, ends with another status than 0, or is stopped; then its whole process group has ended.
 pub fn run(call: &Invocation, watch: &Watch<'_>, line: &dyn Fn(String)) -> Result<(), ExecError> {
-    let program = call.argv.first().cloned().unwrap_or_default();
+    let program = call.argv.first().map(String::as_str).unwrap_or_default();
+    let program = call.redaction.apply(program).into_owned();
     watch.check().map_err(|stopped| ExecError::Stopped { program: program.clone(), stopped })?;
     let mut child = spawn(call).map_err(|source| ExecError::Start { program: program.clone(), source })?;
     let (send, receive) = mpsc::sync_channel::<Said>(LINES_WAITING);
@@ -92,7 +96,8 @@ pub fn run(call: &Invocation, watch: &Watch<'_>, line: &dyn Fn(String)) -> Resul
     if let Some(err) = child.stderr.take() {
         forward(err, true, send);
     }
-    let mut output = Output { line, passed_on: 0, left_out: 0, last_error: String::new() };
+    let redaction = &call.redaction;
+    let mut output = Output { line, redaction, passed_on: 0, left_out: 0, last_error: String::new() };
     let mut ending: Option<(Stopped, Instant)> = None;
     let status = loop {
         // One round, however much it prints: a command that never stops printing is stopped all the same.
@@ -138,6 +143,7 @@ type Said = (bool, String);
 /// What a command prints, on its way to the listener.
 struct Output<'a> {
     line: &'a dyn Fn(String),
+    redaction: &'a Redaction,
     passed_on: u64,
     left_out: u64,
     last_error: String,
@@ -153,6 +159,7 @@ impl Output<'_> {
             }
             match receive.recv_timeout(left) {
                 Ok((is_error, text)) => {
+                    let text = self.redaction.apply(&text).into_owned();
                     if is_error && !text.trim().is_empty() {
                         self.last_error.clone_from(&text);
                     }

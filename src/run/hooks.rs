@@ -6,6 +6,7 @@ use super::{
     exec::{self, ExecError, Invocation},
     job::{JobRun, StepError, StepResult},
     ledger::Ledger,
+    redact::Redaction,
 };
 use crate::{
     plan::{Action, Moment, Step},
@@ -181,10 +182,10 @@ impl JobRun<'_> {
                 Placeholder::Copy => None,
             }
         };
-        let argv = command
+        let words = command
             .argv
             .iter()
-            .map(|word| Ok(word.expand_with(&world.variables, |literal| fill(literal, value))?.text))
+            .map(|word| word.expand_with(&world.variables, |literal| fill(literal, value)))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|unset: Vec<Unset>| {
                 HookError::Unset(unset.into_iter().map(|unset| unset.name).collect())
@@ -199,7 +200,10 @@ impl JobRun<'_> {
             let value = value(placeholder).unwrap_or_default();
             environment.insert(placeholder.variable(), value.into_owned());
         }
-        let call = Invocation { argv, environment, folder: world.policy.source().folder.clone() };
+        let used = words.iter().flat_map(|word| &word.used);
+        let redaction = Redaction::new(used.map(|(name, value, _)| (name.as_str(), value.as_str())));
+        let argv = words.into_iter().map(|word| word.text).collect();
+        let call = Invocation { argv, environment, folder: world.policy.source().folder.clone(), redaction };
         exec::run(&call, watch, &|line| match step {
             Some(step) => self.tell(&Event::Output { step, line }),
             None => self.tell(&Event::Warning(line)),

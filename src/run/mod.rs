@@ -11,6 +11,7 @@ mod job;
 mod ledger;
 mod prune;
 mod publish;
+pub mod redact;
 pub(crate) mod room;
 pub mod scratch;
 mod verify;

@@ -61,17 +61,21 @@ impl JobRun<'_> {
         let zone = self.order.world.policy.timezone();
         let prunable = now_prunable(&listing.backups, rule, zone, self.tag.now, &origin);
         let kept = listing.backups.len() - prunable.len();
-        let removed = self.remove_all(step, index, &prunable, &relied_on)?;
+        let removed = self.remove_all(step, index, &prunable, &relied_on, |run, id| {
+            run.tell(&Event::Pruned { step, id, store: &run.pairs[index].store });
+        })?;
         Ok(format!("{removed} pruned, {kept} kept"))
     }
 
-    /// Removes backups one by one, oldest first, so that whatever stops it leaves the newer ones.
+    /// Removes backups one by one, oldest first, so that whatever stops it leaves the newer ones; `told` is called of each
+    /// that is gone.
     pub(super) fn remove_all(
         &mut self,
         step: &Step,
         index: usize,
         ids: &[BackupId],
         relied_on: &BackupId,
+        told: impl Fn(&Self, &BackupId),
     ) -> Result<usize, StepError> {
         let view = self.store(step)?;
         let mut ids = ids.to_vec();
@@ -95,6 +99,7 @@ impl JobRun<'_> {
                 RemovalError::Unfounded { .. } => StepError::new(FailureCode::Prune, error.to_string()),
                 RemovalError::Store(error) => store_error(error),
             })?);
+            told(self, id);
         }
         for warning in warnings {
             self.tell(&Event::Warning(warning));

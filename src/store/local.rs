@@ -60,6 +60,16 @@ struct StoreFile {
     created: DateTime<Utc>,
 }
 
+/// What a folder's id file says.
+enum Identity {
+    /// There is no store yet: no folder, or one with nothing in it.
+    None,
+    /// The id of the store.
+    Known(String),
+    /// There is something in the folder and no id that can be read: a store that lost its id file, or no store; with why.
+    Lost(String),
+}
+
 impl LocalStore {
     /// Means a folder, without looking at it. With `require_mount` nothing is done unless it is a mount point.
     pub fn new(name: &str, root: PathBuf, require_mount: bool) -> Self {
@@ -130,18 +140,10 @@ impl LocalStore {
         }
     }
 
-    fn write_readme(&self) -> Result<(), Fault> {
-        match durable::write_new(&self.root.join(README_FILE), README.as_bytes()) {
-            Err(fault) if fault.source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            result => result,
-        }
-    }
-}
-
-impl Store for LocalStore {
-    fn id(&self) -> Result<Option<String>, StoreError> {
+    /// What the id file says of the folder. An id file of a newer format is an error: its store is not to be touched.
+    fn identity(&self) -> Result<Identity, StoreError> {
         if !self.is_there()? {
-            return Ok(None);
+            return Ok(Identity::None);
         }
         let path = self.root.join(STORE_FILE);
         let bytes = match listing::read_own(&path) {
@@ -149,33 +151,50 @@ impl Store for LocalStore {
                 let names = durable::names(&self.root)?;
                 let ours = |name: &&String| NOBODYS.contains(&name.as_str()) || layout::is_temporary(name);
                 match names.iter().find(|name| !ours(name)) {
-                    None => return Ok(None),
+                    None => return Ok(Identity::None),
                     // Another process made the store since the look at its file.
                     Some(_) if names.iter().any(|name| name == STORE_FILE) => listing::read_own(&path)?,
                     Some(other) => {
-                        return Err(self.foreign(&format!("it holds `{other}` and no {STORE_FILE}")));
+                        return Ok(Identity::Lost(format!("it holds `{other}` and no {STORE_FILE}")));
                     }
                 }
             }
             result => result?,
         };
-        let unreadable = |why: &str| self.foreign(&format!("its {STORE_FILE} cannot be read: {why}"));
-        let file: StoreFile = serde_json::from_slice(&bytes).map_err(|e| unreadable(&e.to_string()))?;
-        match file.format {
-            FORMAT if file.id.is_empty() => Err(unreadable("the id is empty")),
-            FORMAT => Ok(Some(file.id)),
-            other => Err(self.foreign(&format!(
-                "its format is {other}, this program knows {FORMAT}: use a newer `policy`"
-            ))),
+        let lost = |why: &str| Ok(Identity::Lost(format!("its {STORE_FILE} cannot be read: {why}")));
+        let value: serde_json::Value = match serde_json::from_slice(&bytes) {
+            Ok(value) => value,
+            Err(error) => return lost(&error.to_string()),
+        };
+        // Before anything else in it: other formats may have other fields.
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(format) if format != u64::from(FORMAT) => {
+                return Err(StoreError::Newer { place: self.place(), format, known: FORMAT });
+            }
+            _ => {}
+        }
+        match serde_json::from_value::<StoreFile>(value) {
+            Err(error) => lost(&error.to_string()),
+            Ok(file) if file.id.is_empty() => lost("the id is empty"),
+            Ok(file) => Ok(Identity::Known(file.id)),
         }
     }
 
-    fn create(&self) -> Result<String, StoreError> {
-        if let Some(id) = self.id()? {
-            // A kill may have come between id file and README. On a full or read-only disk that must not stop anybody.
-            let _ = self.write_readme();
-            return Ok(id);
+    /// Whether the folder holds a backup whose manifest can be relied on, of whatever policy.
+    ///
+    /// # Errors
+    /// Fails when a folder cannot be read.
+    pub fn holds_backups(&self) -> Result<bool, StoreError> {
+        for series in self.series()? {
+            if !self.list(&series)?.backups.is_empty() {
+                return Ok(true);
+            }
         }
+        Ok(false)
+    }
+
+    /// Writes a new id file, and the README beside it.
+    fn write_id(&self) -> Result<String, StoreError> {
         durable::make_folders(&self.root)?;
         let path = self.root.join(STORE_FILE);
         let mut random = [0_u8; 16];
@@ -192,6 +211,44 @@ impl Store for LocalStore {
         }
         self.write_readme()?;
         self.id()?.ok_or_else(|| self.absent())
+    }
+
+    fn write_readme(&self) -> Result<(), Fault> {
+        match durable::write_new(&self.root.join(README_FILE), README.as_bytes()) {
+            Err(fault) if fault.source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
+    }
+}
+
+impl Store for LocalStore {
+    fn id(&self) -> Result<Option<String>, StoreError> {
+        match self.identity()? {
+            Identity::None => Ok(None),
+            Identity::Known(id) => Ok(Some(id)),
+            Identity::Lost(why) => Err(self.foreign(&why)),
+        }
+    }
+
+    fn create(&self) -> Result<String, StoreError> {
+        if let Some(id) = self.id()? {
+            // A kill may have come between id file and README. On a full or read-only disk that must not stop anybody.
+            let _ = self.write_readme();
+            return Ok(id);
+        }
+        self.write_id()
+    }
+
+    fn create_anew(&self) -> Result<String, StoreError> {
+        let Identity::Lost(why) = self.identity()? else { return self.create() };
+        if !self.holds_backups()? {
+            return Err(self.foreign(&format!("{why}, and no backup")));
+        }
+        // What is left of the old id file is none: nobody can have used the store by it. A kill behind this leaves a store
+        // without an id file, which is what it was before.
+        let path = self.root.join(STORE_FILE);
+        durable::remove_if_there(&path, fs::remove_file(&path))?;
+        self.write_id()
     }
 
     fn series(&self) -> Result<Vec<Series>, StoreError> {

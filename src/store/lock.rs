@@ -2,6 +2,10 @@
 //!
 //! A lock file is never removed: a process that waits at the old file and one that makes a new file of the same name
 //! would both hold "the" lock. An empty file of the series is the price.
+//!
+//! Who holds a lock alone writes its note into the file. Those who share it leave a note each in a file of their own
+//! beside it, which they lock for themselves: of one that was killed the note stays and its lock does not, so that it is
+//! told from the living without asking for process ids, which are used again and mean nothing on another host.
 #![expect(clippy::disallowed_methods, reason = "locks are taken on real files")]
 
 use crate::{
@@ -10,9 +14,9 @@ use crate::{
 };
 use chrono::{SecondsFormat, Utc};
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -31,6 +35,8 @@ pub struct Lock {
     /// None on read-only media without a lock file, where nobody can remove anything either.
     file: Option<File>,
     mode: Mode,
+    /// The note of one who shares; none where it could not be left.
+    note: Option<(PathBuf, File)>,
 }
 
 /// Who holds a lock, as they wrote it themselves.
@@ -89,7 +95,7 @@ pub enum LockError {
 /// filesystem without locks: then nothing that needs the lock is done.
 pub fn lock(path: &Path, mode: Mode, note: &HolderNote) -> Result<Lock, LockError> {
     let Some(file) = open(path, mode).on("open the lock", path)? else {
-        return Ok(Lock { file: None, mode });
+        return Ok(Lock { file: None, mode, note: None });
     };
     let taken = match mode {
         Mode::Exclusive => file.try_lock(),
@@ -97,13 +103,21 @@ pub fn lock(path: &Path, mode: Mode, note: &HolderNote) -> Result<Lock, LockErro
     };
     match taken {
         Ok(()) => {
-            if mode == Mode::Exclusive {
-                // The note only helps whom we keep waiting. A full disk must not keep a prune from making room.
-                let _ = write_note(&file, note);
-            }
-            Ok(Lock { file: Some(file), mode })
+            // Notes only help those whom we keep waiting. A full disk must not keep a prune from making room.
+            let note = match mode {
+                Mode::Exclusive => {
+                    // Nobody shares it now: whoever left these was killed.
+                    for (path, _) in notes_beside(path) {
+                        let _ = fs::remove_file(path);
+                    }
+                    let _ = write_note(&file, note);
+                    None
+                }
+                Mode::Shared => leave_note(path, note).ok(),
+            };
+            Ok(Lock { file: Some(file), mode, note })
         }
-        Err(TryLockError::WouldBlock) => Err(LockError::Held(holder(&file))),
+        Err(TryLockError::WouldBlock) => Err(LockError::Held(holder(&file, path))),
         Err(TryLockError::Error(e)) => Err(Fault { verb: "lock", path: path.to_owned(), source: e }.into()),
     }
 }
@@ -132,28 +146,78 @@ fn write_note(mut file: &File, note: &HolderNote) -> io::Result<()> {
     writeln!(file, "{note}")
 }
 
-/// Tells who holds a lock that was just refused. Only for the message: by then it may be free again.
-fn holder(file: &File) -> HolderNote {
-    // Those who share leave no note. Who can share with the holders knows them for readers; what stands in the file
-    // is then a note of the past.
-    if file.try_lock_shared().is_ok() {
-        let _ = file.unlock();
-        return HolderNote("a reader (verify, restore or drill)".to_owned());
+/// Leaves the note of one who shares a lock and has it: a locked file of its own, gone with the lock.
+fn leave_note(lock: &Path, note: &HolderNote) -> io::Result<(PathBuf, File)> {
+    let mut name = lock.as_os_str().to_owned();
+    name.push(format!(".{}-{:016x}", std::process::id(), getrandom::u64()?));
+    let path = PathBuf::from(name);
+    let file = files::new_private_file().open(&path)?;
+    let left = file.try_lock().map_err(io::Error::from).and_then(|()| write_note(&file, note));
+    if let Err(error) = left {
+        let _ = fs::remove_file(&path);
+        return Err(error);
     }
+    Ok((path, file))
+}
+
+/// The notes beside a lock, of the living and of the dead, each opened; in order of their names.
+fn notes_beside(lock: &Path) -> Vec<(PathBuf, File)> {
+    let (Some(folder), Some(name)) = (lock.parent(), lock.file_name().and_then(|name| name.to_str())) else {
+        return Vec::new();
+    };
+    let prefix = format!("{name}.");
+    let is_note =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = entries
+        .filter(|path| is_note(path) && fs::symlink_metadata(path).is_ok_and(|seen| seen.is_file()))
+        .collect();
+    paths.sort();
+    paths.into_iter().filter_map(|path| File::open(&path).ok().map(|file| (path, file))).collect()
+}
+
+/// Tells who shares a lock, as they wrote it themselves.
+fn readers(lock: &Path) -> Vec<String> {
+    let mut readers = Vec::new();
+    for (_, file) in notes_beside(lock) {
+        // Whose note can be locked is dead, or about to write it.
+        if file.try_lock_shared().is_err()
+            && let Some(note) = read_note(&file)
+            && !note.0.is_empty()
+        {
+            readers.push(note.0);
+        }
+    }
+    readers.sort();
+    readers
+}
+
+/// The note in a file; `None` where it cannot be read, as a locked file on Windows.
+fn read_note(mut file: &File) -> Option<HolderNote> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(NOTE_MAX as u64).read_to_end(&mut bytes).ok()?;
+    Some(HolderNote::cleaned(&String::from_utf8_lossy(&bytes)))
+}
+
+/// Tells who holds a lock that was just refused. Only for the message: by then it may be free again.
+fn holder(file: &File, path: &Path) -> HolderNote {
     for _ in 0..5 {
-        let mut bytes = Vec::new();
-        let mut start = file;
-        // On Windows a locked file cannot be read by others: then the holder stays unknown.
-        let read =
-            start.seek(SeekFrom::Start(0)).and_then(|_| start.take(NOTE_MAX as u64).read_to_end(&mut bytes));
-        let note = HolderNote::cleaned(&String::from_utf8_lossy(&bytes));
-        if read.is_err() {
-            break;
+        // Who can share with the holders knows them for readers; what stands in the lock itself is then of the past.
+        if file.try_lock_shared().is_ok() {
+            let _ = file.unlock();
+            let readers = readers(path);
+            if !readers.is_empty() {
+                return HolderNote(readers.join("; and "));
+            }
+        } else {
+            match read_note(file) {
+                None => return HolderNote::unknown(),
+                Some(note) if !note.0.is_empty() => return note,
+                Some(_) => {}
+            }
         }
-        if !note.0.is_empty() {
-            return note;
-        }
-        // Empty: it was locked this very moment and the note is on its way.
+        // Nothing: it was locked this very moment and the note is on its way.
         std::thread::sleep(Duration::from_millis(10));
     }
     HolderNote::unknown()
@@ -163,6 +227,9 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // The note goes before the lock, so that it never names us while another holds it. The kernel ends the lock
         // with the file's last handle, also when we are killed.
+        if let Some((path, _)) = &self.note {
+            let _ = fs::remove_file(path);
+        }
         if let Some(file) = &self.file {
             if self.mode == Mode::Exclusive {
                 let _ = file.set_len(0);
@@ -175,7 +242,7 @@ impl Drop for Lock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, path::PathBuf, process::Stdio};
+    use std::process::Stdio;
 
     fn place() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -210,11 +277,26 @@ mod tests {
         fs::write(&path, "process 1, killed long ago\n").unwrap();
         let one = lock(&path, Mode::Shared, &note("one")).unwrap();
         let two = lock(&path, Mode::Shared, &note("two")).unwrap();
-        assert_eq!(held(&path, Mode::Exclusive), "a reader (verify, restore or drill)");
+        assert_eq!(held(&path, Mode::Exclusive), "one; and two");
         drop(one);
-        assert!(held(&path, Mode::Exclusive).starts_with("a reader"));
+        assert_eq!(held(&path, Mode::Exclusive), "two");
         drop(two);
-        lock(&path, Mode::Exclusive, &note("three")).unwrap();
+        fs::write(path.with_file_name(".lock.7-0"), "process 7, killed as a reader\n").unwrap();
+        let three = lock(&path, Mode::Shared, &note("three")).unwrap();
+        assert_eq!(held(&path, Mode::Exclusive), "three");
+        drop(three);
+        let _four = lock(&path, Mode::Exclusive, &note("four")).unwrap();
+        let left: Vec<_> =
+            fs::read_dir(path.parent().unwrap()).unwrap().flatten().map(|e| e.file_name()).collect();
+        assert_eq!(left, [".lock"]);
+    }
+
+    #[test]
+    fn a_reader_that_could_leave_no_note_is_unknown() {
+        let (_folder, path) = place();
+        let file = File::create(&path).unwrap();
+        file.try_lock_shared().unwrap();
+        assert_eq!(held(&path, Mode::Exclusive), HolderNote::unknown().0);
     }
 
     #[test]

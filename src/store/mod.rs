@@ -29,6 +29,13 @@ pub trait Store {
     /// Makes the store: folder (mode 0700), id file, README.txt. Nothing happens when it is there.
     fn create(&self) -> Result<String, StoreError>;
 
+    /// As [`Store::create`], and gives a new id to a place that holds backups and has lost its id file: only where
+    /// somebody said that this place is meant.
+    ///
+    /// # Errors
+    /// A place with other content and no backup is refused, and so is a store of a newer format.
+    fn create_anew(&self) -> Result<String, StoreError>;
+
     /// Every series (policy, job, target) that the store holds, in order.
     fn series(&self) -> Result<Vec<Series>, StoreError>;
 
@@ -215,6 +222,16 @@ pub enum StoreError {
         place: String,
         /// Why.
         why: String,
+    },
+    /// The store was made by a newer program.
+    #[error("{place} is a store of format {format}, this program knows {known}: use a newer `policy`")]
+    Newer {
+        /// The place.
+        place: String,
+        /// Its format.
+        format: u64,
+        /// The newest format known here.
+        known: u32,
     },
     /// The place must be a mount point and is not.
     #[error("{0} is not a mount point: not mounted?")]

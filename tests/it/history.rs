@@ -2,7 +2,7 @@
 
 use crate::{
     restore::{run_on, shop},
-    support::Sandbox,
+    support::{Sandbox, simple::simple},
 };
 use std::fs;
 
@@ -90,4 +90,18 @@ fn a_catalog_that_is_no_database_stops_nothing_and_is_made_anew() {
     sandbox.run(&["history"]).exits(0).says("2026-01-02T070000Z");
     let kept = sandbox.tree("../home").into_iter().any(|name| name.contains("catalog.db.damaged-"));
     assert!(kept, "the damaged one is kept");
+}
+
+#[test]
+fn a_run_names_what_it_pruned_and_so_does_its_log() {
+    let sandbox = simple();
+    for day in 1..=3 {
+        sandbox.run(&["run", "--now", &format!("2026-01-0{day}T07:00:00Z")]).exits(0).hides("pruned app/");
+    }
+    let told = "app/nightly/app/2026-01-01T070000Z in local";
+    sandbox.run(&["run", "--now", "2026-01-04T07:00:00Z"]).exits(0).says(&format!("pruned {told}"));
+    sandbox.run(&["log"]).exits(0).says("  1 pruned").says(told);
+    let told = "app/nightly/app/2026-01-02T070000Z in local";
+    sandbox.run(&["run", "-q", "--now", "2026-01-05T07:00:00Z"]).exits(0).hides("pruned");
+    sandbox.run(&["log"]).exits(0).says(told);
 }

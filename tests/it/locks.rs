@@ -225,3 +225,44 @@ fn what_could_not_be_locked_is_not_tried_again_without_its_lock() {
     sandbox.run(&["run"]).exits(1).says(".lock");
     assert_eq!(sandbox.backups(SERIES).len(), 3, "made or pruned without a lock");
 }
+
+/// Waits until a process shares the lock of the series and has said so.
+fn until_locked(sandbox: &Sandbox, running: &Running) {
+    let prefix = format!(".lock.{}-", running.id());
+    until("the reader's lock", || {
+        let notes = sandbox.tree(SERIES).into_iter().filter(|name| name.starts_with(&prefix));
+        notes.into_iter().any(|note| sandbox.read_or_empty(&format!("{SERIES}/{note}")).ends_with('\n'))
+    });
+}
+
+#[test]
+fn readers_that_hold_a_lock_are_named_until_they_end_or_are_killed() {
+    // A check that takes so long that its verification is met in the middle, and is stopped there.
+    let slow = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 9000000) SELECT count(*) FROM c";
+    let checked = policy(&format!(", checks: [{{sql: \"{slow}\", expect: not_empty}}]"), "");
+    let sandbox = Sandbox::with_policy(&checked);
+    sandbox.sql("app.db", "CREATE TABLE t(x)");
+    sandbox.run(&["run"]).exits(0);
+    let readers = [(), ()].map(|()| sandbox.start(&["verify", "--level", "checks"]));
+    for reader in &readers {
+        until_locked(&sandbox, reader);
+        reader.signal("STOP");
+    }
+    let answer = sandbox.run(&["run", "--json"]).exits(11);
+    let message = answer.error()["message"].as_str().unwrap().to_owned();
+    for reader in &readers {
+        let named = format!("process {}, since 20", reader.id());
+        assert!(message.contains(&named), "{message}");
+    }
+    assert!(message.contains(": policy verify --level checks"), "{message}");
+    sandbox.run(&["run"]).exits(11).says("help: locks end with their process");
+    let [one, two] = readers;
+    let gone = format!("process {},", one.id());
+    one.kill();
+    sandbox.run(&["run"]).exits(11).hides(&gone).says(&format!("process {},", two.id()));
+    two.kill();
+    sandbox.write("policy.yaml", SIMPLE);
+    sandbox.run(&["run"]).exits(0);
+    let left: Vec<_> = sandbox.tree(SERIES).into_iter().filter(|name| name.starts_with(".lock.")).collect();
+    assert_eq!(left, [""; 0]);
+}

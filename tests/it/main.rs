@@ -20,6 +20,7 @@ mod delete;
 mod examples;
 #[cfg(target_os = "linux")]
 mod faults;
+mod globs;
 mod guard;
 mod history;
 mod hooks;
@@ -42,6 +43,8 @@ mod room;
 mod run;
 #[cfg(unix)]
 mod schema;
+mod secrets;
+mod store_id;
 mod stores;
 mod support;
 #[cfg(unix)]

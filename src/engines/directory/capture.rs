@@ -14,7 +14,7 @@ use super::{
     archive::{Archive, Form, Member, shown},
     examine::Notes,
     members::{self, Digest},
-    selection::Choice,
+    selection::{Choice, Idle},
     walk::{Entry, Step, Walk},
 };
 use crate::platform::folder::{Folder, Kind, Meta};
@@ -47,6 +47,7 @@ pub(super) struct Capturing<'c, 'w> {
     above: Vec<(Member, bool)>,
     whole: Vec<u8>,
     part: Vec<u8>,
+    idle: Idle,
     taken: Taken,
 }
 
@@ -95,7 +96,7 @@ impl<'c, 'w> Capturing<'c, 'w> {
     /// Captures everything that `walk` selects.
     pub(super) fn run(
         top: &Meta,
-        mut walk: Walk<'_>,
+        (mut walk, idle): (Walk<'_>, Idle),
         out: &'c mut dyn Write,
         (list, list_path): (&'c mut dyn Write, &'c Path),
         watch: &'c Watch<'w>,
@@ -109,6 +110,7 @@ impl<'c, 'w> Capturing<'c, 'w> {
             above: vec![(Member::new(Vec::new(), Form::Folder, top), false)],
             whole: Vec::new(),
             part: vec![0; PART],
+            idle,
             taken: Taken::default(),
         };
         // The folder itself is always a member: an archive of nothing still says what it is of.
@@ -117,12 +119,20 @@ impl<'c, 'w> Capturing<'c, 'w> {
             watch.check()?;
             capturing.step(step, &mut walk)?;
         }
-        let Self { archive, mut taken, .. } = capturing;
+        let Self { archive, mut taken, idle, .. } = capturing;
+        for glob in idle.into_globs() {
+            taken.warnings.add(format!("include `{glob}` took nothing"));
+        }
         taken.written += archive.finish().map_err(EngineError::Out)?;
         Ok(taken)
     }
 
     fn step(&mut self, step: Step, walk: &mut Walk<'_>) -> Result<(), EngineError> {
+        if let Step::Enter(entry, _) | Step::Leaf(entry) = &step
+            && entry.choice == Choice::Included
+        {
+            self.idle.see(&entry.path, entry.meta.kind == Kind::Folder);
+        }
         match step {
             Step::Enter(entry, error) => {
                 if let Some(error) = error {

@@ -139,7 +139,7 @@ impl Engine for Directory {
         let (top, walk) = self.walk(&self.root)?;
         let list_path = request.scratch.join(members::EXTENSION);
         let mut list = BufWriter::new(File::create_new(&list_path).on("create", &list_path)?);
-        let taken = Capturing::run(&top, walk, out, (&mut list, &list_path), watch)?;
+        let taken = Capturing::run(&top, (walk, self.selection.idle()), out, (&mut list, &list_path), watch)?;
         list.flush().on("write", &list_path)?;
         // Everything was read through an open handle. That the path still leads there is what makes the archive one of
         // this folder, and not of one that was deleted or unmounted meanwhile and looked emptier and emptier.
@@ -148,7 +148,7 @@ impl Engine for Directory {
             let error = io::Error::other("it was replaced while it was read");
             return Err(fault("capture", &self.root, error));
         }
-        guard(request.expect, &taken)?;
+        guard(request.expect, &taken, &self.selection)?;
         let facts = [
             (FILES, taken.files),
             ("folders", taken.folders),
@@ -258,11 +258,13 @@ fn tables(files: u64) -> BTreeMap<String, TableFact> {
 
 /// Holds what was taken against the least it may be. Without `min_files` there must be one file: an empty folder is what
 /// an unmounted disk leaves behind.
-fn guard(expect: &Expect, taken: &Taken) -> Result<(), EngineError> {
+fn guard(expect: &Expect, taken: &Taken, selection: &Selection) -> Result<(), EngineError> {
     let least = expect.min_files.as_ref().map_or(1, |least| least.value);
     if taken.files < least {
         let files = |count: u64| if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
-        let (actual, expected) = (files(taken.files), format!("at least {}", files(least)));
+        let left = selection.shown().map(|globs| format!(" that {globs} leave")).unwrap_or_default();
+        let (actual, expected) =
+            (format!("{}{left}", files(taken.files)), format!("at least {}", files(least)));
         return Err(EngineError::Unexpected { guard: "min_files", actual, expected });
     }
     match &expect.min_size {

@@ -26,6 +26,28 @@ pub(super) struct Selection {
     /// `None`: everything.
     include: Option<Globs>,
     exclude: Globs,
+    /// The globs as written: of `include`, of `exclude`.
+    written: [Vec<String>; 2],
+}
+
+/// The globs of `include` that nothing taken matched yet.
+#[derive(Debug)]
+pub(super) struct Idle(Vec<(String, Globs)>);
+
+impl Idle {
+    /// Strikes out the globs that match a member which is taken. One that lies below another's folder counts too.
+    pub(super) fn see(&mut self, path: &[u8], is_folder: bool) {
+        if !self.0.is_empty() {
+            let path = path_of_bytes(path);
+            let candidate = Candidate::new(&path);
+            self.0.retain(|(_, globs)| !globs.matches(&candidate, is_folder));
+        }
+    }
+
+    /// Those that are left, in the policy's order.
+    pub(super) fn into_globs(self) -> impl Iterator<Item = String> {
+        self.0.into_iter().map(|(written, _)| written)
+    }
 }
 
 #[derive(Debug)]
@@ -40,15 +62,39 @@ impl Selection {
         include: impl IntoIterator<Item = &'g str>,
         exclude: impl IntoIterator<Item = &'g str>,
     ) -> Result<Self, EngineError> {
-        let mut include = include.into_iter().peekable();
-        let include = if include.peek().is_some() { Some(Globs::new(include)?) } else { None };
-        Ok(Self { include, exclude: Globs::new(exclude)? })
+        let (include, exclude): (Vec<&str>, Vec<&str>) =
+            (include.into_iter().collect(), exclude.into_iter().collect());
+        let owned = |globs: &[&str]| globs.iter().map(|&glob| glob.to_owned()).collect();
+        let written = [owned(&include), owned(&exclude)];
+        let include = if include.is_empty() { None } else { Some(Globs::new(include)?) };
+        Ok(Self { include, exclude: Globs::new(exclude)?, written })
+    }
+
+    /// The globs of `include`, before anything was seen.
+    pub(super) fn idle(&self) -> Idle {
+        let [include, _] = &self.written;
+        // They compiled before.
+        let compiled =
+            include.iter().filter_map(|glob| Some((glob.clone(), Globs::new([glob.as_str()]).ok()?)));
+        Idle(compiled.collect())
+    }
+
+    /// The globs as the policy writes them, for a message; `None` where there are none.
+    pub(super) fn shown(&self) -> Option<String> {
+        let lists =
+            ["include", "exclude"].into_iter().zip(&self.written).filter(|(_, globs)| !globs.is_empty());
+        let lists = lists.map(|(key, globs)| {
+            let globs: Vec<_> = globs.iter().map(|glob| format!("`{glob}`")).collect();
+            format!("`{key}` [{}]", globs.join(", "))
+        });
+        let lists: Vec<_> = lists.collect();
+        (!lists.is_empty()).then(|| lists.join(" and "))
     }
 
     /// Takes everything.
     pub(super) fn everything() -> Self {
         let none = || Globs { any: GlobSet::empty(), folders: GlobSet::empty() };
-        Self { include: None, exclude: none() }
+        Self { include: None, exclude: none(), written: [Vec::new(), Vec::new()] }
     }
 
     /// What holds for the folder itself.

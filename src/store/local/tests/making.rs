@@ -65,7 +65,18 @@ fn a_folder_with_other_things_never_becomes_a_store() {
 fn an_id_file_that_cannot_be_relied_on_stops_everything_that_writes() {
     let f = fixture();
     let id = f.publish("2026-01-05T070000Z").unwrap();
-    for text in ["", "{}", "{\"format\": 2, \"id\": \"x\", \"created\": \"2026-01-05T07:00:00Z\"}", "junk"] {
+    let newer = r#"{"format": 2, "name": "x"}"#;
+    fs::write(f.store.root().join(STORE_FILE), newer).unwrap();
+    for refused in [
+        f.store.id().map(drop),
+        f.store.create().map(drop),
+        f.store.create_anew().map(drop),
+        f.store.remove(&id),
+    ] {
+        assert!(matches!(refused, Err(StoreError::Newer { format: 2, .. })), "{refused:?}");
+    }
+    assert_eq!(fs::read_to_string(f.store.root().join(STORE_FILE)).unwrap(), newer);
+    for text in ["", "{}", "{\"format\": 1, \"id\": \"\", \"created\": \"2026-01-05T07:00:00Z\"}", "junk"] {
         fs::write(f.store.root().join(STORE_FILE), text).unwrap();
         assert!(matches!(f.store.id(), Err(StoreError::Foreign { .. })), "{text}");
         assert!(matches!(f.store.create(), Err(StoreError::Foreign { .. })), "{text}");
@@ -73,9 +84,18 @@ fn an_id_file_that_cannot_be_relied_on_stops_everything_that_writes() {
     }
     fs::remove_file(f.store.root().join(STORE_FILE)).unwrap();
     assert!(matches!(f.store.create(), Err(StoreError::Foreign { .. })));
+    // A backup whose manifest can be relied on makes it a store again, when that is wanted; nothing else does.
+    let manifest = f.store.root().join(id.to_string()).join(MANIFEST_FILE);
+    let text = fs::read(&manifest).unwrap();
+    fs::write(&manifest, "{}").unwrap();
+    assert!(matches!(f.store.create_anew(), Err(StoreError::Foreign { .. })));
+    fs::write(&manifest, text).unwrap();
     // Reading is for whoever needs their data back.
     assert_eq!(f.listed(), ["2026-01-05T070000Z"]);
     assert_eq!(f.store.series().unwrap(), std::slice::from_ref(&f.series));
+    let anew = f.store.create_anew().unwrap();
+    assert_eq!(f.store.id().unwrap(), Some(anew.clone()));
+    assert_eq!(f.store.create_anew().unwrap(), anew);
 }
 
 #[test]
