@@ -199,6 +199,8 @@ codes! {
     NotAQuery = "policy::check::not_a_query", Error;
     /// A check's expectation looks like a misspelt word of the language.
     NearKeyword = "policy::check::near_keyword", Warning;
+    /// A check counts the rows of a table that looks like a misspelt one of the declared tables.
+    NearTable = "policy::check::near_table", Warning;
     /// Two checks of one target have one name.
     RepeatedCheck = "policy::check::repeated_name", Error;
     /// A level is asked that a target cannot offer.

@@ -4,7 +4,7 @@ use super::{Lint, glob::covers};
 use crate::policy::{
     Span,
     model::{Check, Query, Target},
-    nearest::listed,
+    nearest::{listed, nearest},
     problem::{Code, Problem},
     values::Level,
 };
@@ -12,6 +12,7 @@ use crate::policy::{
 pub(super) fn lint(lint: &mut Lint<'_>) {
     below_checks(lint);
     unchecked_tables(lint);
+    near_tables(lint);
 }
 
 /// A level below `checks` leaves out what was declared for the data that cannot be made again.
@@ -65,6 +66,30 @@ fn unchecked_tables(lint: &mut Lint<'_>) {
             problem = problem.label(*span, "no check");
         }
         lint.note(problem);
+    }
+}
+
+/// A table that is in no class, and nearly one that is: the check would fail every night.
+fn near_tables(lint: &mut Lint<'_>) {
+    for target in lint.policy.targets().values() {
+        let Some(tables) = &target.tables else { continue };
+        let globs = || tables.irreplaceable.iter().chain(&tables.recoverable).chain(&tables.partial);
+        for check in &target.checks {
+            let Query::Rows(table) = &check.query else { continue };
+            if globs().any(|glob| is_of(&glob.value, table)) {
+                continue;
+            }
+            let literal = globs().filter(|glob| !glob.value.contains(['*', '?', '[', '{']));
+            let Some(near) = nearest(table, literal.map(|glob| glob.value.as_str())) else { continue };
+            let message = format!("no class has a table `{table}`; is `{near}` meant?");
+            let help = format!("write `{near}`, or put `{table}` in a class of `tables`");
+            let mut problem = Problem::new(Code::NearTable, message, help)
+                .label(check.query_span, format!("did you mean `{near}`?"));
+            if let Some(declared) = globs().find(|glob| glob.value == near) {
+                problem = problem.label(declared.span, "declared here");
+            }
+            lint.note(problem);
+        }
     }
 }
 
