@@ -14,7 +14,7 @@ use crate::{
     plan::Selection,
     policy::{
         self, Loaded, Policy, Problem, Severity, Source,
-        problem::draw::{Look, draw},
+        problem::draw::{Drawer, Look},
     },
 };
 use std::{
@@ -155,8 +155,9 @@ impl Session {
     /// Draws problems to standard error: the first hundred, which is more than anybody reads.
     pub(crate) fn tell_problems(&self, problems: &[Problem], source: Option<&Source>) {
         const MOST: usize = 100;
+        let drawer = Drawer::new(source);
         for problem in problems.iter().take(MOST) {
-            output::tell(&draw(problem, source, self.look()));
+            output::tell(&drawer.draw(problem, self.look()));
         }
         if let Some(more) = problems.len().checked_sub(MOST).filter(|more| *more > 0) {
             let file = source.map_or("", |source| source.name.as_str());

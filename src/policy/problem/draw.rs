@@ -2,7 +2,10 @@
 
 use super::{Label, Problem, Severity, mask::masked};
 use crate::policy::Source;
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
+    SourceCode, SourceSpan, SpanContents,
+};
 use std::fmt;
 
 /// How a drawing looks.
@@ -14,37 +17,107 @@ pub struct Look {
     pub width: usize,
 }
 
-/// Draws one problem; without a source, or without places, only its words.
+/// Draws one problem; without a source, or without places, only its words. For many of one source see [`Drawer`].
 ///
 /// What stands in a secret place of the text is masked wherever the text is shown.
 pub fn draw(problem: &Problem, source: Option<&Source>, look: Look) -> String {
-    let theme = if look.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme)
-        .with_width(look.width.max(60))
-        .with_links(false)
-        .with_context_lines(1)
-        .without_syntax_highlighting();
-    let snippet = source.filter(|source| !problem.labels.is_empty() && is_drawable(problem, &source.text));
-    let place = match source {
-        Some(source) if snippet.is_none() => Some(match problem.span() {
-            Some(span) => source.place(span),
-            None => source.name.clone(),
-        }),
-        _ => None,
-    };
-    let source = snippet.map(|source| NamedSource::new(&source.name, masked(&source.text)));
-    let drawn = Drawn { problem, place, source };
-    let mut text = String::new();
-    // Writing into a string does not fail, and the labels lie within the text by construction; should a bug break
-    // that, the words alone still tell the problem.
-    if handler.render_report(&mut text, &drawn).is_err() {
-        text = format!("{}\n{}\nhelp: {}\n", problem.code, problem.message, problem.help);
+    Drawer::new(source).draw(problem, look)
+}
+
+/// Draws the problems of one source, whose text is made safe to show once.
+pub struct Drawer<'s> {
+    source: Option<&'s Source>,
+    /// The text without what must not be shown, byte for byte.
+    masked: String,
+}
+
+impl<'s> Drawer<'s> {
+    /// Makes a source's text safe to show.
+    pub fn new(source: Option<&'s Source>) -> Self {
+        Self { source, masked: source.map_or_else(String::new, |source| masked(&source.text)) }
     }
-    let mut lines: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
-    if lines.starts_with('\n') {
-        lines.remove(0);
+
+    /// Draws one problem.
+    pub fn draw(&self, problem: &Problem, look: Look) -> String {
+        let theme = if look.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(look.width.max(60))
+            .with_links(false)
+            .with_context_lines(1)
+            .without_syntax_highlighting();
+        let is_shown = |source: &&Source| !problem.labels.is_empty() && is_drawable(problem, &source.text);
+        let excerpt = self.source.filter(is_shown).map(|source| self.excerpt(problem, source));
+        let place = match self.source {
+            Some(source) if excerpt.is_none() => Some(match problem.span() {
+                Some(span) => source.place(span),
+                None => source.name.clone(),
+            }),
+            _ => None,
+        };
+        let drawn = Drawn { problem, place, excerpt };
+        let mut text = String::new();
+        // Writing into a string does not fail, and the labels lie within the text by construction; should a bug break
+        // that, the words alone still tell the problem.
+        if handler.render_report(&mut text, &drawn).is_err() {
+            text = format!("{}\n{}\nhelp: {}\n", problem.code, problem.message, problem.help);
+        }
+        let mut lines: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
+        if lines.starts_with('\n') {
+            lines.remove(0);
+        }
+        lines
     }
-    lines
+
+    /// The lines around a problem's places: miette walks the text from its beginning for each place.
+    fn excerpt(&self, problem: &Problem, source: &Source) -> Excerpt<'_> {
+        let spans = || problem.labels.iter().map(|label| label.span);
+        let first = spans().map(|span| span.start).min().unwrap_or(0);
+        let last = spans().map(|span| span.end).max().unwrap_or(0);
+        let (before, after) = (self.masked.get(..first), self.masked.get(last..));
+        // A line more than is shown, on either side.
+        let starts = before.and_then(|before| before.rmatch_indices('\n').nth(2)).map_or(0, |(at, _)| at + 1);
+        let ends = after
+            .and_then(|after| after.match_indices('\n').nth(2))
+            .map_or(self.masked.len(), |(at, _)| last + at + 1);
+        Excerpt {
+            name: source.name.clone(),
+            text: self.masked.get(starts..ends).unwrap_or_default(),
+            offset: starts,
+            lines_before: self.masked.get(..starts).map_or(0, |before| before.matches('\n').count()),
+        }
+    }
+}
+
+/// Some lines of a text, in the places that they have in the whole.
+#[derive(Debug)]
+struct Excerpt<'a> {
+    name: String,
+    text: &'a str,
+    offset: usize,
+    lines_before: usize,
+}
+
+impl SourceCode for Excerpt<'_> {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        context_lines_before: usize,
+        context_lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let start = span.offset().checked_sub(self.offset).ok_or(MietteError::OutOfBounds)?;
+        let within = SourceSpan::new(start.into(), span.len());
+        let found = self.text.read_span(&within, context_lines_before, context_lines_after)?;
+        let place = SourceSpan::new((found.span().offset() + self.offset).into(), found.span().len());
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            found.data(),
+            place,
+            found.line() + self.lines_before,
+            found.column(),
+            // miette counts from the beginning of the text, and joins excerpts that overlap by it.
+            found.line_count() + self.lines_before,
+        )))
+    }
 }
 
 /// Longest line that is drawn, in bytes; a longer one would bury what is said about it.
@@ -68,7 +141,7 @@ struct Drawn<'a> {
     problem: &'a Problem,
     /// Named in the message where no snippet names it.
     place: Option<String>,
-    source: Option<NamedSource<String>>,
+    excerpt: Option<Excerpt<'a>>,
 }
 
 impl fmt::Display for Drawn<'_> {
@@ -97,7 +170,7 @@ impl Diagnostic for Drawn<'_> {
         Some(Box::new(&self.problem.help))
     }
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|source| source as _)
+        self.excerpt.as_ref().map(|excerpt| excerpt as _)
     }
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let labels = &self.problem.labels;
@@ -111,6 +184,6 @@ impl Diagnostic for Drawn<'_> {
                 LabeledSpan::new(text, offset, length)
             }
         });
-        self.source.is_some().then(|| Box::new(drawn) as _)
+        self.excerpt.is_some().then(|| Box::new(drawn) as _)
     }
 }
