@@ -21,7 +21,7 @@ use crate::{
     },
     store::local::LocalStore,
 };
-use std::{collections::BTreeMap, fs, io, path::PathBuf};
+use std::{cell::LazyCell, collections::BTreeMap, fs, io, path::PathBuf};
 
 /// A policy's sources and stores on this host.
 pub struct World<'a> {
@@ -217,7 +217,8 @@ impl<'a> World<'a> {
             .values()
             .filter(|target| matches!(target.engine, EngineSpec::Sqlite { .. }));
         let mut problems = Vec::new();
-        let syntax = Syntax::new();
+        // Opened for the first query: most policies have none, and `check` is called all day.
+        let syntax = LazyCell::new(Syntax::new);
         for check in databases.flat_map(|target| &target.checks) {
             let Query::Sql(sql) = &check.query else { continue };
             let Some(never) = syntax.as_ref().and_then(|syntax| syntax.never_answered(sql)) else { continue };

@@ -87,6 +87,12 @@ fn at_each(
     assert!(tried >= 3, "only {tried} calls were met");
 }
 
+/// What a restore or an undo that was killed has left beside the database.
+fn leavings(sandbox: &Sandbox) -> Vec<String> {
+    let is_left = |name: &String| name.contains("policy-scratch") || name.contains(".part");
+    sandbox.tree("app").into_iter().filter(is_left).collect()
+}
+
 #[test]
 fn a_restore_whose_disk_fails_leaves_the_old_content_in_its_mode_or_is_done() {
     let sandbox = scene();
@@ -269,12 +275,7 @@ fn an_undo_killed_at_any_change_of_names_parts_no_database_from_its_log() {
         let again = sandbox.run(&UNDO).exits(0);
         let after = live(&sandbox);
         assert_eq!(after, if now == "3" { "1" } else { "3" }, "{n}\n{answer}\n{again}");
-        let left: Vec<_> = sandbox
-            .tree("app")
-            .into_iter()
-            .filter(|name| name.contains("policy-scratch") || name.contains(".part"))
-            .collect();
-        assert!(left.is_empty(), "{n}: {left:?}");
+        assert_eq!(leavings(&sandbox), Vec::<String>::new(), "{n}");
     });
 }
 
@@ -296,12 +297,7 @@ fn an_undo_killed_while_it_copies_a_database_in_use_leaves_no_copy_that_nobody_c
             return;
         }
         sandbox.run(&UNDO).exits(0);
-        let left: Vec<_> = sandbox
-            .tree("app")
-            .into_iter()
-            .filter(|name| name.contains("policy-scratch") || name.contains(".part"))
-            .collect();
-        assert!(left.is_empty(), "{n}: {left:?}");
+        assert_eq!(leavings(&sandbox), Vec::<String>::new(), "{n}");
     });
 }
 

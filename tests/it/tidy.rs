@@ -17,7 +17,6 @@ const EFFECTS: &str = "
     src/cli/plan.rs
     src/cli/progress.rs
     src/cli/restore.rs
-    src/cli/restore/execute.rs
     src/cli/restore/guard.rs
     src/cli/restore/show.rs
     src/cli/restore/undo.rs

@@ -1,9 +1,9 @@
 //! Doing a restore: locks, preparation, swap, record.
-#![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to")]
 
 use super::{
     super::{backups::Shelf, error::CliError, journal::Line, output, session::Session, signals, verify},
     Choice, Restored,
+    guard::real,
 };
 use crate::{
     engines::EngineError,
@@ -15,7 +15,7 @@ use crate::{
     watch::Watch,
 };
 use sha2::{Digest as _, Sha256};
-use std::{fs, path::Path};
+use std::path::Path;
 
 pub(super) fn execute(
     session: &Session,
@@ -155,14 +155,7 @@ pub(super) fn swap_error(error: RestoreError, verb: &str) -> CliError {
 /// Two restores of one place exclude each other, whatever policy or store they come from and however it is spelled.
 pub(super) fn lock_place(session: &Session, to: &Path) -> Result<lock::Lock, CliError> {
     let folder = session.host.state_folder("locks")?;
-    // A place that is not there yet lies below the nearest folder that is.
-    let real = to.ancestors().find_map(|above| {
-        let below = to.strip_prefix(above).ok()?;
-        let found = fs::canonicalize(above).ok()?;
-        Some(if below.as_os_str().is_empty() { found } else { found.join(below) })
-    });
-    let real = real.unwrap_or_else(|| to.to_owned());
-    let name = hex::encode(&Sha256::digest(real.as_os_str().as_encoded_bytes())[..16]);
+    let name = hex::encode(&Sha256::digest(real(to).as_os_str().as_encoded_bytes())[..16]);
     lock::lock(&folder.join(name), Mode::Exclusive, &lock::HolderNote::own()).map_err(|error| match error {
         lock::LockError::Held(holder) => {
             CliError::locked(format!("{} is being restored: {holder}", to.display()))

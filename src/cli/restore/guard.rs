@@ -79,7 +79,7 @@ fn refused(to: &Path, what: &str) -> Result<(), CliError> {
 }
 
 /// What a path leads to; of one that is not there yet, the nearest folder above it that is.
-fn real(path: &Path) -> PathBuf {
+pub(super) fn real(path: &Path) -> PathBuf {
     let found = path.ancestors().find_map(|above| {
         let below = path.strip_prefix(above).ok()?;
         let real = fs::canonicalize(above).ok()?;

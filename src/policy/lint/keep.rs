@@ -74,16 +74,8 @@ fn minutes(lint: &mut Lint<'_>, documents: &[&RetentionDocument]) {
 /// The retentions of a job as they are written, one for each of its stores.
 fn retentions<'a>(lint: &Lint<'a>, job: &Job) -> Vec<&'a RetentionDocument> {
     let document = lint.jobs.get(job.name.value.as_str()).copied();
-    let stores = document.and_then(|job| job.stores.as_ref()).or(lint
-        .document
-        .defaults
-        .as_ref()
-        .and_then(|defaults| defaults.stores.as_ref()));
-    let shared = document.and_then(|job| job.retention.as_ref()).or(lint
-        .document
-        .defaults
-        .as_ref()
-        .and_then(|defaults| defaults.retention.as_ref()));
+    let stores = document.and_then(|job| job.stores.as_ref()).or(lint.defaults.stores.as_ref());
+    let shared = document.and_then(|job| job.retention.as_ref()).or(lint.defaults.retention.as_ref());
     match stores {
         Some(stores) => {
             stores.iter().filter_map(|store| store.options.retention.as_ref().or(shared)).collect()
