@@ -10,7 +10,7 @@ use crate::{
         model::{Command, EngineSpec, Job, Target},
         values::{Duration, Level, Name},
     },
-    schedule::{CatchUp, Schedule},
+    schedule::{CatchUp, Schedule, calendar::ZoneDays},
 };
 use chrono::{DateTime, Utc};
 
@@ -58,8 +58,9 @@ pub const fn extension(engine: &EngineSpec) -> &'static str {
 pub fn build(policy: &Policy, selection: &Selection, platform: Platform, at: Option<DateTime<Utc>>) -> Plan {
     let mut jobs = Vec::new();
     let mut steps = Steps::default();
+    let days = ZoneDays::new(policy.timezone(), DateTime::from_timestamp(GAPS_FROM, 0).unwrap_or_default());
     for job in policy.jobs().values().filter(|job| selection.takes_job(&job.name)) {
-        jobs.push(plan_settings(policy, job));
+        jobs.push(plan_settings(policy, job, &days));
         plan_job(policy, job, selection, &mut steps);
     }
     Plan {
@@ -77,11 +78,10 @@ pub fn build(policy: &Policy, selection: &Selection, platform: Platform, at: Opt
 /// not depend on the day it is made.
 const GAPS_FROM: i64 = 1_767_225_600;
 
-fn plan_settings(policy: &Policy, job: &Job) -> PlannedJob {
+fn plan_settings(policy: &Policy, job: &Job, days: &ZoneDays) -> PlannedJob {
     let schedule = job.schedule.as_ref();
-    let from = DateTime::from_timestamp(GAPS_FROM, 0).unwrap_or_default();
     let gap = |schedule: &Schedule| {
-        let gap = schedule.cron.longest_gap(policy.timezone(), from).num_seconds();
+        let gap = schedule.cron.longest_gap(days).num_seconds();
         u64::try_from(gap).unwrap_or(0) + job.timeout.map_or(0, Duration::as_secs)
     };
     PlannedJob {

@@ -18,6 +18,7 @@ mod zone;
 use std::{fmt, ops::Range};
 
 pub use changes::{ClockChange, ClockChangeKind, clock_changes};
+pub use gaps::ZoneDays;
 pub use occurrences::{Fire, Note};
 pub use rhythm::Rhythm;
 pub use sets::{Set, Sets, Unit};

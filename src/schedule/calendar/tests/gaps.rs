@@ -4,10 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::{America::New_York, Pacific::Apia, Tz, UTC};
 use proptest::prelude::*;
 
-use super::{expression, utc};
+use super::{super::ZoneDays, expression, utc};
 
 fn gap(text: &str, zone: Tz) -> TimeDelta {
-    expression(text).longest_gap(zone, utc("2026-02-15T12:00:00Z"))
+    expression(text).longest_gap(&ZoneDays::new(zone, utc("2026-02-15T12:00:00Z")))
 }
 
 /// Fire by fire.
@@ -39,9 +39,9 @@ fn nights_weekends_and_seasons_count() {
 #[test]
 fn it_holds_at_the_end_of_the_calendar_and_beyond() {
     let daily = expression("0 2 * * *");
-    assert_eq!(daily.longest_gap(New_York, utc("2100-12-01T00:00:00Z")), TimeDelta::hours(24));
-    assert!(daily.longest_gap(New_York, DateTime::<Utc>::MAX_UTC) >= TimeDelta::hours(24));
-    assert!(daily.longest_gap(New_York, DateTime::<Utc>::MIN_UTC) >= TimeDelta::hours(24));
+    assert_eq!(daily.longest_gap(&ZoneDays::new(New_York, utc("2100-12-01T00:00:00Z"))), TimeDelta::hours(24));
+    assert!(daily.longest_gap(&ZoneDays::new(New_York, DateTime::<Utc>::MAX_UTC)) >= TimeDelta::hours(24));
+    assert!(daily.longest_gap(&ZoneDays::new(New_York, DateTime::<Utc>::MIN_UTC)) >= TimeDelta::hours(24));
 }
 
 proptest! {
@@ -61,6 +61,6 @@ proptest! {
         let text = format!("{minute} {hour} {days}");
         let midnight = (from.with_timezone(&zone).date_naive() + chrono::Days::new(5 * 366 + 1)).and_time(chrono::NaiveTime::MIN);
         let to = midnight.and_local_timezone(zone).earliest().unwrap().to_utc();
-        prop_assert_eq!(Some(expression(&text).longest_gap(zone, from)), counted(&text, zone, from, to), "{} {} {}", text, zone, from);
+        prop_assert_eq!(Some(expression(&text).longest_gap(&ZoneDays::new(zone, from))), counted(&text, zone, from, to), "{} {} {}", text, zone, from);
     }
 }
