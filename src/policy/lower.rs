@@ -188,26 +188,23 @@ impl Lower<'_> {
         if known.contains_key(written.value.as_str()) {
             return Name::parse(&written.value, Alphabet::Target);
         }
-        let names = || known.keys().copied();
-        let message = format!("there is no {kind} `{}`", written.value);
-        if self.problems.is_full() {
-            self.note(Problem::error(Code::UnknownReference, message, ""));
-            return None;
-        }
-        self.compared += known.len();
-        let near = if self.compared < MOST_COMPARED { nearest(&written.value, names()) } else { None };
-        let help = match near {
-            Some(near) => format!("write `{near}`, or declare `{}` below `{kind}s`", written.value),
-            None => format!("declare it below `{kind}s`; declared are {}", listed(names())),
-        };
-        let mut problem = Problem::error(Code::UnknownReference, message, help).label(
-            written.span,
-            near.map_or("not declared".to_owned(), |near| format!("did you mean `{near}`?")),
-        );
-        if let Some(near) = near.and_then(|near| known.get(near)) {
-            problem = problem.label(*near, "declared here");
-        }
-        self.note(problem);
+        let compared = &mut self.compared;
+        self.problems.note_error(|| {
+            let names = || known.keys().copied();
+            *compared += known.len();
+            let near = if *compared < MOST_COMPARED { nearest(&written.value, names()) } else { None };
+            let help = match near {
+                Some(near) => format!("write `{near}`, or declare `{}` below `{kind}s`", written.value),
+                None => format!("declare it below `{kind}s`; declared are {}", listed(names())),
+            };
+            let message = format!("there is no {kind} `{}`", written.value);
+            let label = near.map_or("not declared".to_owned(), |near| format!("did you mean `{near}`?"));
+            let problem = Problem::error(Code::UnknownReference, message, help).label(written.span, label);
+            match near.and_then(|near| known.get(near)) {
+                Some(declared) => problem.label(*declared, "declared here"),
+                None => problem,
+            }
+        });
         None
     }
 

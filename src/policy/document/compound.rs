@@ -9,9 +9,9 @@ use crate::{
     policy::{
         Spanned,
         model::Command,
-        problem::{Code, Problem},
+        problem::{Code, Problem, masked},
         values::Duration,
-        yaml::{Kind, Node},
+        yaml::{Entry, Kind, Node},
     },
     schedule::CatchUp,
 };
@@ -136,6 +136,14 @@ pub(in crate::policy) struct JobStoreDocument {
 impl Read for JobStoreDocument {
     const WHAT: &'static str = "the name of a store";
     const EXAMPLE: &'static str = "local, {offsite: {retention: {weekly: 12}}}";
+
+    fn item_of(entry: &Entry, reader: &Reader<'_>) -> Option<String> {
+        let (name, options) = (&entry.key.value, masked(reader.slice(entry.value.span)));
+        if entry.value.is_null() || options == "{}" {
+            return Some(name.clone());
+        }
+        (!options.contains('\n')).then(|| format!("{{{name}: {options}}}"))
+    }
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let Kind::Map(entries) = &node.kind else {

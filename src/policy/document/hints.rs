@@ -2,8 +2,29 @@
 //!
 //! Other tools' words are those of borgmatic, resticprofile, restic, rustic, gobackup, pgBackRest and litestream.
 
+use crate::policy::nearest::{listed, nearest};
+
+/// The help for a key that a mapping does not have, and the label at it; the mapping goes by its document type's name.
+pub(super) fn of_unknown_key(mapping: &str, key: &str, keys: &[&str]) -> (String, String) {
+    let near = nearest(key, keys.iter().copied());
+    let known = || listed(keys.iter().copied());
+    let hint = of_key(mapping, key);
+    let label = match near {
+        Some(near) if hint.is_none_or(|hint| hint.contains(&format!("`{near}"))) => {
+            format!("did you mean `{near}`?")
+        }
+        _ => "not known here".to_owned(),
+    };
+    let help = match (hint, near) {
+        (Some(hint), _) => hint.to_owned(),
+        (None, Some(near)) => format!("write `{near}`; known here are {}", known()),
+        (None, None) => format!("remove it; known here are {}", known()),
+    };
+    (help, label)
+}
+
 /// A key's help in a mapping, by the name of the mapping's document type.
-pub(super) fn of_key(mapping: &str, key: &str) -> Option<&'static str> {
+fn of_key(mapping: &str, key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase().replace('-', "_");
     match mapping {
         "PolicyDocument" => of_policy(&key),

@@ -5,7 +5,7 @@
 use super::hints;
 use crate::policy::{
     Span, Spanned,
-    nearest::{listed, nearest},
+    nearest::nearest,
     problem::{Code, Problem, Problems, masked, within},
     yaml::{Entry, Kind, Node, Scalar},
 };
@@ -19,6 +19,11 @@ pub(in crate::policy) trait Read: Sized {
     const EXAMPLE: &'static str;
     /// The keys that it has as a mapping.
     const KEYS: &'static [&'static str] = &[];
+
+    /// How an entry of a mapping is written as an item of a list of these, where a mapping is a likely mistake.
+    fn item_of(_: &Entry, _: &Reader<'_>) -> Option<String> {
+        None
+    }
 
     /// Reads it, or notes why not.
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
@@ -126,8 +131,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes that a value is of the wrong kind.
+    /// Notes that a value is of the wrong kind, and how it is written.
     pub(super) fn wrong<T>(&mut self, node: &Node, what: &str, example: &str) -> Option<T> {
+        let text = match &node.kind {
+            Kind::Scalar(scalar) => scalar.text.as_str(),
+            _ => "",
+        };
+        let hint = self.key().and_then(|key| hints::of_value(&key.value, text));
+        let help = hint.map_or_else(|| format!("write it as `{example}`"), str::to_owned);
+        self.wrong_with(node, what, help)
+    }
+
+    /// Notes that a value is of the wrong kind.
+    pub(super) fn wrong_with<T>(&mut self, node: &Node, what: &str, help: String) -> Option<T> {
         if let Some(problem) = self.no_space(node, what) {
             self.note(problem);
             return None;
@@ -141,12 +157,6 @@ impl<'a> Reader<'a> {
             Kind::Scalar(_) => "text".to_owned(),
         };
         let message = format!("{} must be {what}, not {found}", self.subject());
-        let text = match &node.kind {
-            Kind::Scalar(scalar) => scalar.text.as_str(),
-            _ => "",
-        };
-        let hint = self.key().and_then(|key| hints::of_value(&key.value, text));
-        let help = hint.map_or_else(|| format!("write it as `{example}`"), str::to_owned);
         self.note(Problem::error(Code::WrongType, message, help).label(self.first_line(node.span), found));
         None
     }
@@ -201,29 +211,13 @@ impl<'a> Reader<'a> {
             return self.note(problem);
         }
         let place = self.path.iter().rev().find(|key| !key.value.is_empty());
-        let place = place.map_or("at the top of a policy".to_owned(), |key| format!("in `{}`", key.value));
-        if self.problems.is_full() {
-            return self.note(Problem::error(Code::UnknownKey, "", ""));
-        }
-        let near = nearest(key, keys.iter().copied());
-        let (help, label) = match (hints::of_key(mapping, key), near) {
-            (Some(hint), near) => {
-                let meant = near.filter(|near| hint.contains(&format!("`{near}")));
-                let label =
-                    meant.map_or("not known here".to_owned(), |near| format!("did you mean `{near}`?"));
-                (hint.to_owned(), label)
-            }
-            (None, Some(near)) => (
-                format!("write `{near}`; known here are {}", listed(keys.iter().copied())),
-                format!("did you mean `{near}`?"),
-            ),
-            (None, None) => (
-                format!("remove it; known here are {}", listed(keys.iter().copied())),
-                "not known here".to_owned(),
-            ),
-        };
-        let message = format!("there is no key `{key}` {place}");
-        self.note(Problem::error(Code::UnknownKey, message, help).label(entry.key.span, label));
+        self.problems.note_error(|| {
+            let place =
+                place.map_or("at the top of a policy".to_owned(), |key| format!("in `{}`", key.value));
+            let (help, label) = hints::of_unknown_key(mapping, key, keys);
+            let message = format!("there is no key `{key}` {place}");
+            Problem::error(Code::UnknownKey, message, help).label(entry.key.span, label)
+        });
     }
 
     /// A key that is none, but the rest of a text that a comma ended, or a key and its value without a space between.

@@ -42,7 +42,12 @@ impl<T: Read> Read for Vec<T> {
                 );
                 None
             }
-            _ => reader.wrong(node, Self::WHAT, &format!("[{}]", T::EXAMPLE)),
+            Kind::Map(entries) => {
+                let items: Option<Vec<_>> = entries.iter().map(|entry| T::item_of(entry, reader)).collect();
+                let items = items.map_or_else(|| T::EXAMPLE.to_owned(), |items| items.join(", "));
+                reader.wrong(node, Self::WHAT, &format!("[{items}]"))
+            }
+            Kind::Scalar(_) => reader.wrong(node, Self::WHAT, &format!("[{}]", T::EXAMPLE)),
         }
     }
 }
@@ -59,7 +64,15 @@ impl<T: Read> Read for Map<T> {
     const EXAMPLE: &'static str = "{name: …}";
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        let entries = reader.mapping(node, "a mapping of names", &format!("{{name: {}}}", T::EXAMPLE))?;
+        let what = "a mapping of names";
+        if let Kind::List(items) = &node.kind
+            && let Some(Node { kind: Kind::Map(entries), .. }) = items.first()
+            && let [named] = entries.as_slice()
+        {
+            let name = &named.key.value;
+            return reader.wrong_with(node, what, format!("remove the `-` before each name: `{name}: …`"));
+        }
+        let entries = reader.mapping(node, what, &format!("{{name: {}}}", T::EXAMPLE))?;
         if entries.is_empty() {
             let (key, span) = match reader.key() {
                 Some(key) => (key.value.clone(), key.span),

@@ -10,7 +10,7 @@ use crate::{
     },
     schedule::{
         Schedule,
-        calendar::{ClockChange, ClockChangeKind, clock_changes},
+        calendar::{ClockChange, ClockChangeKind, Set, clock_changes},
     },
 };
 use chrono::TimeDelta;
@@ -76,7 +76,9 @@ fn clock_change(lint: &mut Lint<'_>, schedule: &Spanned<Schedule>, changes: &[Cl
         ));
     }
     if let Some((change, at)) = repeat {
-        said.push(format!("on {} {} comes twice: {}", at.format("%F"), at.format("%H:%M"), span_of(change)));
+        let zone = if said.is_empty() { format!(" in {zone}") } else { String::new() };
+        let (day, time) = (at.format("%F"), at.format("%H:%M"));
+        said.push(format!("on {day}{zone} {time} comes twice: {}", span_of(change)));
     }
     if said.is_empty() {
         return;
@@ -127,7 +129,13 @@ fn surprising(lint: &mut Lint<'_>, schedule: &Spanned<Schedule>) {
     } else if every_minute {
         (
             "this runs every minute of the hours it names".to_owned(),
-            "write the minute too, as in `0 3 * * *`; or `* * * * *` if every minute is meant".to_owned(),
+            {
+                let [_, rest @ ..] = sets.all().map(Set::as_written);
+                format!(
+                    "write the minute too, as in `0 {}`; or `* * * * *` if every minute is meant",
+                    rest.join(" ")
+                )
+            },
         )
     } else if sets.either_day() {
         (

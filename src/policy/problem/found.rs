@@ -27,14 +27,18 @@ impl Problems {
         self.kept.push(problem);
     }
 
+    /// Keeps an error as [`Problems::note`] does, and words it only if it is kept: the wording may be costly.
+    pub(in crate::policy) fn note_error(&mut self, word: impl FnOnce() -> Problem) {
+        if self.errors == MOST {
+            self.dropped = true;
+        } else {
+            self.note(word());
+        }
+    }
+
     /// Whether nothing makes the policy invalid so far.
     pub(in crate::policy) const fn is_clean(&self) -> bool {
         self.errors == 0
-    }
-
-    /// Whether more would only be dropped, so that nothing costly should be done for their wording.
-    pub(in crate::policy) const fn is_full(&self) -> bool {
-        self.errors == MOST
     }
 
     pub(in crate::policy) const fn len(&self) -> usize {

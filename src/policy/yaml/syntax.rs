@@ -333,6 +333,14 @@ pub(super) fn unknown_alias(text: &str, span: Span) -> Problem {
 
 /// An explicit tag such as `!!str`, or `!= 0` without quotes.
 pub(super) fn tag(text: &str, at: usize) -> Problem {
+    let rest = text.get(at..).unwrap_or_default();
+    let name = rest.split([' ', '\t', '\r', '\n', ',', ']', '}']).next().unwrap_or_default();
+    if name.starts_with("!!") || name.starts_with("!<") || name.len() > 1 && !rest.starts_with("!=") {
+        let message = format!("the tag `{name}` means nothing in a policy");
+        let help = "remove it; text that looks like a number goes into quotes";
+        return Problem::error(Code::YamlQuotesNeeded, message, help)
+            .label(Span::new(at, at + name.len()), "a tag of YAML");
+    }
     quote(text, at, "text cannot begin with `!` unless it is in quotes")
 }
 
