@@ -268,10 +268,7 @@ impl<'a> World<'a> {
     pub fn place_of_source(&self, target: &str) -> String {
         let source = self.policy.source();
         match self.policy.targets().get(target) {
-            Some(target) => {
-                let (line, column) = source.position(target.engine.path().span.start);
-                format!("{}:{line}:{column}", source.name)
-            }
+            Some(target) => source.place(target.engine.path().span),
             None => source.name.clone(),
         }
     }

@@ -63,9 +63,7 @@ fn look_around(session: &Session, one: &mut Loaded) {
             if problem.code == Code::BadEnvFile { problem } else { problem.with_severity(Severity::Note) }
         })),
     }
-    one.problems.extend(found);
-    one.problems.sort_by(Problem::order);
-    one.problems.dedup();
+    one.add(found);
 }
 
 /// Draws the problems for people, and sums up.

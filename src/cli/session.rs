@@ -18,6 +18,8 @@ use crate::{
     },
 };
 use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
@@ -46,13 +48,14 @@ impl Session {
         let mut files = Vec::new();
         if !given.is_empty() {
             for path in given {
-                files.extend(self.expand(path)?);
+                // A folder without policies is told beside what is wrong with the others.
+                files.extend(self.expand(path)?.unwrap_or_else(|| vec![path.clone()]));
             }
         } else if let Some(file) = named {
-            files = self.expand(Path::new(file))?;
+            files = self.expand(Path::new(file))?.unwrap_or_else(|| vec![file.into()]);
         } else {
             if self.host.working_folder.join("policies").is_dir() {
-                files = self.expand(Path::new("policies")).unwrap_or_default();
+                files = self.expand(Path::new("policies"))?.unwrap_or_default();
             }
             if files.is_empty() {
                 let single = ["policy.yaml", "policy.yml"].map(PathBuf::from);
@@ -65,29 +68,31 @@ impl Session {
             )
             .help("name one with `--policy FILE`, or set POLICY_FILE"));
         }
-        files.dedup();
+        // One file may be named in two ways, or lie in a folder that is named too.
+        let mut seen = BTreeSet::new();
+        files.retain(|file| seen.insert(policy::paths::normalized(&self.host.working_folder.join(file))));
         Ok(files)
     }
 
-    /// A file stands for itself, a folder for the `.yaml` and `.yml` files in it, by name.
-    fn expand(&self, path: &Path) -> Result<Vec<PathBuf>, CliError> {
+    /// A file stands for itself, a folder for the `.yaml` and `.yml` files in it that are not hidden, by name; `None`
+    /// where there are none.
+    fn expand(&self, path: &Path) -> Result<Option<Vec<PathBuf>>, CliError> {
         let place = self.host.working_folder.join(path);
         if !place.is_dir() {
-            return Ok(vec![path.to_owned()]);
+            return Ok(Some(vec![path.to_owned()]));
         }
         let mut files = Vec::new();
         for entry in fs::read_dir(&place).on("read the folder", &place)? {
             let name = entry.on("read the folder", &place)?.file_name();
-            let is_policy = Path::new(&name).extension().is_some_and(|ext| ext == "yaml" || ext == "yml");
-            if is_policy && place.join(&name).is_file() {
+            let extension = Path::new(&name).extension().map(OsStr::to_ascii_lowercase);
+            let is_policy = extension.is_some_and(|extension| extension == "yaml" || extension == "yml");
+            let is_hidden = name.as_encoded_bytes().starts_with(b".");
+            if is_policy && !is_hidden && place.join(&name).is_file() {
                 files.push(path.join(name));
             }
         }
         files.sort();
-        if files.is_empty() {
-            return Err(CliError::invalid(format!("{} holds no .yaml or .yml file", path.display())));
-        }
-        Ok(files)
+        Ok((!files.is_empty()).then_some(files))
     }
 
     /// Resolves a policy's sources and stores on this host.
@@ -125,6 +130,9 @@ impl Session {
     fn load_one(&self, file: &Path) -> Loaded {
         let place = policy::paths::normalized(&self.host.working_folder.join(file));
         let (name, folder) = (file.display().to_string(), place.parent().unwrap_or(&place));
+        if place.is_dir() {
+            return Loaded::unreadable(&name, folder, "it is a folder that holds no .yaml or .yml file");
+        }
         match read_bounded(&place) {
             Ok(bytes) => policy::load(&name, folder, &bytes),
             // One of several files that cannot be read does not hide what the others have to say.
@@ -152,12 +160,18 @@ impl Session {
         Ok(policies)
     }
 
-    /// Draws problems to standard error: the first hundred, which is more than anybody reads.
+    /// Draws problems to standard error in their order: a hundred, which is more than anybody reads, the worst of them.
     pub(crate) fn tell_problems(&self, problems: &[Problem], source: Option<&Source>) {
         const MOST: usize = 100;
+        let mut shown: Vec<usize> = (0..problems.len()).collect();
+        if problems.len() > MOST {
+            shown.sort_by_key(|n| problems[*n].severity);
+            shown.truncate(MOST);
+            shown.sort_unstable();
+        }
         let drawer = Drawer::new(source);
-        for problem in problems.iter().take(MOST) {
-            output::tell(&drawer.draw(problem, self.look()));
+        for n in shown {
+            output::tell(&drawer.draw(&problems[n], self.look()));
         }
         if let Some(more) = problems.len().checked_sub(MOST).filter(|more| *more > 0) {
             let file = source.map_or("", |source| source.name.as_str());

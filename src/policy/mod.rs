@@ -23,6 +23,7 @@ pub use model::Policy;
 pub use problem::{Code, Problem, Severity};
 pub use span::{Span, Spanned};
 
+use problem::Problems;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -62,6 +63,14 @@ impl Loaded {
             problems: vec![Problem::error(Code::Unreadable, message, help)],
         }
     }
+
+    /// Adds what a look at the host found.
+    pub fn add(&mut self, found: impl IntoIterator<Item = Problem>) {
+        let mut problems = Problems::default();
+        problems.extend(std::mem::take(&mut self.problems));
+        problems.extend(found);
+        self.problems = problems.sorted();
+    }
 }
 
 /// Reads a policy from the bytes of its file; pure, so the same bytes always load the same.
@@ -99,16 +108,16 @@ pub fn load(name: &str, folder: &Path, bytes: &[u8]) -> Loaded {
 ///
 /// Gives each policy whose name an earlier one has, by its place in the list, with the problem.
 pub fn repeated_names(policies: &[&Policy]) -> Vec<(usize, Problem)> {
-    let mut first: BTreeMap<&values::Name, &Source> = BTreeMap::new();
+    let mut first: BTreeMap<&values::Name, String> = BTreeMap::new();
     let mut repeated = Vec::new();
     for (n, policy) in policies.iter().enumerate() {
         if let Some(other) = first.get(policy.name()) {
-            let message = format!("the policy `{}` is also declared in {}", policy.name(), other.name);
+            let message = format!("the policy `{}` is also declared in {other}", policy.name());
             let help = "give one of them another name; backups are filed under it";
             repeated
                 .push((n, Problem::error(Code::RepeatedPolicy, message, help).label(policy.name.span, "")));
         } else {
-            first.insert(policy.name(), policy.source());
+            first.insert(policy.name(), policy.source().place(policy.name.span));
         }
     }
     repeated

@@ -2,10 +2,12 @@
 
 pub mod draw;
 mod found;
+mod lines;
 mod mask;
 pub mod pages;
 
 pub(super) use found::Problems;
+pub use lines::Lines;
 pub(super) use mask::masked;
 
 use super::{Source, Span};
@@ -329,20 +331,9 @@ fn tame(text: String) -> String {
 }
 
 impl Source {
-    /// Line and column of a byte offset, both counted from 1, the column in Unicode scalar values.
-    pub fn position(&self, offset: usize) -> (usize, usize) {
-        let mut offset = offset.min(self.text.len());
-        while !self.text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let before = &self.text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |n| n + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
-    }
-
     /// A place in words, `policies/prod.yaml:12:5`.
     pub fn place(&self, span: Span) -> String {
-        let (line, column) = self.position(span.start);
+        let (line, column) = Lines::new(&self.text).position(span.start);
         format!("{}:{line}:{column}", self.name)
     }
 
@@ -386,15 +377,6 @@ mod tests {
             );
             assert_eq!(Code::parse(path), Some(*code));
         }
-    }
-
-    #[test]
-    fn lines_and_columns_count_from_one_in_characters() {
-        let source = Source { name: String::new(), folder: "/".into(), text: "aé\nbü x".into() };
-        assert_eq!(source.position(0), (1, 1));
-        assert_eq!(source.position(3), (1, 3));
-        assert_eq!(source.position("aé\nbü ".len()), (2, 4));
-        assert_eq!(source.position(999), (2, 5));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::checkout;
 use policy::policy::{
     Problem, Span, load,
+    problem::Lines,
     yaml::{self, Kind, Node},
 };
 use std::collections::BTreeSet;
@@ -68,7 +69,7 @@ fn every_key_with_every_wrong_kind_of_value_is_refused_at_its_line() {
             }
             refused += 1;
             // The error may be about a name that the value no longer declares; then a label shows where it is missed.
-            let lines = |span: Span| loaded.source.position(span.start).0;
+            let lines = |span: Span| Lines::new(&loaded.source.text).position(span.start).0;
             let value_line = lines(Span::new(value.start, value.start));
             let at_the_place = |problem: &&&Problem| {
                 problem.labels.iter().any(|label| (lines(key)..=value_line).contains(&lines(label.span)))

@@ -1,6 +1,6 @@
 //! What `check` found, as plain data: printed as JSON, and what the other formats are made of.
 
-use crate::policy::{Code, Loaded, Severity};
+use crate::policy::{Code, Loaded, Severity, problem::Lines};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -43,12 +43,13 @@ impl Report {
     pub(super) fn of(loaded: &[Loaded]) -> Self {
         let mut problems = Vec::new();
         for one in loaded {
+            let lines = Lines::new(&one.source.text);
             for problem in &one.problems {
                 let span = problem.span().unwrap_or_default();
-                let (line, column) = one.source.position(span.start);
-                let (end_line, end_column) = one.source.position(span.end);
+                let (line, column) = lines.position(span.start);
+                let (end_line, end_column) = lines.position(span.end);
                 let related = problem.labels.iter().skip(1).map(|label| {
-                    let (line, column) = one.source.position(label.span.start);
+                    let (line, column) = lines.position(label.span.start);
                     Related { message: label.text.clone(), line, column }
                 });
                 problems.push(Found {

@@ -79,6 +79,9 @@ leaf! { Zone, "a time zone", "Europe/Berlin", |text| Problem::error(
     Code::UnknownZone,
     format!("`{text}` is not a time zone of the IANA database"),
     match Zone::meant(text) {
+        Some(meant) if meant.starts_with("Etc/") => {
+            format!("name a city of yours, whose zone knows the clock changes; or write `{meant}`: its sign is turned around")
+        }
         Some(meant) => format!("write `{meant}`"),
         None => "write a name such as `Europe/Berlin`, `America/New_York` or `UTC`".to_owned(),
     },

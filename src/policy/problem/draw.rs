@@ -1,6 +1,6 @@
 //! Draws a problem with the lines of the policy it is about.
 
-use super::{Label, Problem, Severity, mask::masked};
+use super::{Label, Lines, Problem, Severity, mask::masked};
 use crate::policy::Source;
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
@@ -29,12 +29,14 @@ pub struct Drawer<'s> {
     source: Option<&'s Source>,
     /// The text without what must not be shown, byte for byte.
     masked: String,
+    lines: Option<Lines<'s>>,
 }
 
 impl<'s> Drawer<'s> {
     /// Makes a source's text safe to show.
     pub fn new(source: Option<&'s Source>) -> Self {
-        Self { source, masked: source.map_or_else(String::new, |source| masked(&source.text)) }
+        let masked = source.map_or_else(String::new, |source| masked(&source.text));
+        Self { source, masked, lines: source.map(|source| Lines::new(&source.text)) }
     }
 
     /// Draws one problem.
@@ -49,7 +51,10 @@ impl<'s> Drawer<'s> {
         let excerpt = self.source.filter(is_shown).map(|source| self.excerpt(problem, source));
         let place = match self.source {
             Some(source) if excerpt.is_none() => Some(match problem.span() {
-                Some(span) => source.place(span),
+                Some(span) => {
+                    let (line, column) = self.position(span.start);
+                    format!("{}:{line}:{column}", source.name)
+                }
                 None => source.name.clone(),
             }),
             _ => None,
@@ -68,6 +73,10 @@ impl<'s> Drawer<'s> {
         lines
     }
 
+    fn position(&self, offset: usize) -> (usize, usize) {
+        self.lines.as_ref().map_or((1, 1), |lines| lines.position(offset))
+    }
+
     /// The lines around a problem's places: miette walks the text from its beginning for each place.
     fn excerpt(&self, problem: &Problem, source: &Source) -> Excerpt<'_> {
         let spans = || problem.labels.iter().map(|label| label.span);
@@ -83,7 +92,7 @@ impl<'s> Drawer<'s> {
             name: source.name.clone(),
             text: self.masked.get(starts..ends).unwrap_or_default(),
             offset: starts,
-            lines_before: self.masked.get(..starts).map_or(0, |before| before.matches('\n').count()),
+            lines_before: self.position(starts).0 - 1,
         }
     }
 }

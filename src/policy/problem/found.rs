@@ -3,7 +3,7 @@
 use super::{Code, Problem, Severity};
 use crate::policy::Span;
 
-/// So many errors are kept of one policy, and so many warnings: more help nobody, and a hostile text must not be able to
+/// So many problems of each severity are kept of one policy: more help nobody, and a hostile text must not be able to
 /// cost time with a million of them.
 const MOST: usize = 1_000;
 
@@ -12,18 +12,38 @@ const MOST: usize = 1_000;
 pub(in crate::policy) struct Problems {
     kept: Vec<Problem>,
     errors: usize,
+    warnings: usize,
     dropped: bool,
+}
+
+/// A point in a list of problems.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::policy) struct Mark {
+    length: usize,
+    errors: usize,
+    warnings: usize,
 }
 
 impl Problems {
     /// Keeps a problem, unless there are too many of its kind already.
     pub(in crate::policy) fn note(&mut self, problem: Problem) {
-        let of_its_kind = if problem.is_error() { self.errors } else { self.kept.len() - self.errors };
+        if problem.code == Code::TooManyProblems {
+            self.dropped = true;
+            return;
+        }
+        let notes = self.kept.len() - self.errors - self.warnings;
+        let (of_its_kind, count) = match problem.severity {
+            Severity::Error => (self.errors, Some(&mut self.errors)),
+            Severity::Warning => (self.warnings, Some(&mut self.warnings)),
+            Severity::Note => (notes, None),
+        };
         if of_its_kind == MOST {
             self.dropped = true;
             return;
         }
-        self.errors += usize::from(problem.is_error());
+        if let Some(count) = count {
+            *count += 1;
+        }
         self.kept.push(problem);
     }
 
@@ -50,25 +70,26 @@ impl Problems {
     }
 
     /// A point to come back to.
-    pub(in crate::policy) const fn mark(&self) -> (usize, usize) {
-        (self.kept.len(), self.errors)
+    pub(in crate::policy) const fn mark(&self) -> Mark {
+        Mark { length: self.kept.len(), errors: self.errors, warnings: self.warnings }
     }
 
     /// Whether errors were found since a point.
-    pub(in crate::policy) const fn is_worse_than(&self, mark: (usize, usize)) -> bool {
-        self.errors > mark.1
+    pub(in crate::policy) const fn is_worse_than(&self, mark: Mark) -> bool {
+        self.errors > mark.errors
     }
 
     /// Forgets what was found since a point.
-    pub(in crate::policy) fn back_to(&mut self, (length, errors): (usize, usize)) {
-        self.kept.truncate(length);
-        self.errors = errors;
+    pub(in crate::policy) fn back_to(&mut self, mark: Mark) {
+        self.kept.truncate(mark.length);
+        (self.errors, self.warnings) = (mark.errors, mark.warnings);
     }
 
     /// Drops the warnings of a code; says whether there were any.
     pub(in crate::policy) fn accept(&mut self, code: Code) -> bool {
         let before = self.kept.len();
         self.kept.retain(|problem| problem.code != code || problem.severity != Severity::Warning);
+        self.warnings -= before - self.kept.len();
         before != self.kept.len()
     }
 

@@ -32,20 +32,34 @@ impl Duration {
         (seconds <= Self::MAX_SECONDS).then_some(Self { seconds })
     }
 
-    /// The spelling that was probably meant: `1 hour`, `90min`, `2 Days`.
+    /// The spelling that was probably meant: `1 hour`, `90min`, `2 Days`, `1h30m`, `1.5h`; a month is 30 days, and a
+    /// year 365.
     pub fn meant(text: &str) -> Option<String> {
-        let text = text.trim();
-        let (digits, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
-        let letter = match unit.trim().to_ascii_lowercase().as_str() {
-            "s" | "sec" | "secs" | "second" | "seconds" => 's',
-            "m" | "min" | "mins" | "minute" | "minutes" => 'm',
-            "h" | "hr" | "hrs" | "hour" | "hours" => 'h',
-            "d" | "day" | "days" => 'd',
-            "w" | "wk" | "week" | "weeks" => 'w',
-            _ => return None,
-        };
-        let written = format!("{digits}{letter}");
-        Self::parse(&written).map(|_| written)
+        let mut rest = text.trim();
+        let mut parts_in_order = Vec::new();
+        while !rest.is_empty() {
+            let digits = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+            let (number, after) = rest.split_at(digits);
+            let after = after.trim_start();
+            let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
+            let (unit, after) = after.split_at(letters);
+            parts_in_order.push((number, unit_in_words(unit)?));
+            rest = after.trim_start();
+        }
+        if let [(number, (count, letter))] = parts_in_order[..]
+            && let Ok(number) = number.parse::<u64>()
+        {
+            let written = format!("{}{letter}", number.checked_mul(count)?);
+            return Self::parse(&written).map(|_| written);
+        }
+        let seconds = parts_in_order.iter().try_fold(0_u64, |sum, (number, (count, letter))| {
+            let (_, factor) = UNITS.iter().find(|(known, _)| known == letter)?;
+            let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+            let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+            let parts = whole.parse::<u64>().ok()?.checked_mul(scale)?.checked_add(fraction.parse().ok()?)?;
+            sum.checked_add(parts.checked_mul(factor * count)? / scale)
+        })?;
+        (1..=Self::MAX_SECONDS).contains(&seconds).then(|| Self::from_secs(seconds).to_string())
     }
 
     /// The length in seconds.
@@ -62,6 +76,24 @@ impl Duration {
     pub const fn as_std(self) -> std::time::Duration {
         std::time::Duration::from_secs(self.seconds)
     }
+}
+
+/// A unit as people write it: so many of a unit of the language.
+fn unit_in_words(word: &str) -> Option<(u64, char)> {
+    Some(match word {
+        // `m` is minutes here, months in restic and borg; a capital one is months in systemd.
+        "M" => (30, 'd'),
+        _ => match word.to_ascii_lowercase().as_str() {
+            "s" | "sec" | "secs" | "second" | "seconds" => (1, 's'),
+            "m" | "min" | "mins" | "minute" | "minutes" => (1, 'm'),
+            "h" | "hr" | "hrs" | "hour" | "hours" => (1, 'h'),
+            "d" | "day" | "days" => (1, 'd'),
+            "w" | "wk" | "week" | "weeks" => (1, 'w'),
+            "mo" | "mon" | "month" | "months" => (30, 'd'),
+            "y" | "yr" | "year" | "years" => (365, 'd'),
+            _ => return None,
+        },
+    })
 }
 
 impl fmt::Display for Duration {
@@ -105,6 +137,26 @@ mod tests {
         for bad in ["", "s", "5", "1.5h", "-1h", "1 h", "1hh", "1H", "1y", "99999999999999999999s", "400000d"]
         {
             assert_eq!(Duration::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_duration_in_other_words_is_answered_in_ours() {
+        for (written, meant) in [
+            ("1 hour", "1h"),
+            ("90min", "90m"),
+            ("1h30m", "90m"),
+            ("1h 30 min", "90m"),
+            ("1.5h", "90m"),
+            ("1y", "365d"),
+            ("1M", "30d"),
+            ("6 months", "180d"),
+            ("0.5d", "12h"),
+        ] {
+            assert_eq!(Duration::meant(written).as_deref(), Some(meant), "{written}");
+        }
+        for none in ["", "soon", "h", "1.h5", "1.2.3h", "99999999999999999999h", "1h30", "-1h", "0.1s"] {
+            assert_eq!(Duration::meant(none), None, "{none}");
         }
     }
 

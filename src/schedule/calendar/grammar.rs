@@ -139,9 +139,22 @@ fn meant(text: &str) -> Option<String> {
     if let Some((name, _)) = MACROS.iter().find(|(name, _)| name.strip_prefix('@') == Some(lower.as_str())) {
         return Some((*name).to_owned());
     }
-    let (hour, minute) = lower.split_once(':')?;
+    let (clock, afternoon) = match lower.strip_suffix("am").or(lower.strip_suffix("pm")) {
+        Some(clock) => (clock.trim_end(), Some(lower.ends_with("pm"))),
+        None => (lower.strip_suffix('h').unwrap_or(&lower), None),
+    };
+    let (hour, minute) = match clock.split_once([':', '.']) {
+        Some((hour, rest)) => (hour, rest.split(':').next().unwrap_or_default()),
+        // A number alone may be anything.
+        None if clock == lower => return None,
+        None => (clock, "0"),
+    };
     let number = |text: &str, most: u32| text.parse::<u32>().ok().filter(|n| *n <= most);
-    Some(format!("{} {} * * *", number(minute, 59)?, number(hour, 23)?))
+    let hour = match afternoon {
+        None => number(hour, 23)?,
+        Some(afternoon) => number(hour, 12).filter(|hour| *hour > 0)? % 12 + if afternoon { 12 } else { 0 },
+    };
+    Some(format!("{} {hour} * * *", number(minute, 59)?))
 }
 
 /// Words a text of too few or too many fields.
@@ -150,6 +163,28 @@ fn wrong_count(text: &str, words: &[Word<'_>]) -> Invalid {
     let reads = |words: Option<&[Word<'_>]>| words.map(joined).filter(|fields| parse(fields).is_ok());
     let end = words.last().map_or(text.len(), |word| word.range().end);
     let count = words.len();
+    if let [first, rest @ ..] = words
+        && let Some((name, zone)) = first.text.split_once('=')
+    {
+        let zone = if name.ends_with("TZ") { zone } else { "Europe/Berlin" };
+        return Invalid {
+            at: first.range(),
+            message: format!("`{}` is no field", first.text),
+            help: format!("write `{}`, and the zone at the top of the policy: `timezone: {zone}`", joined(rest)),
+        };
+    }
+    if let [first, hour, star, ..] = words
+        && let (Some(one), Some(two)) = (reads(words.get(1..6)), reads(words.get(..5)))
+        && count == 6
+        && star.text == "*"
+        && !hour.text.starts_with('*')
+    {
+        return Invalid {
+            at: first.range().start..end,
+            message: "6 fields; crontab(5) has 5, and none for seconds or years".to_owned(),
+            help: format!("write `{two}`; or, if the first counted seconds, `{one}`"),
+        };
+    }
     // Quartz and the libraries like it put seconds first, and perhaps a year last.
     if let (6 | 7, [first, ..]) = (count, words)
         && item::field(Unit::Minute, *first).is_ok()

@@ -175,7 +175,7 @@ fn extension(unit: Unit, item: Word<'_>) -> Option<Invalid> {
         format!("write `*` for any {}", unit.noun())
     } else if text.contains('#') {
         "write the weekday alone; which of the month's weeks cannot be said".to_owned()
-    } else if text.contains(['~', 'H']) {
+    } else if text.contains('~') || text.starts_with('H') {
         format!("write a fixed {} and spread the start with `jitter`", unit.noun())
     } else if text.contains('L') && unit == Unit::Day {
         "write `1` for the first day of the next month, or `28` for a day that every month has".to_owned()
@@ -196,6 +196,7 @@ fn reversed(unit: Unit, item: Word<'_>, from: u32, to: u32, step: usize) -> Inva
     }
     let help = match (unit, to) {
         (Unit::Weekday, 0) => format!("write `{}`", span(from, 7)),
+        (Unit::Weekday, _) if from == 7 => format!("write `{}`", span(0, to)),
         _ => format!("write `{},{}`", span(from, unit.max()), span(unit.min(), to)),
     };
     item.invalid(message, help)
