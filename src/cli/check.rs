@@ -77,7 +77,9 @@ fn tell(
     for one in loaded {
         let mut problems = one.problems.clone();
         if session.global.quiet {
-            problems.retain(|problem| problem.severity == Severity::Error);
+            // What makes the call fail is told all the same.
+            let fails = |severity| severity == Severity::Error || denied && severity == Severity::Warning;
+            problems.retain(|problem| fails(problem.severity));
         }
         session.tell_problems(&problems, Some(&one.source));
     }

@@ -80,6 +80,13 @@ impl Shorthand for StoreDocument {
 document! {
     /// Something to protect: exactly one of `sqlite` and `directory`, and what must hold for it.
     #[schemars(extend("oneOf" = [{ "required": ["sqlite"] }, { "required": ["directory"] }]))]
+    #[schemars(extend("if" = { "required": ["directory"] }))]
+    #[schemars(extend("then" = {
+        "properties": {
+            "tables": false, "checks": false, "expect": { "not": { "required": ["min_tables"] } }
+        }
+    }))]
+    #[schemars(extend("else" = { "properties": { "expect": { "not": { "required": ["min_files"] } } } }))]
     TargetDocument = "{sqlite: ../app.db}" {
         /// A SQLite database file. It is captured whole while it is in use.
         sqlite: Short<SqliteDocument>,
@@ -189,10 +196,10 @@ document! {
         #[schemars(extend("examples" = ["no payment lost on the way"]))]
         name: Spanned<String>,
         /// A table whose rows are counted.
-        #[schemars(extend("examples" = ["orders"]))]
+        #[schemars(length(min = 1), extend("examples" = ["orders"]))]
         rows: Spanned<String>,
         /// A query that only reads. The first column of its first row is the answer.
-        #[schemars(extend("examples" = ["SELECT max(placed) FROM orders"]))]
+        #[schemars(length(min = 1), extend("examples" = ["SELECT max(placed) FROM orders"]))]
         sql: Spanned<String>,
         /// What the answer must be.
         expect [required = "expect: \">= 1\""]: ExpectationDocument,
@@ -228,27 +235,27 @@ document! {
     #[schemars(extend("minProperties" = 1))]
     RetentionDocument = "{daily: 7, weekly: 12}" {
         /// The newest N proven backups.
-        #[schemars(range(min = 1))]
+        #[schemars(range(min = 1, max = 4_294_967_295_u32))]
         #[schemars(extend("examples" = [5]))]
         last: Spanned<u32>,
         /// The newest backup of each of the last N hours that have one.
-        #[schemars(range(min = 1))]
+        #[schemars(range(min = 1, max = 4_294_967_295_u32))]
         #[schemars(extend("examples" = [24]))]
         hourly: Spanned<u32>,
         /// The newest backup of each of the last N days that have one.
-        #[schemars(range(min = 1))]
+        #[schemars(range(min = 1, max = 4_294_967_295_u32))]
         #[schemars(extend("examples" = [7]))]
         daily: Spanned<u32>,
         /// The newest backup of each of the last N ISO weeks that have one.
-        #[schemars(range(min = 1))]
+        #[schemars(range(min = 1, max = 4_294_967_295_u32))]
         #[schemars(extend("examples" = [12]))]
         weekly: Spanned<u32>,
         /// The newest backup of each of the last N months that have one.
-        #[schemars(range(min = 1))]
+        #[schemars(range(min = 1, max = 4_294_967_295_u32))]
         #[schemars(extend("examples" = [12]))]
         monthly: Spanned<u32>,
         /// The newest backup of each of the last N years that have one.
-        #[schemars(range(min = 1))]
+        #[schemars(range(min = 1, max = 4_294_967_295_u32))]
         #[schemars(extend("examples" = [5]))]
         yearly: Spanned<u32>,
         /// All backups younger than this, counted back from the newest proven one.
@@ -260,7 +267,7 @@ document! {
     /// How often a target and store are tried before the run gives them up.
     RetryDocument = "{attempts: 2, delay: 5m}" {
         /// Tries in all; the first one counts.
-        #[schemars(range(min = 1))]
+        #[schemars(range(min = 1, max = 4_294_967_295_u32))]
         #[schemars(extend("examples" = [2]))]
         attempts [required = "attempts: 2"]: Spanned<u32>,
         /// The pause between two tries.
@@ -284,7 +291,7 @@ macro_rules! job_settings {
             $name = $example {
                 $($own)*
                 /// Where the backups go: names of stores, each with its own retention if need be. All unless written.
-                #[schemars(length(min = 1))]
+                #[schemars(length(min = 1), extend("uniqueItems" = true))]
                 #[schemars(extend("examples" = [["local", { "offsite": { "retention": { "weekly": 12 } } }]]))]
                 stores: Vec<JobStoreDocument>,
                 /// How backups are compressed: none, gzip or zstd, with a level as zstd:9.
@@ -316,7 +323,7 @@ job_settings! {
     /// When backups are made, to where, kept for how long and proven how.
     JobDocument = "{schedule: \"0 2 * * *\", retention: {daily: 7}}" {
         /// Names of targets. All unless written.
-        #[schemars(length(min = 1))]
+        #[schemars(length(min = 1), extend("uniqueItems" = true))]
         #[schemars(extend("examples" = [["app", "uploads"]]))]
         targets: Vec<Spanned<String>>,
         /// When it runs, as in crontab(5), or a mapping with `cron`. Without it the job runs by hand.

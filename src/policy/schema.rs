@@ -13,8 +13,12 @@ pub fn policy_schema() -> Value {
     let settings = SchemaSettings::draft07().with_transform(Tidy);
     let mut schema = settings.into_generator().into_root_schema_for::<PolicyDocument>().to_value();
     schema["title"] = "A policy: backups declared, version 1".into();
-    let warnings = Code::ALL.iter().filter(|code| code.severity() == Severity::Warning);
+    let is_accepted =
+        |code: &&Code| code.severity() == Severity::Warning && **code != Code::UnmatchedAllowance;
+    let warnings = Code::ALL.iter().filter(is_accepted);
     schema["properties"]["allow"]["items"]["enum"] = warnings.map(|code| code.as_str()).collect();
+    // Completion of a zone's name is worth the length of the list.
+    schema["definitions"]["Zone"]["enum"] = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
     if let Some(Value::Object(definitions)) = schema.get_mut("definitions") {
         let renamed =
             std::mem::take(definitions).into_iter().map(|(name, one)| (public(&name).to_owned(), one));

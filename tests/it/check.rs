@@ -7,7 +7,7 @@ use policy::policy::{
     schema::policy_schema,
     yaml,
 };
-use std::{fs, path::PathBuf, time::Instant};
+use std::{collections::BTreeSet, fs, path::PathBuf, time::Instant};
 
 /// The samples of a folder below `tests/policies`, by name.
 fn samples(folder: &str) -> Vec<(String, Vec<u8>)> {
@@ -126,7 +126,7 @@ fn the_second_yaml_reader_reads_every_sample_alike() {
 }
 
 #[test]
-fn every_valid_sample_fits_the_schema_and_no_shape_error_does() {
+fn every_valid_sample_fits_the_schema_and_no_error_does_that_it_can_say() {
     let schema = jsonschema::draft7::new(&policy_schema()).unwrap();
     for (name, bytes) in samples("valid").into_iter().chain(samples("warned")) {
         let tree = as_json(&yaml::read(std::str::from_utf8(&bytes).unwrap()).0.unwrap());
@@ -134,20 +134,36 @@ fn every_valid_sample_fits_the_schema_and_no_shape_error_does() {
             schema.iter_errors(&tree).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(errors.is_empty(), "{name}: {errors:#?}");
     }
-    let mut only_check_knows = Vec::new();
+    let mut only_check_knows = BTreeSet::new();
     for (name, bytes) in samples("invalid") {
-        let shape = loaded(&name, &bytes).problems.iter().all(|problem| {
-            ["policy::shape::", "policy::value::", "policy::name::"]
-                .iter()
-                .any(|area| problem.code.as_str().starts_with(area))
-        });
         let tree = std::str::from_utf8(&bytes).ok().and_then(|text| yaml::read(text).0);
-        if shape && tree.is_some_and(|tree| schema.is_valid(&as_json(&tree))) {
-            only_check_knows.push(name);
+        if tree.is_some_and(|tree| schema.is_valid(&as_json(&tree))) {
+            let loaded = loaded(&name, &bytes);
+            let codes = loaded.problems.iter().map(|problem| problem.code.as_str());
+            // What is wrong with the YAML itself is gone from the tree.
+            only_check_knows
+                .extend(codes.filter(|code| !code.starts_with("policy::yaml::")).map(str::to_owned));
         }
     }
-    // To JSON 1.0 is 1.
-    assert_eq!(only_check_knows, ["duration-zero.yaml", "version-with-a-fraction.yaml"]);
+    // These need more than one value at a time, or a parser: no pattern tells them.
+    let known = [
+        "policy::check::bad_expectation",
+        "policy::check::not_a_query",
+        "policy::check::repeated_name",
+        "policy::command::unknown_placeholder",
+        "policy::glob::invalid",
+        "policy::glob::takes_nothing",
+        "policy::reference::unknown",
+        "policy::retention::zero",
+        "policy::schedule::bad_cron",
+        "policy::tables::two_classes",
+        "policy::value::bad_duration",
+        "policy::value::bad_number",
+        "policy::variable::malformed",
+        "policy::variable::not_here",
+        "policy::verify::not_offered",
+    ];
+    assert_eq!(only_check_knows, known.map(str::to_owned).into());
 }
 
 /// Texts that are made to cost time or memory.

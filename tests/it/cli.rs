@@ -141,6 +141,10 @@ fn warnings_are_denied_where_that_is_asked() {
     let code = sandbox.run(&["check", "--json"]).json()["problems"][0]["code"].as_str().unwrap().to_owned();
     sandbox.run(&["explain", &code]).exits(0).says("Mend");
     sandbox.run(&["explain", "nothing"]).exits(10);
+    sandbox
+        .run(&["explain", "unknown"])
+        .exits(2)
+        .says("`policy::timezone::unknown` or `policy::reference::unknown`");
     assert!(sandbox.run(&["explain"]).exits(0).stdout.lines().count() > 20);
 }
 

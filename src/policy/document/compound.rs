@@ -120,7 +120,12 @@ impl JsonSchema for Commands {
             "type": "array",
             "description": "Commands, each a list of words, run without a shell. `${NAME}` is an environment variable; \
                 {policy} {job} {target} {store} {run} {error} {summary} {copy} are filled in; `{{` is a brace.",
-            "items": { "type": "array", "minItems": 1, "items": { "type": "string" } },
+            "items": {
+                "type": "array",
+                "minItems": 1,
+                "items": [{ "type": "string", "minLength": 1 }],
+                "additionalItems": { "type": "string" },
+            },
             "examples": [[["systemctl", "stop", "writer"]], [["sh", "-c", "echo \"{job}\""]]],
         })
     }

@@ -120,7 +120,7 @@ impl schemars::JsonSchema for Cron {
             "type": "string",
             "description": "When it runs, as in crontab(5): minute, hour, day of month, month, day of week (0 or 7 is \
                 Sunday); or @hourly, @daily, @weekly, @monthly, @yearly. Hours are those of the policy's time zone.",
-            "pattern": r"^\s*(@[a-z]+|\S+\s+\S+\s+\S+\s+\S+\s+\S+)\s*$",
+            "pattern": r"^\s*(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[0-9A-Za-z*,/-]+(\s+[0-9A-Za-z*,/-]+){4})\s*$",
             "examples": ["0 2 * * *", "*/15 * * * *", "30 3 * * 0", "@daily"],
         })
     }
@@ -195,7 +195,7 @@ impl schemars::JsonSchema for PathTemplate {
             "type": "string",
             "description": "A path. A relative one starts at the policy file's folder; `~` is the home folder; \
                 `${NAME}` and `${NAME:-default}` are environment variables.",
-            "pattern": r"\S",
+            "pattern": r"^(?!~[^/])(?!.*://).*\S",
             "examples": ["../app.db", "~/Backups/app", "${DATABASE_PATH}"],
         })
     }

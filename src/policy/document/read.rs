@@ -5,7 +5,6 @@
 use super::hints;
 use crate::policy::{
     Span, Spanned,
-    nearest::nearest,
     problem::{Code, Problem, Problems, masked, within},
     yaml::{Entry, Kind, Node, Scalar},
 };
@@ -133,11 +132,7 @@ impl<'a> Reader<'a> {
 
     /// Notes that a value is of the wrong kind, and how it is written.
     pub(super) fn wrong<T>(&mut self, node: &Node, what: &str, example: &str) -> Option<T> {
-        let text = match &node.kind {
-            Kind::Scalar(scalar) => scalar.text.as_str(),
-            _ => "",
-        };
-        let hint = self.key().and_then(|key| hints::of_value(&key.value, text));
+        let hint = self.key().and_then(|key| hints::of_value(&key.value, node));
         let help = hint.map_or_else(|| format!("write it as `{example}`"), str::to_owned);
         self.wrong_with(node, what, help)
     }
@@ -245,16 +240,14 @@ impl<'a> Reader<'a> {
     /// Notes a required key that is not there, unless one that is there is told to be it, misspelt.
     pub(super) fn require(
         &mut self,
+        mapping: &str,
         entries: &[Entry],
         node: &Node,
         key: &str,
         example: &str,
         keys: &[&str],
     ) {
-        let stands_for = |entry: &Entry| {
-            let written = entry.key.value.as_str();
-            !keys.contains(&written) && nearest(written, keys.iter().copied()) == Some(key)
-        };
+        let stands_for = |entry: &Entry| hints::stands_for(mapping, &entry.key.value, key, keys);
         // In a mapping of thousands of keys nobody looks for the one that is misspelt.
         let misspelt = entries.len() <= 100 && entries.iter().any(stands_for);
         if misspelt || entries.iter().any(|entry| entry.key.value == key) {

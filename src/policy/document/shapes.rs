@@ -3,7 +3,10 @@
 //! The macro `document!` makes a struct, its schema, its list of keys and its reader from one declaration, so that they
 //! cannot drift.
 
-use super::read::{Named, Read, Reader};
+use super::{
+    hints,
+    read::{Named, Read, Reader},
+};
 use crate::policy::{
     Span, Spanned,
     problem::{Code, Problem, masked},
@@ -32,9 +35,25 @@ impl<T: Read> Read for Vec<T> {
             Kind::Scalar(scalar) if !scalar.is_null() => {
                 let written = masked(reader.slice(node.span));
                 let message = format!("{} must be a list, not a single value", reader.subject());
-                let help = format!(
-                    "write it in brackets: `[{}]`",
-                    if written.contains('\n') { T::EXAMPLE } else { &written }
+                let hint = reader.key().and_then(|key| hints::of_value(&key.value, node));
+                let help = hint.map_or_else(
+                    || {
+                        let is_plain = |name: &str| {
+                            name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+                        };
+                        let names = written.trim_matches(['"', '\'']).split(',').map(str::trim);
+                        let names: Vec<_> = names
+                            .map(|name| if is_plain(name) { name.to_owned() } else { format!("\"{name}\"") })
+                            .collect();
+                        match names.as_slice() {
+                            _ if written.contains('\n') => {
+                                format!("write it in brackets: `[{}]`", T::EXAMPLE)
+                            }
+                            [_] => format!("write it in brackets: `[{written}]`"),
+                            several => format!("write it in brackets: `[{}]`", several.join(", ")),
+                        }
+                    },
+                    str::to_owned,
                 );
                 reader.note(
                     Problem::error(Code::WrongType, message, help)
@@ -227,7 +246,7 @@ macro_rules! document {
                     }
                 }
                 $($(
-                    reader.require(entries, node, stringify!($field), $write, Self::KEYS);
+                    reader.require(stringify!($name), entries, node, stringify!($field), $write, Self::KEYS);
                 )?)*
                 Some(document)
             }

@@ -127,16 +127,13 @@ fn surprising(lint: &mut Lint<'_>, schedule: &Spanned<Schedule>) {
             ),
         )
     } else if every_minute {
-        (
-            "this runs every minute of the hours it names".to_owned(),
-            {
-                let [_, rest @ ..] = sets.all().map(Set::as_written);
-                format!(
-                    "write the minute too, as in `0 {}`; or `* * * * *` if every minute is meant",
-                    rest.join(" ")
-                )
-            },
-        )
+        ("this runs every minute of the hours it names".to_owned(), {
+            let [_, rest @ ..] = sets.all().map(Set::as_written);
+            format!(
+                "write the minute too, as in `0 {}`; or `* * * * *` if every minute is meant",
+                rest.join(" ")
+            )
+        })
     } else if sets.either_day() {
         (
             format!(

@@ -268,7 +268,7 @@ impl Lower<'_> {
                 || rows.value.split_whitespace().any(|word| word.eq_ignore_ascii_case("where")))
         {
             let message = "`rows` counts the rows of one table, by its name";
-            let asked = rows.value.contains(' ').then_some(rows.value.as_str()).unwrap_or("… WHERE …");
+            let asked = if rows.value.contains(' ') { rows.value.as_str() } else { "… WHERE …" };
             let help = format!("name the table alone, or ask with `sql: SELECT count(*) FROM {asked}`");
             self.note(Problem::error(Code::NotAQuery, message, help).label(rows.span, "not a table's name"));
             return None;

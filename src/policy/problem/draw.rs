@@ -45,6 +45,7 @@ impl<'s> Drawer<'s> {
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(look.width.max(60))
             .with_links(false)
+            .with_break_words(false)
             .with_context_lines(1)
             .without_syntax_highlighting();
         let is_shown = |source: &&Source| !problem.labels.is_empty() && is_drawable(problem, &source.text);
@@ -59,13 +60,15 @@ impl<'s> Drawer<'s> {
             }),
             _ => None,
         };
-        let drawn = Drawn { problem, place, excerpt };
+        let (message, help) = (glued(&problem.message), glued(&problem.help));
+        let drawn = Drawn { problem, place, excerpt, message, help };
         let mut text = String::new();
         // Writing into a string does not fail, and the labels lie within the text by construction; should a bug break
         // that, the words alone still tell the problem.
         if handler.render_report(&mut text, &drawn).is_err() {
             text = format!("{}\n{}\nhelp: {}\n", problem.code, problem.message, problem.help);
         }
+        let text = text.replace(GLUE, " ");
         let mut lines: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
         if lines.starts_with('\n') {
             lines.remove(0);
@@ -95,6 +98,31 @@ impl<'s> Drawer<'s> {
             lines_before: self.position(starts).0 - 1,
         }
     }
+}
+
+/// Stands for a blank at which no line is broken, and is a blank again in the drawing.
+const GLUE: char = '\u{f8ff}';
+
+/// Longest quoted part that stays on one line, in bytes.
+const LONGEST_QUOTED: usize = 120;
+
+/// A text whose quoted parts stay on one line: what is to be written must come out whole when it is copied.
+fn glued(text: &str) -> String {
+    let mut glued = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, quote)) = rest.char_indices().find(|(_, c)| matches!(c, '`' | '"')) {
+        let (before, after) = rest.split_at(at + 1);
+        glued.push_str(before);
+        rest = after;
+        if let Some((quoted, after)) = after.split_once(quote)
+            && quoted.len() <= LONGEST_QUOTED
+        {
+            glued.extend(quoted.chars().map(|c| if c == ' ' { GLUE } else { c }));
+            glued.push(quote);
+            rest = after;
+        }
+    }
+    glued + rest
 }
 
 /// Some lines of a text, in the places that they have in the whole.
@@ -151,6 +179,8 @@ struct Drawn<'a> {
     /// Named in the message where no snippet names it.
     place: Option<String>,
     excerpt: Option<Excerpt<'a>>,
+    message: String,
+    help: String,
 }
 
 impl fmt::Display for Drawn<'_> {
@@ -158,7 +188,7 @@ impl fmt::Display for Drawn<'_> {
         if let Some(place) = &self.place {
             write!(f, "{place}: ")?;
         }
-        f.write_str(&self.problem.message)
+        f.write_str(&self.message)
     }
 }
 
@@ -176,7 +206,7 @@ impl Diagnostic for Drawn<'_> {
         })
     }
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(&self.problem.help))
+        Some(Box::new(&self.help))
     }
     fn source_code(&self) -> Option<&dyn SourceCode> {
         self.excerpt.as_ref().map(|excerpt| excerpt as _)

@@ -21,7 +21,8 @@ impl Zone {
             let name = if hours == 0 { "UTC".to_owned() } else { format!("Etc/GMT{:+}", -hours) };
             return TZ_VARIANTS.iter().map(|zone| zone.name()).find(|known| *known == name);
         }
-        if wanted.contains(['+', ':']) || ["local", "localtime", "system", "host"].contains(&wanted.as_str()) {
+        if wanted.contains(['+', ':']) || ["local", "localtime", "system", "host"].contains(&wanted.as_str())
+        {
             return None;
         }
         let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
@@ -54,7 +55,8 @@ fn offset(text: &str) -> Option<i8> {
     let upper = text.to_ascii_uppercase();
     let number = upper.strip_prefix("UTC").or_else(|| upper.strip_prefix("GMT")).unwrap_or(&upper);
     let digits = number.strip_prefix(['+', '-'])?;
-    let hours = digits.strip_suffix(":00").or_else(|| digits.strip_suffix("00").filter(|hours| hours.len() == 2));
+    let hours =
+        digits.strip_suffix(":00").or_else(|| digits.strip_suffix("00").filter(|hours| hours.len() == 2));
     let hours: i8 = hours.unwrap_or(digits).parse().ok().filter(|hours| (0..=14).contains(hours))?;
     Some(if number.starts_with('-') { -hours } else { hours })
 }
@@ -90,9 +92,15 @@ mod tests {
     #[test]
     fn an_offset_is_answered_with_the_zone_of_the_same_clock() {
         use chrono::{NaiveDateTime, Offset as _, TimeZone as _};
-        for (written, hours) in
-            [("UTC+2", 2), ("GMT+1", 1), ("utc-5", -5), ("+02:00", 2), ("+0200", 2), ("-11", -11), ("UTC+0", 0)]
-        {
+        for (written, hours) in [
+            ("UTC+2", 2),
+            ("GMT+1", 1),
+            ("utc-5", -5),
+            ("+02:00", 2),
+            ("+0200", 2),
+            ("-11", -11),
+            ("UTC+0", 0),
+        ] {
             let Zone(zone) = Zone::parse(Zone::meant(written).unwrap()).unwrap();
             let offset = zone.offset_from_utc_datetime(&NaiveDateTime::default()).fix().local_minus_utc();
             assert_eq!(offset, hours * 3_600, "{written}");

@@ -132,10 +132,7 @@ impl Day {
         // A gap that ends at midnight hands its slots to this day.
         let inherits = || {
             begin.first() - previous.first() < day
-                && matches!(
-                    Instants::of(midnight(date) - TimeDelta::seconds(1), zone),
-                    Instants::Never(_)
-                )
+                && matches!(Instants::of(midnight(date) - TimeDelta::seconds(1), zone), Instants::Never(_))
         };
         let is_plain = match (begin, end) {
             (Instants::Once(begin), Instants::Once(end)) => end - begin == day && !inherits(),

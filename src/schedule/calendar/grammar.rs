@@ -170,7 +170,10 @@ fn wrong_count(text: &str, words: &[Word<'_>]) -> Invalid {
         return Invalid {
             at: first.range(),
             message: format!("`{}` is no field", first.text),
-            help: format!("write `{}`, and the zone at the top of the policy: `timezone: {zone}`", joined(rest)),
+            help: format!(
+                "write `{}`, and the zone at the top of the policy: `timezone: {zone}`",
+                joined(rest)
+            ),
         };
     }
     if let [first, hour, star, ..] = words

@@ -39,7 +39,10 @@ fn nights_weekends_and_seasons_count() {
 #[test]
 fn it_holds_at_the_end_of_the_calendar_and_beyond() {
     let daily = expression("0 2 * * *");
-    assert_eq!(daily.longest_gap(&ZoneDays::new(New_York, utc("2100-12-01T00:00:00Z"))), TimeDelta::hours(24));
+    assert_eq!(
+        daily.longest_gap(&ZoneDays::new(New_York, utc("2100-12-01T00:00:00Z"))),
+        TimeDelta::hours(24)
+    );
     assert!(daily.longest_gap(&ZoneDays::new(New_York, DateTime::<Utc>::MAX_UTC)) >= TimeDelta::hours(24));
     assert!(daily.longest_gap(&ZoneDays::new(New_York, DateTime::<Utc>::MIN_UTC)) >= TimeDelta::hours(24));
 }
