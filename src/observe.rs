@@ -106,7 +106,10 @@ pub fn variables(host: &Host, policy: &Policy) -> Result<Variables, Vec<Problem>
         match fs::read_to_string(&path) {
             Ok(text) => match env_file::parse(&text) {
                 Ok(entries) => files.push(EnvFile { written: name.to_owned(), path, entries }),
-                Err(bad) => problems.push(bad.problem(name).label(written.span, "read here")),
+                Err(bad) => {
+                    let bad = bad.iter().map(|bad| bad.problem(name).label(written.span, "read here"));
+                    problems.extend(bad);
+                }
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {

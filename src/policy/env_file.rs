@@ -28,17 +28,28 @@ impl BadLine {
 }
 
 /// The entries of a dotenv text: value and line, counted from 1; of a name written twice the last counts.
-pub fn parse(text: &str) -> Result<BTreeMap<String, (String, usize)>, BadLine> {
+///
+/// # Errors
+/// Every line that cannot be read, in order.
+pub fn parse(text: &str) -> Result<BTreeMap<String, (String, usize)>, Vec<BadLine>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut rest = Rest { text, line: 1 };
     let mut entries = BTreeMap::new();
+    let mut bad = Vec::new();
     while !rest.text.is_empty() {
         let line = rest.line;
-        if let Some((name, value)) = rest.entry()? {
-            entries.insert(name, (value, line));
+        match rest.entry() {
+            Ok(Some((name, value))) => {
+                entries.insert(name, (value, line));
+            }
+            Ok(None) => {}
+            Err(line) => {
+                bad.push(line);
+                rest.skip();
+            }
         }
     }
-    Ok(entries)
+    if bad.is_empty() { Ok(entries) } else { Err(bad) }
 }
 
 struct Rest<'a> {
@@ -57,6 +68,17 @@ impl<'a> Rest<'a> {
         self.text = rest;
         self.line += 1;
         line.trim_end_matches('\r')
+    }
+
+    /// Goes on behind what could not be read: a value that begins with a quote ends with the line of the next one. Of
+    /// a quote that is never closed the rest of the text is part.
+    fn skip(&mut self) {
+        let quote = self.text.chars().next().filter(|c| ['\'', '"'].contains(c));
+        let inside = quote.map(|quote| self.text[1..].find(quote).map_or(self.text.len(), |at| at + 1));
+        let passed = &self.text[..inside.unwrap_or(0)];
+        self.line += passed.matches('\n').count();
+        self.text = &self.text[passed.len()..];
+        self.line();
     }
 
     fn entry(&mut self) -> Result<Option<(String, String)>, BadLine> {
@@ -118,13 +140,13 @@ impl<'a> Rest<'a> {
                     let after = &self.text[at + 1..];
                     let rest = after.split('\n').next().unwrap_or_default().trim();
                     self.line += self.text[..at].matches('\n').count();
+                    self.text = after;
                     if !rest.is_empty() && !rest.starts_with('#') {
                         return self.bad(
                             "something follows the closing quote",
                             "put the whole value into the quotes",
                         );
                     }
-                    self.text = after;
                     self.line();
                     return Ok(value);
                 }
@@ -186,8 +208,15 @@ mod tests {
             ("A=\"\\secret\"", 1),
         ] {
             let bad = parse(text).unwrap_err();
-            assert_eq!(bad.line, line, "{text}");
-            assert!(!bad.problem(".env").message.contains("secret"), "{text}");
+            assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [line], "{text}");
+            assert!(!bad[0].problem(".env").message.contains("secret"), "{text}");
         }
+    }
+
+    #[test]
+    fn every_bad_line_is_told_and_none_twice() {
+        let text = "none\nA='x\ny' z\nB=1\n2C=\nD=\"\\q\nE=1\"\nF=${A}\n\nG=\"never\nclosed\nH";
+        let bad = parse(text).unwrap_err();
+        assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [1, 3, 5, 6, 8, 10]);
     }
 }

@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, fs};
 /// A project with what the samples of `tests/policies/host` find around them.
 fn project() -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.write("project/bad.env", "GOOD=1\nno assignment here\n");
+    sandbox.write("project/bad.env", "GOOD=1\nno assignment here\n2ND=name\n");
     sandbox.write("project/good.env", "RELATIVE=data/app.db\n");
     fs::create_dir_all(sandbox.path("repository/.git")).unwrap();
     for sample in checkout::files("tests/policies/host", "yaml") {

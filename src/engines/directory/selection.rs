@@ -139,9 +139,7 @@ impl Globs {
             }
             // Quietly taking `!` for a plain character would turn "keep this" into "leave this out".
             if glob.starts_with('!') {
-                return Err(refused(
-                    &"`!` has no meaning here; a name that begins with it is written `[!]name`",
-                ));
+                return Err(refused(&"`!` has no meaning here"));
             }
             let glob = if anchored { Cow::Borrowed(glob) } else { Cow::Owned(format!("**/{glob}")) };
             let compiled = GlobBuilder::new(&glob)

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// The declared classes, ready to be asked.
 pub(super) struct Classes {
-    sets: [(TableClass, GlobSet); 3],
+    sets: Vec<(TableClass, GlobSet)>,
 }
 
 impl Classes {
@@ -26,13 +26,8 @@ impl Classes {
         let refused =
             |error: globset::Error| EngineError::Refused(format!("a table class is no glob: {error}"));
         // The class that protects most comes first: a table in two of them falls in that one.
-        Ok(Self {
-            sets: [
-                (TableClass::Irreplaceable, set(&tables.irreplaceable).map_err(refused)?),
-                (TableClass::Partial, set(&tables.partial).map_err(refused)?),
-                (TableClass::Recoverable, set(&tables.recoverable).map_err(refused)?),
-            ],
-        })
+        let sets = tables.classes().into_iter().map(|(class, globs)| Ok((class, set(globs)?)));
+        Ok(Self { sets: sets.collect::<Result<_, _>>().map_err(refused)? })
     }
 
     /// The globs of tables that cannot be made again which match none of these tables: a name misspelt, perhaps.
@@ -124,5 +119,32 @@ impl Facts {
         let counted = self.counted.iter().map(|(name, fact)| (name.as_str(), fact.class));
         let uncounted = self.uncounted.iter().map(|(name, (class, _))| (name.as_str(), *class));
         counted.chain(uncounted).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Span, Spanned};
+
+    #[test]
+    fn a_table_in_globs_of_several_classes_is_of_the_most_valuable() {
+        let globs =
+            |list: &[&str]| list.iter().map(|g| Spanned::new((*g).to_owned(), Span::default())).collect();
+        let classes = Classes::new(&Tables {
+            irreplaceable: globs(&["agent_orders"]),
+            recoverable: globs(&["agent_*", "prices"]),
+            partial: globs(&["price?"]),
+            ..Tables::default()
+        });
+        let classes = classes.unwrap();
+        for (table, class) in [
+            ("agent_orders", TableClass::Irreplaceable),
+            ("AGENT_runs", TableClass::Recoverable),
+            ("prices", TableClass::Partial),
+            ("users", TableClass::Unclassed),
+        ] {
+            assert_eq!(classes.class(table), class, "{table}");
+        }
     }
 }

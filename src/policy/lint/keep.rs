@@ -99,7 +99,7 @@ fn finer(lint: &mut Lint<'_>, job: &Job, document: &RetentionDocument, shortest:
             format!("it keeps the last {0} backups, as `last: {0}` says plainly; or remove it", count.value);
         lint.note(
             Problem::new(Code::FinerThanSchedule, message, help)
-                .label(count.span, "finer than")
+                .label(count.span, "finer than the schedule")
                 .label(schedule, "this schedule"),
         );
     }
@@ -113,8 +113,8 @@ fn finer(lint: &mut Lint<'_>, job: &Job, document: &RetentionDocument, shortest:
         let help = format!("write a longer time than {}, or remove it", in_words(shortest));
         lint.note(
             Problem::new(Code::FinerThanSchedule, message, help)
-                .label(within.span, "shorter than")
-                .label(schedule, "a pause of this schedule"),
+                .label(within.span, "shorter than a pause")
+                .label(schedule, "this schedule"),
         );
     }
 }

@@ -1,9 +1,9 @@
-//! Paths with something in them that looks as if it were filled in.
+//! Paths and globs with something in them that looks as if it were filled in, or read as two.
 
 use super::Lint;
 use crate::policy::{
     Spanned,
-    model::PathTemplate,
+    model::{EngineSpec, PathTemplate, Tables, Target},
     problem::{Code, Problem},
     values::placeholder,
 };
@@ -19,6 +19,38 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
         let place = policy.source().within(path.span, path.value.0.as_written(), at);
         lint.note(Problem::new(Code::TakenLiterally, message, help).label(place, "taken as it stands"));
     }
+    let globs: Vec<&Spanned<String>> = policy.targets().values().flat_map(globs).collect();
+    for glob in globs {
+        let Some((message, help)) = literal_glob(&glob.value) else { continue };
+        lint.note(Problem::new(Code::TakenLiterally, message, help).label(glob.span, "taken as it stands"));
+    }
+}
+
+/// Every glob of a target.
+fn globs(target: &Target) -> Vec<&Spanned<String>> {
+    let of_files: [&[_]; 2] = match &target.engine {
+        EngineSpec::Directory { include, exclude, .. } => [include, exclude],
+        EngineSpec::Sqlite { .. } => [&[], &[]],
+    };
+    let of_tables = target.tables.iter().flat_map(Tables::globs);
+    of_files.into_iter().flatten().chain(of_tables).collect()
+}
+
+/// What a glob takes literally and is hardly meant to.
+fn literal_glob(glob: &str) -> Option<(String, String)> {
+    if glob.trim() != glob {
+        let help = format!("write \"{}\"", glob.trim());
+        return Some(("this glob begins or ends with a blank, and so must the names".to_owned(), help));
+    }
+    // A comma between braces separates alternatives.
+    if glob.contains(',') && !glob.contains('{') {
+        let parts: Vec<String> = glob.split(',').map(|part| format!("\"{}\"", part.trim())).collect();
+        return Some((
+            format!("`{glob}` is one glob, and a comma one of its characters"),
+            format!("make an item of each: {}", parts.join(", ")),
+        ));
+    }
+    None
 }
 
 /// Whether a path means something else than it says.

@@ -73,7 +73,7 @@ fn unchecked_tables(lint: &mut Lint<'_>) {
 fn near_tables(lint: &mut Lint<'_>) {
     for target in lint.policy.targets().values() {
         let Some(tables) = &target.tables else { continue };
-        let globs = || tables.irreplaceable.iter().chain(&tables.recoverable).chain(&tables.partial);
+        let globs = || tables.globs();
         for check in &target.checks {
             let Query::Rows(table) = &check.query else { continue };
             if globs().any(|glob| is_of(&glob.value, table)) {

@@ -11,12 +11,8 @@ use std::collections::BTreeMap;
 pub(super) fn lint(lint: &mut Lint<'_>) {
     for target in lint.policy.targets().values() {
         if let Some(tables) = &target.tables {
-            let classes = [
-                (TableClass::Irreplaceable, &tables.irreplaceable),
-                (TableClass::Partial, &tables.partial),
-                (TableClass::Recoverable, &tables.recoverable),
-            ];
-            let all = classes.iter().flat_map(|(class, globs)| globs.iter().map(|glob| (*class, glob)));
+            let classes = tables.classes().into_iter();
+            let all = classes.flat_map(|(class, globs)| globs.iter().map(move |glob| (class, glob)));
             shadows(lint, &all.collect::<Vec<_>>());
         }
         if let EngineSpec::Directory { include, exclude, .. } = &target.engine {

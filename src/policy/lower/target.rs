@@ -151,27 +151,35 @@ impl Lower<'_> {
         }
     }
 
-    /// Checks that a glob can be read.
+    /// Checks that a glob can be read, and that something could match it.
     fn glob(&mut self, glob: &Spanned<String>, paths: bool) {
-        let made = globset::GlobBuilder::new(&glob.value).literal_separator(paths).build();
-        let message = match made {
-            _ if glob.value.trim().is_empty() => "a glob must not be empty".to_owned(),
-            Err(error) => format!("`{}` is not a glob: {}", glob.value, error.kind()),
-            Ok(_) if paths && (glob.value.starts_with('/') || glob.value.starts_with('~')) => {
-                format!("`{}` begins outside the folder", glob.value)
-            }
-            Ok(_) => return,
-        };
-        let help = match (paths, message.contains("begins outside")) {
-            (true, true) => {
-                let inside = glob.value.trim_start_matches(['/', '~']);
-                format!(
-                    "globs are relative to the folder: `./{inside}` is at its top, and a name without `/` is found at \
-                     any depth"
-                )
-            }
-            (true, false) => "`*` is any name, `**` any depth, `[a-z]` one of these: `**/*.py`".to_owned(),
-            (false, _) => "`*` is any text, `?` one character, `[a-z]` one of these: `agent_*`".to_owned(),
+        let written = &glob.value;
+        let made = globset::GlobBuilder::new(written).literal_separator(paths).build();
+        let (message, help) = if written.trim().is_empty() {
+            ("a glob must not be empty".to_owned(), form(paths).to_owned())
+        } else if let Err(error) = made {
+            (format!("`{written}` is not a glob: {}", error.kind()), form(paths).to_owned())
+        } else if !paths {
+            return;
+        } else if written.starts_with(['/', '~']) {
+            let inside = written.trim_start_matches(['/', '~']);
+            let help = format!(
+                "globs are relative to the folder: `./{inside}` is at its top, and a name without `/` is found at any \
+                 depth"
+            );
+            (format!("`{written}` begins outside the folder"), help)
+        } else if let Some(kept) = written.strip_prefix('!') {
+            let help = format!(
+                "`exclude` leaves out and `include` takes, and neither takes back: write the globs so that they say \
+                 it; a name that begins with `!` is written `\\!{kept}`"
+            );
+            ("`!` has no meaning here".to_owned(), help)
+        } else if written.split('/').any(|name| name == "..") {
+            let help =
+                "write the glob from the target's folder on; what lies elsewhere needs a target of its own";
+            (format!("`{written}` leads out of the folder, and nothing there is taken"), help.to_owned())
+        } else {
+            return;
         };
         self.note(Problem::error(Code::BadGlob, message, help).label(glob.span, ""));
     }
@@ -183,13 +191,8 @@ impl Lower<'_> {
             partial: document.partial.clone().unwrap_or_default(),
             unclassed: document.unclassed.as_ref().map_or(OnFail::Warn, |unclassed| unclassed.value),
         };
-        let classes = [
-            (TableClass::Irreplaceable, &tables.irreplaceable),
-            (TableClass::Recoverable, &tables.recoverable),
-            (TableClass::Partial, &tables.partial),
-        ];
         let mut first: BTreeMap<&str, (TableClass, &Spanned<String>)> = BTreeMap::new();
-        for (class, globs) in classes {
+        for (class, globs) in tables.classes() {
             for glob in globs {
                 self.glob(glob, false);
                 let Some((other, place)) =
@@ -346,6 +349,15 @@ impl Lower<'_> {
 
 pub(super) fn commands(document: Option<&crate::policy::document::Commands>) -> Vec<Command> {
     document.map(|commands| commands.0.clone()).unwrap_or_default()
+}
+
+/// What a glob may hold.
+const fn form(paths: bool) -> &'static str {
+    if paths {
+        "`*` is any name, `**` any depth, `[a-z]` one of these: `**/*.py`"
+    } else {
+        "`*` is any text, `?` one character, `[a-z]` one of these: `agent_*`"
+    }
 }
 
 /// The engine that is written, if only one is.

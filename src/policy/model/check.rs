@@ -45,19 +45,18 @@ pub enum TableClass {
 }
 
 impl Tables {
-    /// The class of a table; one that globs of several classes match is of the most valuable of them.
-    pub fn class_of(&self, table: &str) -> TableClass {
-        let classes = [
+    /// The classes and their globs, the most valuable first: that is what a table in several of them belongs to.
+    pub fn classes(&self) -> [(TableClass, &[Spanned<String>]); 3] {
+        [
             (TableClass::Irreplaceable, &self.irreplaceable),
             (TableClass::Partial, &self.partial),
             (TableClass::Recoverable, &self.recoverable),
-        ];
-        let matches = |glob: &Spanned<String>| {
-            glob.value == table
-                || globset::Glob::new(glob).is_ok_and(|glob| glob.compile_matcher().is_match(table))
-        };
-        let found = classes.into_iter().find(|(_, globs)| globs.iter().any(matches));
-        found.map_or(TableClass::Unclassed, |(class, _)| class)
+        ]
+    }
+
+    /// Every glob, by class.
+    pub fn globs(&self) -> impl Iterator<Item = &Spanned<String>> {
+        self.classes().into_iter().flat_map(|(_, globs)| globs)
     }
 }
 
@@ -182,31 +181,6 @@ impl fmt::Display for Scalar {
         match self {
             Self::Number(number) => write!(f, "{number}"),
             Self::Text(text) => f.write_str(text),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_in_globs_of_several_classes_is_of_the_most_valuable() {
-        let globs =
-            |list: &[&str]| list.iter().map(|g| Spanned::new((*g).to_owned(), Span::default())).collect();
-        let tables = Tables {
-            irreplaceable: globs(&["agent_orders"]),
-            recoverable: globs(&["agent_*", "prices"]),
-            partial: globs(&["price?"]),
-            unclassed: OnFail::Warn,
-        };
-        for (table, class) in [
-            ("agent_orders", TableClass::Irreplaceable),
-            ("agent_runs", TableClass::Recoverable),
-            ("prices", TableClass::Partial),
-            ("users", TableClass::Unclassed),
-        ] {
-            assert_eq!(tables.class_of(table), class, "{table}");
         }
     }
 }
