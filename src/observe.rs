@@ -11,8 +11,8 @@ use crate::{
     fault::Fault,
     host::Host,
     policy::{
-        Policy, env_file,
-        model::{EngineSpec, PathTemplate, Query, Store, Target},
+        Policy, Source, env_file,
+        model::{EngineSpec, PathTemplate, Store, Target},
         paths::{self, Place, Resolved},
         problem::{Code, Problem},
         span::Spanned,
@@ -21,7 +21,13 @@ use crate::{
     },
     store::local::LocalStore,
 };
-use std::{cell::LazyCell, collections::BTreeMap, fs, io, path::PathBuf};
+use std::{
+    cell::LazyCell,
+    collections::BTreeMap,
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
 
 /// A policy's sources and stores on this host.
 pub struct World<'a> {
@@ -103,7 +109,7 @@ pub fn variables(host: &Host, policy: &Policy) -> Result<Variables, Vec<Problem>
             }
         };
         let name = written.value.0.as_written();
-        match fs::read_to_string(&path) {
+        match read_env_file(&path) {
             Ok(text) => match env_file::parse(&text) {
                 Ok(entries) => files.push(EnvFile { written: name.to_owned(), path, entries }),
                 Err(bad) => {
@@ -114,13 +120,40 @@ pub fn variables(host: &Host, policy: &Policy) -> Result<Variables, Vec<Problem>
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 let message = format!("{name} cannot be read: {error}");
-                let help = "make it readable for the user who runs this, or take it out of `env_files`";
+                let help = match error.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        "make it readable for the user who runs this, or take it out of `env_files`"
+                    }
+                    io::ErrorKind::InvalidData => "save it as UTF-8 text, or take it out of `env_files`",
+                    _ => "name a file of `NAME=value` lines, or take it out of `env_files`",
+                };
                 problems
                     .push(Problem::error(Code::BadEnvFile, message, help).label(written.span, "read here"));
             }
         }
     }
     if problems.is_empty() { Ok(Variables::new(host.environment.clone(), files)) } else { Err(problems) }
+}
+
+/// Longest env file that is read.
+const MOST_ENV_BYTES: u64 = 1 << 20;
+
+/// Reads an env file; what is no file, or endless, is refused before it can hold anybody up.
+fn read_env_file(path: &Path) -> io::Result<String> {
+    let metadata = fs::metadata(path)?;
+    let refused = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    if !metadata.is_file() {
+        return refused("it is no file");
+    }
+    if metadata.len() > MOST_ENV_BYTES {
+        return refused("it is larger than 1 MiB");
+    }
+    let mut text = String::new();
+    fs::File::open(path)?.take(MOST_ENV_BYTES).read_to_string(&mut text)?;
+    if text.contains('\0') {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "there is a NUL byte in it"));
+    }
+    Ok(text)
 }
 
 fn resolve(
@@ -192,11 +225,17 @@ impl<'a> World<'a> {
     /// decides, without a variable.
     pub fn stores_in_targets(&self, written_only: bool) -> Vec<Problem> {
         let is_text = |path: &Spanned<PathTemplate>| path.value.0.references().next().is_none();
+        let mut by_place: BTreeMap<&Path, Vec<(&Name, &Target, &SourceView)>> = BTreeMap::new();
+        for (name, target) in self.policy.targets() {
+            if let Some(Ok(source)) = self.sources.get(name) {
+                by_place.entry(&source.path).or_default().push((name, target, source));
+            }
+        }
         let mut problems = Vec::new();
-        for (target_name, target) in self.policy.targets() {
-            let Some(Ok(source)) = self.sources.get(target_name) else { continue };
-            for (store_name, store) in self.policy.stores() {
-                let Some(Ok(view)) = self.stores.get(store_name) else { continue };
+        for (store_name, store) in self.policy.stores() {
+            let Some(Ok(view)) = self.stores.get(store_name) else { continue };
+            let around = view.path.ancestors().filter_map(|place| by_place.get(place));
+            for (target_name, target, source) in around.flatten() {
                 let decided = !written_only || is_text(&store.path) && is_text(target.engine.path());
                 if decided && source.engine.reads(&view.path) {
                     let message = format!("the store `{store_name}` lies inside the target `{target_name}`");
@@ -212,43 +251,10 @@ impl<'a> World<'a> {
         problems
     }
 
-    /// The checks of databases whose SQL could never be answered, whatever the tables.
-    pub fn queries_never_answered(&self) -> Vec<Problem> {
-        let databases = self
-            .policy
-            .targets()
-            .values()
-            .filter(|target| matches!(target.engine, EngineSpec::Sqlite { .. }));
-        let mut problems = Vec::new();
-        // Opened for the first query: most policies have none, and `check` is called all day.
-        let syntax = LazyCell::new(Syntax::new);
-        for check in databases.flat_map(|target| &target.checks) {
-            let Query::Sql(sql) = &check.query else { continue };
-            let Some(never) = syntax.as_ref().and_then(|syntax| syntax.never_answered(sql)) else { continue };
-            let place = match never.at {
-                Some(at) => {
-                    let word =
-                        sql[at..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(sql.len() - at);
-                    self.policy.source().within(
-                        check.query_span,
-                        sql,
-                        at..at + word.max(1).min(sql.len() - at),
-                    )
-                }
-                None => check.query_span,
-            };
-            let message = format!("SQLite cannot read this query: {}", never.message);
-            let help =
-                "correct the SQL; a check is one query that only reads, as in `SELECT count(*) FROM orders`";
-            problems.push(Problem::error(Code::NotAQuery, message, help).label(place, ""));
-        }
-        problems
-    }
-
     /// The stores that lie in a folder under version control.
     pub fn stores_in_repositories(&self) -> Vec<Problem> {
         const MARKS: [&str; 4] = [".git", ".hg", ".jj", ".svn"];
-        let is_versioned = |folder: &std::path::Path| {
+        let is_versioned = |folder: &Path| {
             folder.ancestors().any(|around| MARKS.iter().any(|mark| around.join(mark).exists()))
         };
         let mut problems = Vec::new();
@@ -275,6 +281,29 @@ impl<'a> World<'a> {
             None => source.name.clone(),
         }
     }
+}
+
+/// The queries that SQLite could never answer, whatever the tables.
+pub fn queries_never_answered(source: &Source, queries: &[Spanned<String>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    // Opened for the first query: most policies have none, and `check` is called all day.
+    let syntax = LazyCell::new(Syntax::new);
+    for Spanned { value: sql, span } in queries {
+        let Some(never) = syntax.as_ref().and_then(|syntax| syntax.never_answered(sql)) else { continue };
+        let place = match never.at {
+            Some(at) => {
+                let word =
+                    sql[at..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(sql.len() - at);
+                source.within(*span, sql, at..at + word.max(1).min(sql.len() - at))
+            }
+            None => *span,
+        };
+        let message = format!("SQLite cannot read this query: {}", never.message);
+        let help =
+            "correct the SQL; a check is one query that only reads, as in `SELECT count(*) FROM orders`";
+        problems.push(Problem::error(Code::NotAQuery, message, help).label(place, ""));
+    }
+    problems
 }
 
 fn source_view(

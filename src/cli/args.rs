@@ -40,11 +40,18 @@ pub struct Global {
     pub verbose: bool,
     /// The calendar's time, in place of the clock's.
     #[arg(long, global = true, env = "POLICY_NOW", value_name = "RFC3339", value_parser = parse_now, help_heading = "Global options")]
-    pub now: Option<DateTime<Utc>>,
+    pub now: Option<Now>,
 }
 
-fn parse_now(text: &str) -> Result<DateTime<Utc>, String> {
-    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).map_err(|_| {
+/// A moment that stands in for the present, if one is given: an empty variable says nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Now(pub Option<DateTime<Utc>>);
+
+fn parse_now(text: &str) -> Result<Now, String> {
+    if text.is_empty() {
+        return Ok(Now(None));
+    }
+    DateTime::parse_from_rfc3339(text).map(|time| Now(Some(time.to_utc()))).map_err(|_| {
         "it is no whole time by RFC 3339, with seconds and offset; write it as 2026-01-05T07:00:00Z"
             .to_owned()
     })

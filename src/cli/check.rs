@@ -11,13 +11,16 @@ use super::{
     session::Session,
 };
 use crate::{
-    observe::World,
+    observe::{World, queries_never_answered},
     policy::{Code, Loaded, Problem, Severity, paths},
 };
 pub(crate) use report::Report;
 
 pub(crate) fn check(session: &Session, args: &Check) -> Result<u8, CliError> {
-    let mut loaded = session.load(&args.files)?;
+    // Files named behind the command join those of `--policy`.
+    let files =
+        if args.files.is_empty() { Vec::new() } else { [&*session.global.policy, &*args.files].concat() };
+    let mut loaded = session.load(&files)?;
     for one in &mut loaded {
         look_around(session, one);
     }
@@ -44,13 +47,12 @@ pub(crate) fn check(session: &Session, args: &Check) -> Result<u8, CliError> {
 /// What this machine adds: variables without a value here, stores inside what they keep or under version control. Env
 /// files are read for the presence of names only.
 fn look_around(session: &Session, one: &mut Loaded) {
-    let Some(policy) = &one.policy else { return };
-    let mut found = Vec::new();
+    let mut found = queries_never_answered(&one.source, &one.queries);
+    let Some(policy) = &one.policy else { return one.add(found) };
     match World::observe(&session.host, policy) {
         Ok(world) => {
             found.extend(paths::variable_notes(policy, &world.variables));
             found.extend(world.stores_in_targets(true));
-            found.extend(world.queries_never_answered());
             if !policy.allows(Code::StoreInRepository) {
                 // What the text alone says about a store is said already.
                 let said =

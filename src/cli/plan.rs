@@ -19,6 +19,10 @@ use crate::{
 use std::{collections::BTreeMap, fs, path::Path};
 
 pub(crate) fn plan(session: &Session, args: &PlanArgs) -> Result<u8, CliError> {
+    if (args.write.is_some() || args.check.is_some()) && !args.jobs.is_empty() {
+        return Err(CliError::invalid("stored plans are those of whole policies")
+            .help("leave the jobs out, or choose policies with `--policy FILE`"));
+    }
     let policies = session.policies()?;
     let selected = select(&policies, &args.jobs)?;
     tell_notes(session, &policies);
@@ -57,11 +61,11 @@ fn tell_notes(session: &Session, policies: &[Policy]) {
     }
 }
 
-/// Writes the snapshots that differ, and takes away those of these policies that no plan stands behind any more.
+/// Writes the snapshots that differ, and takes away those that no policy stands behind any more.
 fn write(session: &Session, folder: &Path, platforms: &[Platform], plans: &[Plan]) -> Result<u8, CliError> {
     fs::create_dir_all(folder).on("create the folder", folder)?;
     let planned = snapshot::files(plans);
-    let stored = read(folder, platforms)?;
+    let stored = read(session, folder, platforms, &planned)?;
     for (name, text) in &planned {
         if stored.get(name) != Some(text) {
             let path = folder.join(name);
@@ -89,7 +93,8 @@ fn check(session: &Session, folder: &Path, platforms: &[Platform], plans: &[Plan
         return Err(CliError::drift(format!("{} holds no stored plans", folder.display()))
             .help(format!("store them with `policy plan --write {}`", folder.display())));
     }
-    let drift = snapshot::compare(&read(&place, platforms)?, &snapshot::files(plans));
+    let planned = snapshot::files(plans);
+    let drift = snapshot::compare(&read(session, &place, platforms, &planned)?, &planned);
     if session.global.json {
         let files: Vec<_> = drift
             .iter()
@@ -121,8 +126,16 @@ fn check(session: &Session, folder: &Path, platforms: &[Platform], plans: &[Plan
 }
 
 /// The stored plans of a folder for these platforms, by file name; other files are not looked at.
-fn read(folder: &Path, platforms: &[Platform]) -> Result<BTreeMap<String, String>, CliError> {
+/// The snapshots that are stored for these platforms; those of other policies too, unless single files are named.
+fn read(
+    session: &Session,
+    folder: &Path,
+    platforms: &[Platform],
+    planned: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, CliError> {
     let mut stored = BTreeMap::new();
+    let is_partial = session.is_partial();
+    let is_meant = |name: &str| !is_partial || planned.contains_key(name);
     // Of a name without a known platform nobody can say that it is not meant.
     let is_of = |name: &str, platform: Platform| name.ends_with(&format!(".{}.plan", platform.as_str()));
     let is_other = |name: &str| Platform::ALL.into_iter().any(|p| is_of(name, p) && !platforms.contains(&p));
@@ -131,6 +144,7 @@ fn read(folder: &Path, platforms: &[Platform]) -> Result<BTreeMap<String, String
         if path.extension().is_some_and(|ext| ext == "plan")
             && let Some(name) = path.file_name().and_then(|name| name.to_str())
             && !is_other(name)
+            && is_meant(name)
         {
             // Bytes that are no text are a difference like any other.
             let bytes = fs::read(&path).on("read", &path)?;

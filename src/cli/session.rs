@@ -38,7 +38,7 @@ impl Session {
             Color::Always => anstream::ColorChoice::Always.write_global(),
             Color::Never => anstream::ColorChoice::Never.write_global(),
         }
-        let host = Host::read(global.now)?;
+        let host = Host::read(global.now.and_then(|now| now.0))?;
         Ok(Self { host, global })
     }
 
@@ -74,6 +74,16 @@ impl Session {
         Ok(files)
     }
 
+    /// Whether single files are named, so that other policies may well stand beside these.
+    pub(crate) fn is_partial(&self) -> bool {
+        let named = self.host.environment.get("POLICY_FILE").filter(|file| !file.is_empty());
+        let given: Vec<&Path> = match self.global.policy.as_slice() {
+            [] => named.into_iter().map(Path::new).collect(),
+            given => given.iter().map(PathBuf::as_path).collect(),
+        };
+        given.iter().any(|path| !self.host.working_folder.join(path).is_dir())
+    }
+
     /// A file stands for itself, a folder for the `.yaml` and `.yml` files in it that are not hidden, by name; `None`
     /// where there are none.
     fn expand(&self, path: &Path) -> Result<Option<Vec<PathBuf>>, CliError> {
@@ -87,7 +97,9 @@ impl Session {
             let extension = Path::new(&name).extension().map(OsStr::to_ascii_lowercase);
             let is_policy = extension.is_some_and(|extension| extension == "yaml" || extension == "yml");
             let is_hidden = name.as_encoded_bytes().starts_with(b".");
-            if is_policy && !is_hidden && place.join(&name).is_file() {
+            // A link that leads nowhere is a policy that is missing, and told as unreadable.
+            let is_file = || fs::metadata(place.join(&name)).map_or(true, |metadata| metadata.is_file());
+            if is_policy && !is_hidden && is_file() {
                 files.push(path.join(name));
             }
         }
@@ -121,7 +133,7 @@ impl Session {
         let repeated: Vec<(usize, Problem)> =
             policy::repeated_names(&policies).into_iter().map(|(n, problem)| (valid[n].0, problem)).collect();
         for (index, problem) in repeated {
-            loaded[index].problems.push(problem);
+            loaded[index].add([problem]);
             loaded[index].policy = None;
         }
         Ok(loaded)

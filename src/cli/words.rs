@@ -4,7 +4,7 @@ use super::{error::CliError, output};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Other programs' commands, and what to write instead.
-const WORDS: [(&str, &str); 18] = [
+const WORDS: [(&str, &str); 38] = [
     ("validate", "write `policy check`"),
     ("lint", "write `policy check`"),
     ("config", "write `policy check`, or `policy schema` for the language itself"),
@@ -21,6 +21,29 @@ const WORDS: [(&str, &str); 18] = [
     ("extract", "write `policy restore TARGET`"),
     ("doctor", "write `policy check`"),
     ("unlock", "there is nothing to unlock: locks end with their process"),
+    ("test", "write `policy check` for the policy, `policy verify` for its backups"),
+    ("version", "write `policy --version`"),
+    ("status", "write `policy list`, or `policy history`"),
+    ("stats", "write `policy list`, or `policy show BACKUP`"),
+    ("dump", "write `policy run`, or `policy restore TARGET --to FILE` to get a backup out"),
+    (
+        "init",
+        "copy a policy to begin with, such as `policies/quickstart.yaml`; the first run makes the stores",
+    ),
+    ("schedule", "write `policy next`; have cron or systemd call `policy run JOB`"),
+    ("unschedule", "take `policy run JOB` out of the scheduler that calls it"),
+    ("cron", "write `policy next`; have cron or systemd call `policy run JOB`"),
+    ("remove", "write `policy delete BACKUP`"),
+    ("rm", "write `policy delete BACKUP`"),
+    ("destroy", "write `policy delete BACKUP`; a store is removed with your own tools"),
+    ("purge", "write `policy prune`, or `policy delete BACKUP` for one"),
+    ("gc", "write `policy prune`"),
+    ("compact", "write `policy prune`"),
+    ("prune-all", "write `policy prune`"),
+    ("mount", "write `policy restore TARGET --to PLACE`"),
+    ("find", "write `policy list`"),
+    ("logs", "write `policy log`"),
+    ("recover", "write `policy restore TARGET`"),
     ("diff", "write `policy plan --check DIR`"),
     ("help", "write `policy --help`, or `policy COMMAND --help`"),
 ];

@@ -209,7 +209,17 @@ fn equals(scalar: &Scalar, answer: &Answer) -> bool {
             Some(number) => number.compare(*wanted) == Some(Ordering::Equal),
             None => value.text() == wanted.to_string(),
         },
-        Scalar::Text(wanted) => value.text() == *wanted,
+        Scalar::Text(wanted) => {
+            // SQLite has no booleans: what is true is 1 there.
+            let number = match wanted.as_str() {
+                "true" => Some(1.0),
+                "false" => Some(0.0),
+                _ => None,
+            };
+            let is_number =
+                |wanted| value.number().is_some_and(|n| n.compare(wanted) == Some(Ordering::Equal));
+            value.text() == *wanted || number.is_some_and(is_number)
+        }
     }
 }
 

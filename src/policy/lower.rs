@@ -8,7 +8,7 @@ mod query;
 mod target;
 
 use super::{
-    Source, Span, Spanned,
+    Loaded, Source, Span, Spanned,
     document::{Map, PolicyDocument, Short, StoreDocument},
     lint::lint,
     model::{PathTemplate, Policy, Store},
@@ -25,7 +25,14 @@ struct Lower<'a> {
     problems: Problems,
     /// How many names were compared to find the one that was meant.
     compared: usize,
+    /// See [`Loaded::queries`].
+    queries: Vec<Spanned<String>>,
+    /// The targets and stores of the jobs that take all of them.
+    pairs: usize,
 }
+
+/// So many targets and stores the jobs may have together that take all: what they cost is the product.
+const MOST_PAIRS: usize = 100_000;
 
 /// The names that are declared, with their places.
 type Names<'d> = BTreeMap<&'d str, Span>;
@@ -34,18 +41,15 @@ type Names<'d> = BTreeMap<&'d str, Span>;
 const MOST_COMPARED: usize = 100_000;
 
 /// Lowers a document; `problems` are those of reading it, and come back with all others, sorted by place.
-pub(super) fn lower(
-    document: &PolicyDocument,
-    source: &Source,
-    problems: Problems,
-) -> (Option<Policy>, Vec<Problem>) {
-    let mut lower = Lower { source, problems, compared: 0 };
+pub(super) fn lower(document: &PolicyDocument, source: Source, problems: Problems) -> Loaded {
+    let mut lower = Lower { source: &source, problems, compared: 0, queries: Vec::new(), pairs: 0 };
     if let Some(version) = document.version.as_ref().filter(|version| version.value != 1) {
         let message =
             format!("this program reads version 1 of the language, and this is version {}", version.value);
         let help = "write `version: 1`, or use a program that knows this version";
         // Keys and values of another version would only be called unknown here.
-        return (None, vec![Problem::error(Code::BadVersion, message, help).label(version.span, "")]);
+        let problems = vec![Problem::error(Code::BadVersion, message, help).label(version.span, "")];
+        return Loaded::invalid(source, problems);
     }
     let mut policy = lower.policy(document);
     let allowed = lower.allowed(document);
@@ -57,7 +61,8 @@ pub(super) fn lower(
     if let Some(policy) = &mut policy {
         policy.allow = allowed.into_iter().map(|(code, _)| code).collect();
     }
-    (policy.filter(|_| valid).map(Policy::with_digest), lower.problems.sorted())
+    let (problems, queries) = (lower.problems.sorted(), lower.queries);
+    Loaded { policy: policy.filter(|_| valid).map(Policy::with_digest), problems, queries, source }
 }
 
 impl Lower<'_> {
@@ -224,7 +229,7 @@ impl Lower<'_> {
                             .label(written.span, "not a warning"),
                     );
                 }
-                None => {
+                None => self.problems.note_error(|| {
                     let warnings = Code::ALL.iter().filter(|code| code.severity() == Severity::Warning);
                     let help = match nearest(&written.value, warnings.map(|code| code.as_str())) {
                         Some(near) => format!("write `{near}`"),
@@ -233,10 +238,8 @@ impl Lower<'_> {
                         }
                     };
                     let message = format!("there is no code `{}`", written.value);
-                    self.note(
-                        Problem::error(Code::BadAllowance, message, help).label(written.span, "unknown"),
-                    );
-                }
+                    Problem::error(Code::BadAllowance, message, help).label(written.span, "unknown")
+                }),
             }
         }
         accepted
@@ -245,7 +248,17 @@ impl Lower<'_> {
     /// Drops the warnings that the policy accepts, and tells which of them do not occur.
     fn accept(&mut self, accepted: &[(Code, &Spanned<String>)]) {
         let clean = self.clean();
+        let mut seen = BTreeSet::new();
         for &(code, written) in accepted {
+            if !seen.insert(code) {
+                let problem = Problem::new(
+                    Code::UnmatchedAllowance,
+                    format!("`{code}` is accepted twice"),
+                    "remove one of the two",
+                );
+                self.note(problem.label(written.span, "the second"));
+                continue;
+            }
             let occurs = self.problems.accept(code);
             if !occurs && clean && code.is_of_the_text() {
                 let message = format!("`{code}` does not occur in this policy");

@@ -50,6 +50,8 @@ pub struct Loaded {
     pub policy: Option<Policy>,
     /// Everything that was found, by place: errors and warnings.
     pub problems: Vec<Problem>,
+    /// The SQL that SQLite databases are asked, also of a policy that is invalid otherwise.
+    pub queries: Vec<Spanned<String>>,
 }
 
 impl Loaded {
@@ -57,11 +59,13 @@ impl Loaded {
     pub fn unreadable(name: &str, folder: &Path, why: &str) -> Self {
         let message = format!("cannot read this file: {why}");
         let help = "check the name; a folder stands for the `.yaml` and `.yml` files in it";
-        Self {
-            source: Source { name: name.to_owned(), folder: folder.to_owned(), text: "".into() },
-            policy: None,
-            problems: vec![Problem::error(Code::Unreadable, message, help)],
-        }
+        let source = Source { name: name.to_owned(), folder: folder.to_owned(), text: "".into() };
+        Self::invalid(source, vec![Problem::error(Code::Unreadable, message, help)])
+    }
+
+    /// A text that no policy came of.
+    fn invalid(source: Source, problems: Vec<Problem>) -> Self {
+        Self { source, policy: None, problems, queries: Vec::new() }
     }
 
     /// Adds what a look at the host found.
@@ -70,6 +74,18 @@ impl Loaded {
         problems.extend(std::mem::take(&mut self.problems));
         problems.extend(found);
         self.problems = problems.sorted();
+        self.hide_secrets();
+    }
+
+    /// What is masked in the drawing of the text stands in no words about it either.
+    fn hide_secrets(&mut self) {
+        if self.problems.is_empty() {
+            return;
+        }
+        let secrets = problem::secrets(&self.source.text);
+        if !secrets.is_empty() {
+            self.problems.iter_mut().for_each(|problem| problem.hide(&secrets));
+        }
     }
 }
 
@@ -77,11 +93,18 @@ impl Loaded {
 ///
 /// `name` is the file as the user named it, `folder` the absolute folder that it lies in.
 pub fn load(name: &str, folder: &Path, bytes: &[u8]) -> Loaded {
+    let mut loaded = read(name, folder, bytes);
+    loaded.hide_secrets();
+    loaded
+}
+
+fn read(name: &str, folder: &Path, bytes: &[u8]) -> Loaded {
     let source = |text: &str| Source { name: name.to_owned(), folder: folder.to_owned(), text: text.into() };
     let text = match yaml::decode(bytes) {
         Ok(text) => text,
         Err((shown, problem)) => {
-            return Loaded { source: source(&shown), policy: None, problems: vec![problem] };
+            let (source, problems) = (source(&shown), vec![problem]);
+            return Loaded::invalid(source, problems);
         }
     };
     let source = source(text);
@@ -91,17 +114,16 @@ pub fn load(name: &str, folder: &Path, bytes: &[u8]) -> Loaded {
             let help = "`policy explain missing_key` shows the smallest policy there is";
             problems.note(Problem::error(Code::MissingKey, "this file holds no policy", help));
         }
-        return Loaded { source, policy: None, problems: problems.sorted() };
+        return Loaded::invalid(source, problems.sorted());
     };
     let mut reader = document::Reader::new(text, problems);
     let document = <document::PolicyDocument as document::Read>::read(&root, &mut reader);
     // A large policy is not to be held three times over.
     drop(root);
-    let (policy, problems) = match document {
-        Some(document) => lower::lower(&document, &source, reader.problems),
-        None => (None, reader.problems.sorted()),
-    };
-    Loaded { source, policy, problems }
+    match document {
+        Some(document) => lower::lower(&document, source, reader.problems),
+        None => Loaded::invalid(source, reader.problems.sorted()),
+    }
 }
 
 /// Policies that are loaded together must differ in name, because backups are filed under it.

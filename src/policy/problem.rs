@@ -8,10 +8,10 @@ pub mod pages;
 
 pub(super) use found::Problems;
 pub use lines::Lines;
-pub(super) use mask::masked;
+pub(super) use mask::{masked, secrets};
 
 use super::{Source, Span};
-use std::{cmp::Ordering, fmt};
+use std::{cmp::Ordering, collections::BTreeSet, fmt};
 
 /// How bad it is.
 #[derive(
@@ -297,6 +297,16 @@ impl Problem {
         Self { severity, ..self }
     }
 
+    /// Takes out of all its words what must not be shown.
+    pub(super) fn hide(&mut self, secrets: &BTreeSet<String>) {
+        let words = self.labels.iter_mut().map(|label| &mut label.text);
+        for text in [&mut self.message, &mut self.help].into_iter().chain(words) {
+            if let Some(hidden) = mask::without(secrets, text) {
+                *text = hidden;
+            }
+        }
+    }
+
     /// Whether it makes the policy invalid.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
@@ -353,15 +363,36 @@ pub(super) fn within(text: &str, scalar: Span, value: &str, part: std::ops::Rang
     } else if quoted('"') == Some(value) || quoted('\'') == Some(value) {
         1
     } else {
-        return scalar;
+        return within_block(written, scalar, value, &part).unwrap_or(scalar);
     };
     Span::new(scalar.start + skip + part.start, scalar.start + skip + part.end)
+}
+
+/// The same in a text of several lines, each of them indented (`|`); a part that goes over a line's end is shown as far as
+/// that.
+fn within_block(written: &str, scalar: Span, value: &str, part: &std::ops::Range<usize>) -> Option<Span> {
+    let before = value.get(..part.start)?;
+    let line = before.matches('\n').count();
+    let column = before.len() - before.rfind('\n').map_or(0, |n| n + 1);
+    let text = value.split('\n').nth(line)?;
+    let mut starts = scalar.start;
+    for (n, raw) in written.split_inclusive('\n').enumerate() {
+        let content = raw.trim_end_matches(['\n', '\r']);
+        let plain = value.split('\n').nth(n)?;
+        let indented = content.len().checked_sub(plain.len()).filter(|_| content.ends_with(plain))?;
+        if n == line {
+            let start = starts + indented + column;
+            let end = start + (part.end - part.start).min(text.len() - column);
+            return Some(Span::new(start, end));
+        }
+        starts += raw.len();
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
     fn codes_are_paths_and_never_repeat() {
@@ -385,5 +416,7 @@ mod tests {
         assert_eq!(within(text, Span::new(0, 1), "a", 0..1), Span::new(0, 1));
         assert_eq!(within(text, Span::new(2, 5), "b", 0..1), Span::new(3, 4));
         assert_eq!(within(text, Span::new(6, 15), "cd", 0..1), Span::new(6, 15));
+        let text = "sql: |\n  select 1;\n  delete x\n";
+        assert_eq!(within(text, Span::new(9, 29), "select 1;\ndelete x\n", 10..16), Span::new(21, 27));
     }
 }

@@ -170,16 +170,23 @@ impl JobRun<'_> {
         let stores: BTreeSet<&str> = self.pairs.iter().map(|pair| pair.store.as_str()).collect();
         // A hook is not of one store: all of the job's are meant.
         let stores = stores.into_iter().collect::<Vec<_>>().join(",");
+        // Around the whole job all of its targets are meant.
+        let targets = target.map_or_else(
+            || {
+                let all: BTreeSet<&str> = self.pairs.iter().map(|pair| pair.target.as_str()).collect();
+                all.into_iter().collect::<Vec<_>>().join(",")
+            },
+            str::to_owned,
+        );
         let value = |placeholder: Placeholder| -> Option<Cow<'_, str>> {
             match placeholder {
                 Placeholder::Policy => Some(self.order.plan.policy.as_str().into()),
                 Placeholder::Job => Some(self.planned.job.as_str().into()),
-                Placeholder::Target => target.map(Into::into),
+                Placeholder::Target => Some(targets.as_str().into()),
                 Placeholder::Store => Some(stores.as_str().into()),
                 Placeholder::Run => Some(self.tag.id.as_str().into()),
                 Placeholder::Error => Some(error_text.as_str().into()),
                 Placeholder::Summary => Some(summary.as_str().into()),
-                Placeholder::Copy => None,
             }
         };
         let words = command

@@ -56,6 +56,44 @@ fn one_file_that_cannot_be_read_hides_no_other() {
     answer.says("2 policies: 2 errors");
 }
 
+#[test]
+fn a_policy_whose_link_leads_nowhere_is_missed_and_not_passed_over() {
+    let sandbox = Sandbox::new();
+    let text = checkout::text("tests/policies/valid/minimal.yaml");
+    sandbox.write("policies/a.yaml", text);
+    std::os::unix::fs::symlink("/nowhere/prod.yaml", sandbox.path("policies/prod.yaml")).unwrap();
+    sandbox.run(&["check"]).exits(2).says("prod.yaml").says("No such file");
+    sandbox.run(&["next"]).exits(2);
+}
+
+#[test]
+fn an_env_file_that_is_endless_or_none_holds_nobody_up() {
+    let sandbox = project();
+    let text = checkout::text("tests/policies/host/env-file-with-bad-lines.yaml");
+    for (file, said) in
+        [("/dev/zero", "it is no file"), ("/dev", "it is no file"), ("../big.env", "larger than 1 MiB")]
+    {
+        sandbox.write("project/big.env", "#".repeat(2 << 20));
+        let policy = sandbox.write("project/policies/x.yaml", text.replace("../bad.env", file));
+        sandbox.run(&["check", policy.to_str().unwrap()]).exits(2).says(said);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_query_is_told_beside_other_mistakes() {
+    let text = checkout::text("tests/policies/host/query-that-is-no-sql.yaml");
+    let sandbox = Sandbox::with_policy(&text.replace("schedule: ", "shedule: "));
+    sandbox.run(&["check"]).exits(2).says("near \"paid\"").says("`shedule`");
+}
+
+#[test]
+fn policies_named_before_and_behind_the_command_are_all_checked() {
+    let sandbox = Sandbox::with_policy("version: 1\n");
+    let text = checkout::text("tests/policies/valid/minimal.yaml");
+    sandbox.write("good.yaml", text);
+    sandbox.run(&["--policy", "policy.yaml", "check", "good.yaml"]).exits(2).says("2 policies");
+}
+
 /// The codes of all problems of a sandbox's policies.
 fn found(sandbox: &Sandbox, words: &[&str]) -> BTreeSet<String> {
     let report = sandbox.run(&[&["check", "--json"], words].concat()).json();

@@ -82,7 +82,7 @@ fn hooks_are_told_what_they_run_for() {
         notes(&sandbox),
         [
             format!("app nightly app local {run} [] {run}: no failure so far {{job}}"),
-            format!("app nightly  local {run} [] {run}: no failure so far {{job}}"),
+            format!("app nightly app local {run} [] {run}: no failure so far {{job}}"),
         ]
     );
     let environment = sandbox.read("environment");

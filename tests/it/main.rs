@@ -10,6 +10,8 @@ mod check;
 #[cfg(unix)]
 mod check_host;
 #[cfg(unix)]
+mod check_secrets;
+#[cfg(unix)]
 mod check_shapes;
 #[cfg(unix)]
 mod checkout;

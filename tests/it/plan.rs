@@ -109,6 +109,35 @@ fn the_stored_plans_of_other_platforms_than_the_one_asked_for_are_left_alone() {
     home.policy_from(&from, &["plan", "--check", "plans"]).good();
 }
 
+#[test]
+fn the_stored_plans_of_policies_that_are_not_named_are_left_alone() {
+    let home = Home::new();
+    let policy = |name: &str| {
+        let text = text("tests/policies/valid/minimal.yaml");
+        let named: String = text
+            .lines()
+            .map(
+                |line| {
+                    if line.starts_with("name:") { format!("name: {name}\n") } else { format!("{line}\n") }
+                },
+            )
+            .collect();
+        fs::write(home.path(&format!("policies/{name}.yaml")), named).unwrap();
+    };
+    fs::create_dir_all(home.path("policies")).unwrap();
+    policy("alpha");
+    policy("beta");
+    let call = |words: &[&str]| home.policy_from(&home.path("."), words);
+    call(&["plan", "--write", "plans", "-q"]).good();
+    call(&["--policy", "policies/alpha.yaml", "plan", "--write", "plans", "-q"]).good();
+    call(&["--policy", "policies/alpha.yaml", "plan", "--check", "plans"]).good();
+    call(&["plan", "--check", "plans"]).good();
+    // Part of a plan takes the place of none.
+    assert_eq!(call(&["plan", "nightly", "--write", "plans"]).status, 2);
+    fs::remove_file(home.path("policies/beta.yaml")).unwrap();
+    assert_eq!(call(&["plan", "--check", "plans"]).status, 7);
+}
+
 /// A policy of two targets, two stores and hooks, on real data. The database's `after` has no `before` to wait for.
 fn two_by_two(home: &Home) -> rusqlite::Connection {
     home.write("p/files/a.txt", "a");

@@ -119,7 +119,7 @@ impl JsonSchema for Commands {
         json_schema!({
             "type": "array",
             "description": "Commands, each a list of words, run without a shell. `${NAME}` is an environment variable; \
-                {policy} {job} {target} {store} {run} {error} {summary} {copy} are filled in; `{{` is a brace.",
+                {policy} {job} {target} {store} {run} {error} {summary} are filled in; `{{` is a brace.",
             "items": {
                 "type": "array",
                 "minItems": 1,

@@ -134,9 +134,12 @@ impl Read for Spanned<Cron> {
         let text = reader.text(node, Self::WHAT, Self::EXAMPLE)?;
         match Expression::parse(text.value) {
             Ok(expression) => Some(Spanned::new(Cron(expression), node.span)),
-            Err(invalid) => {
-                let place = reader.within(node.span, text.value, invalid.at);
-                reader.note(Problem::error(Code::BadCron, invalid.message, invalid.help).label(place, ""));
+            Err(wrong) => {
+                for invalid in wrong {
+                    let place = reader.within(node.span, text.value, invalid.at);
+                    let problem = Problem::error(Code::BadCron, invalid.message, invalid.help);
+                    reader.note(problem.label(place, ""));
+                }
                 None
             }
         }
@@ -146,15 +149,31 @@ impl Read for Spanned<Cron> {
 /// Text with variables in it.
 fn template(node: &Node, reader: &mut Reader<'_>, what: &str, example: &str) -> Option<Template> {
     let text = reader.text_with_variables(node, what, example)?;
+    if text.value.contains('\0') {
+        let message =
+            format!("{} has a NUL character in it, which no path and no word can have", reader.subject());
+        let problem = Problem::error(
+            Code::YamlControlCharacter,
+            message,
+            "write it without `\\0`, `\\x00` or `\\u0000`",
+        );
+        reader.note(problem.label(reader.first_line(node.span), ""));
+        return None;
+    }
     match Template::parse(text.value) {
         Ok(template) => Some(template),
         Err(malformed) => {
-            let (range, message) = match malformed {
-                Malformed::Unclosed(range) => (range, "`${` has no closing `}`"),
-                Malformed::BadName(range) => (range, "this is not the name of a variable"),
+            let form = "write `${NAME}` or `${NAME:-default}`; names have letters, digits and `_`, and no digit first";
+            let (range, message, help) = match malformed {
+                Malformed::Unclosed(range) => (range, "`${` has no closing `}`", form),
+                Malformed::BadName(range) => (range, "this is not the name of a variable", form),
+                Malformed::Nested(range) => (
+                    range,
+                    "a default is plain text, and this one names a variable",
+                    "write the default out, as in `${NAME:-/srv/app}`, or set the variable in one of `env_files`",
+                ),
             };
             let place = reader.within(node.span, text.value, range);
-            let help = "write `${NAME}` or `${NAME:-default}`; names have letters, digits and `_`, and no digit first";
             reader.note(Problem::error(Code::BadVariable, message, help).label(place, ""));
             None
         }
@@ -224,19 +243,21 @@ impl Read for Spanned<Word> {
         for (start, literal) in word.literals() {
             for found in placeholder::unknown(literal) {
                 good = false;
-                let known = placeholder::Placeholder::ALL.map(placeholder::Placeholder::as_str);
-                let help = match nearest(&found.name, known) {
-                    Some(near) => format!("write `{{{near}}}`; for a brace itself write `{{{{`"),
-                    None => format!(
-                        "for a brace itself write two, as in `{{{}`; filled in are {}",
-                        &literal[found.at.clone()],
-                        listed(known)
-                    ),
-                };
                 let place =
                     reader.within(node.span, word.as_written(), start + found.at.start..start + found.at.end);
-                let message = format!("nothing is filled in for `{}`", &literal[found.at.clone()]);
-                reader.note(Problem::error(Code::UnknownPlaceholder, message, help).label(place, ""));
+                reader.note_error(|| {
+                    let known = placeholder::Placeholder::ALL.map(placeholder::Placeholder::as_str);
+                    let help = match nearest(&found.name, known) {
+                        Some(near) => format!("write `{{{near}}}`; for a brace itself write `{{{{`"),
+                        None => format!(
+                            "for a brace itself write two, as in `{{{}`; filled in are {}",
+                            &literal[found.at.clone()],
+                            listed(known)
+                        ),
+                    };
+                    let message = format!("nothing is filled in for `{}`", &literal[found.at.clone()]);
+                    Problem::error(Code::UnknownPlaceholder, message, help).label(place, "")
+                });
             }
         }
         good.then(|| Spanned::new(Word(word), node.span))

@@ -55,6 +55,11 @@ impl<'a> Reader<'a> {
         self.problems.note(problem);
     }
 
+    /// Keeps an error that is costly to word; see [`Problems::note_error`].
+    pub(super) fn note_error(&mut self, word: impl FnOnce() -> Problem) {
+        self.problems.note_error(word);
+    }
+
     /// The text of a place.
     pub(super) fn slice(&self, span: Span) -> &'a str {
         self.text.get(span.start..span.end).unwrap_or_default()
@@ -179,7 +184,9 @@ impl<'a> Reader<'a> {
         let value = self.value(entry);
         let key = &entry.key.value;
         // No name has an underscore where a key has one, but names of targets, whose keys have none.
-        let is_no_name = key.contains('_') || self.problems.is_worse_than(mark);
+        let holds_keys = matches!(&entry.value.kind, Kind::Map(inside)
+            if inside.iter().any(|entry| T::KEYS.contains(&entry.key.value.as_str())));
+        let is_no_name = !holds_keys && (key.contains('_') || self.problems.is_worse_than(mark));
         if T::KEYS.contains(&key.as_str()) && is_no_name {
             self.problems.back_to(mark);
             let list = self.subject();
@@ -229,6 +236,15 @@ impl<'a> Reader<'a> {
                 Problem::error(Code::YamlSpaceNeeded, message, help).label(colon, "no space follows"),
             );
         }
+        if let Some((name, value)) =
+            key.split_once([' ', '：']).filter(|(name, _)| keys.contains(&name.trim()))
+        {
+            let name = name.trim();
+            let message = format!("a colon is missing after `{name}`");
+            let help = format!("write `{name}: {}`", value.trim());
+            let place = self.within(entry.key.span, key, 0..name.len());
+            return Some(Problem::error(Code::YamlSyntax, message, help).label(place, "no colon follows"));
+        }
         key.contains([' ', '(', ')', '*']).then(|| {
             let message = "a comma ended the text before it, and this stands where a key is expected";
             let help = "put the whole text in quotes: inside brackets a comma ends what has none";
@@ -250,6 +266,10 @@ impl<'a> Reader<'a> {
         let stands_for = |entry: &Entry| hints::stands_for(mapping, &entry.key.value, key, keys);
         // In a mapping of thousands of keys nobody looks for the one that is misspelt.
         let misspelt = entries.len() <= 100 && entries.iter().any(stands_for);
+        // One without a space or colon behind it was told as that.
+        let is_torn =
+            |entry: &Entry| entry.value.is_null() && entry.key.value.split([':', ' ']).next() == Some(key);
+        let misspelt = misspelt || entries.iter().any(is_torn);
         if misspelt || entries.iter().any(|entry| entry.key.value == key) {
             return;
         }

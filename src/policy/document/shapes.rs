@@ -49,7 +49,12 @@ impl<T: Read> Read for Vec<T> {
                             _ if written.contains('\n') => {
                                 format!("write it in brackets: `[{}]`", T::EXAMPLE)
                             }
-                            [_] => format!("write it in brackets: `[{written}]`"),
+                            [_] if written.starts_with(['"', '\'']) => {
+                                format!("write it in brackets: `[{written}]`")
+                            }
+                            [_] if written.contains(['"', '\\']) => {
+                                format!("write it in brackets: `['{written}']`")
+                            }
                             several => format!("write it in brackets: `[{}]`", several.join(", ")),
                         }
                     },
@@ -103,7 +108,8 @@ impl<T: Read> Read for Map<T> {
             );
         }
         let named = |(n, entry): (usize, &Entry)| {
-            let before = n.checked_sub(1).and_then(|before| entries.get(before));
+            // The nearest name above it; keys that slipped out beside it are none.
+            let before = entries[..n].iter().rev().find(|entry| !T::KEYS.contains(&entry.key.value.as_str()));
             match reader.named(entry, before) {
                 Named::Value(value) => Some((entry.key.clone(), value)),
                 Named::Misplaced => None,

@@ -35,7 +35,7 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
 
 /// Whether a placeholder stands for text from outside, such as the names of files in an error; the others are names.
 const fn is_any_text(placeholder: Placeholder) -> bool {
-    matches!(placeholder, Placeholder::Error | Placeholder::Summary | Placeholder::Copy)
+    matches!(placeholder, Placeholder::Error | Placeholder::Summary)
 }
 
 /// What runs a word.
@@ -72,7 +72,7 @@ impl Runner {
 }
 
 /// The last part of a path, which is how a program is known.
-fn name(word: &str) -> &str {
+pub(super) fn name(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 

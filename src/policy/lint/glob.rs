@@ -20,7 +20,19 @@ pub(super) fn covers(outer: &str, inner: &str) -> bool {
     if outer == inner {
         return true;
     }
-    let Some(outer) = pieces(outer) else { return false };
+    // What stands before the first and behind the last wildcard must stand in both; that tells most pairs apart.
+    let wild = |c: char| "*?[]{}\\".contains(c);
+    let (before, after) = (outer.find(wild), outer.rfind(wild).map(|at| at + 1));
+    if !inner.starts_with(&outer[..before.unwrap_or(outer.len())])
+        || !inner.ends_with(&outer[after.unwrap_or(0)..])
+    {
+        return false;
+    }
+    let Some(outer) = pieces(outer) else {
+        // A name is matched as it will be.
+        let is_name = !inner.contains(wild);
+        return is_name && globset::Glob::new(outer).is_ok_and(|glob| glob.compile_matcher().is_match(inner));
+    };
     let inner = pieces(&inner.replace(['[', ']', '{', '}'], "?*")).unwrap_or_default();
     matches(&outer, &inner)
 }
@@ -84,6 +96,8 @@ mod tests {
             ("a?c", "abc"),
             ("a*", "a[bc]"),
             ("a", "a"),
+            ("a[bc]", "ab"),
+            ("{a,b}_x", "b_x"),
         ] {
             assert!(covers(outer, inner), "{outer} covers {inner}");
         }
@@ -93,7 +107,8 @@ mod tests {
             ("*.py", "src/a.py"),
             ("*", "**"),
             ("a?c", "a*c"),
-            ("a[bc]", "ab"),
+            ("a[bc]", "ad"),
+            ("a[bc]", "a*"),
             ("agent_*", "agents"),
         ] {
             assert!(!covers(outer, inner), "{outer} does not cover {inner}");

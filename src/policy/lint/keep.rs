@@ -131,15 +131,15 @@ fn keeps_neighbours(document: &RetentionDocument, longest: TimeDelta) -> bool {
         || in_two_periods
 }
 
-/// A rule that fits a pause between backups.
+/// A rule that fits a pause between backups, and that is not finer than it.
 fn fitting(pause: TimeDelta) -> &'static str {
-    match pause.num_minutes() {
-        ..60 => "`last: 96` or `within: 2d`",
-        60..DAY => "`hourly: 24` or `last: 24`",
-        DAY..10_080 => "`daily: 7`",
-        10_080..40_320 => "`weekly: 12`",
-        40_320..500_000 => "`monthly: 12`",
-        _ => "`yearly: 5`",
+    const WRITTEN: [&str; 5] = ["`hourly: 24`", "`daily: 7`", "`weekly: 12`", "`monthly: 12`", "`yearly: 5`"];
+    let minutes = pause.num_minutes();
+    let fits = |(_, shortest, longest): &(&str, i64, i64)| *shortest <= minutes && minutes <= *longest;
+    match TIERS.iter().position(fits) {
+        Some(tier) => WRITTEN[tier],
+        None if minutes < 60 => "`last: 96` or `within: 2d`",
+        None => "`last: 14`",
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
     let stores = policy.stores().values().map(|store| &store.path);
     let targets = policy.targets().values();
     let targets = targets.flat_map(|target| std::iter::once(target.engine.path()).chain(&target.scratch));
-    for path in stores.chain(targets) {
+    for path in stores.chain(targets).chain(policy.env_files()) {
         let Some((at, message, help)) = literal(path) else { continue };
         let place = policy.source().within(path.span, path.value.0.as_written(), at);
         lint.note(Problem::new(Code::TakenLiterally, message, help).label(place, "taken as it stands"));
@@ -90,11 +90,30 @@ fn literal(path: &Spanned<PathTemplate>) -> Option<(Range<usize>, String, String
                 "set a variable, and write `${NAME}`".to_owned(),
             ));
         }
+        if let Some(at) = text.find('`') {
+            let message = "no shell reads this path, so nothing is put in for what is between backticks";
+            let help = "set a variable, and write `${NAME}`".to_owned();
+            return Some((start + at..start + at + 1, message.to_owned(), help));
+        }
+        if let Some(at) = text.find("{{") {
+            let message = "nothing fills in what is between `{{` and `}}`".to_owned();
+            return Some((
+                start + at..start + at + 2,
+                message,
+                "set a variable, and write `${NAME}`".to_owned(),
+            ));
+        }
         if let Some((known, at)) = placeholder::known(text).into_iter().next() {
             let message = format!("`{{{}}}` is filled into commands, not into paths", known.as_str());
             let help =
                 "write the path out; each target's backups get a folder of their own anyway".to_owned();
             return Some((start + at.start..start + at.end, message, help));
+        }
+        if let Some(at) = text.find(['*', '?']) {
+            let message = format!("`{}` is a character of this path, and matches nothing", &text[at..=at]);
+            let help =
+                "write one path out; a folder's files are chosen by `directory: {path: …, include: […]}`";
+            return Some((start + at..start + at + 1, message, help.to_owned()));
         }
         let percent = text.match_indices('%').find(|(at, _)| {
             let rest = &text[at + 1..];
@@ -113,6 +132,11 @@ fn literal(path: &Spanned<PathTemplate>) -> Option<(Range<usize>, String, String
 /// A path of another host or system.
 fn foreign(written: &str) -> Option<(Range<usize>, String, String)> {
     let (before, after) = written.split_once(':')?;
+    if before.starts_with(['/', '.', '~']) && after.starts_with('/') {
+        let message = format!("this is one path with a colon in it, and not `{before}` seen as `{after}`");
+        let help = format!("write the path on this host alone: `{before}`");
+        return Some((before.len()..before.len() + 1, message, help));
+    }
     if before.contains(['/', '$', '{']) || before.is_empty() {
         return None;
     }

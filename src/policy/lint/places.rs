@@ -14,17 +14,20 @@ use std::{
 
 pub(super) fn lint(lint: &mut Lint<'_>) {
     same_folder(lint);
+    let mut databases = BTreeMap::new();
+    for target in lint.policy.targets().values() {
+        let EngineSpec::Sqlite { path } = &target.engine else { continue };
+        let Some(file) = decided(lint.policy.source(), path) else { continue };
+        if let Some(around) = file.parent().filter(|around| around.components().count() > 2) {
+            databases.entry(around.to_owned()).or_insert((target, path));
+        }
+    }
     for store in lint.policy.stores().values() {
         if is_literal(&store.path) {
             continue;
         }
         let Some(folder) = decided(lint.policy.source(), &store.path) else { continue };
-        let beside = lint.policy.targets().values().find_map(|target| {
-            let EngineSpec::Sqlite { path } = &target.engine else { return None };
-            let file = decided(lint.policy.source(), path)?;
-            let around = file.parent().filter(|around| around.components().count() > 2)?;
-            folder.starts_with(around).then_some((target, path))
-        });
+        let beside = folder.ancestors().find_map(|around| databases.get(around)).copied();
         if let Some((target, path)) = beside {
             let message = format!(
                 "the store `{}` lies in the folder of the target `{}`",
@@ -35,7 +38,7 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
                 .label(store.path.span, "this store")
                 .label(path.span, "lies in the folder of this database");
             lint.note(problem);
-        } else if folder.starts_with(project(&lint.policy.source().folder)) {
+        } else if project(&lint.policy.source().folder).is_some_and(|project| folder.starts_with(project)) {
             let message = format!("the store `{}` lies inside the project", store.name.value);
             let help = "put it elsewhere, as in `~/Backups/app`: a project is cloned, cleaned and deleted as a whole";
             lint.note(
@@ -51,7 +54,12 @@ fn same_folder(lint: &mut Lint<'_>) {
     stores.sort_by_key(|store| store.path.span);
     let mut folders = BTreeMap::new();
     for store in stores {
-        let folder = store.path.value.0.as_written().trim_end_matches('/').to_owned();
+        let written = store.path.value.0.as_written();
+        let folder = match written.strip_prefix("${HOME}") {
+            Some(below) => format!("~{below}"),
+            None => written.to_owned(),
+        };
+        let folder = normalized(&lint.policy.source().folder.join(folder));
         let Some(first) = folders.get(&folder) else {
             folders.insert(folder, &store.name);
             continue;
@@ -75,9 +83,11 @@ fn decided(source: &Source, path: &Spanned<PathTemplate>) -> Option<PathBuf> {
 }
 
 /// The folder of the project that a policy belongs to: the one around `policies`, else the policy's own.
-fn project(folder: &Path) -> &Path {
-    match folder.parent() {
+fn project(folder: &Path) -> Option<&Path> {
+    let project = match folder.parent() {
         Some(around) if folder.ends_with("policies") => around,
         _ => folder,
-    }
+    };
+    // At the top of a file system lies everything, not a project.
+    project.parent().is_some().then_some(project)
 }

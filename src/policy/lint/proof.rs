@@ -9,6 +9,8 @@ use crate::policy::{
     values::Level,
 };
 
+use std::collections::BTreeSet;
+
 pub(super) fn lint(lint: &mut Lint<'_>) {
     below_checks(lint);
     unchecked_tables(lint);
@@ -44,13 +46,17 @@ fn below_checks(lint: &mut Lint<'_>) {
 /// At most so many tables are pointed at.
 const MOST_LABELS: usize = 4;
 
+/// So many globs and checks of a target are compared: more only a hostile policy has.
+const MOST_GLOBS: usize = 500;
+
 fn unchecked_tables(lint: &mut Lint<'_>) {
     for target in lint.policy.targets().values() {
         let Some(tables) = &target.tables else { continue };
-        let asked: Vec<String> = target.checks.iter().flat_map(names).collect();
+        let asked: BTreeSet<String> = target.checks.iter().flat_map(names).collect();
         let unchecked: Vec<(&str, Span)> = tables
             .irreplaceable
             .iter()
+            .take(MOST_GLOBS)
             .filter(|glob| !asked.iter().any(|name| is_of(&glob.value, name)))
             .map(|glob| (glob.value.as_str(), glob.span))
             .collect();
@@ -73,10 +79,11 @@ fn unchecked_tables(lint: &mut Lint<'_>) {
 fn near_tables(lint: &mut Lint<'_>) {
     for target in lint.policy.targets().values() {
         let Some(tables) = &target.tables else { continue };
-        let globs = || tables.globs();
-        for check in &target.checks {
+        let globs = || tables.globs().take(MOST_GLOBS);
+        for check in target.checks.iter().take(MOST_GLOBS) {
             let Query::Rows(table) = &check.query else { continue };
-            if globs().any(|glob| is_of(&glob.value, table)) {
+            let name = table.to_ascii_lowercase();
+            if globs().any(|glob| is_of(&glob.value, &name)) {
                 continue;
             }
             let literal = globs().filter(|glob| !glob.value.contains(['*', '?', '[', '{']));
@@ -93,25 +100,62 @@ fn near_tables(lint: &mut Lint<'_>) {
     }
 }
 
-/// Whether a name belongs to what a glob stands for.
+/// Whether a name belongs to what a glob stands for; both in lower case.
 fn is_of(glob: &str, name: &str) -> bool {
-    if !glob.contains(['*', '?', '[', '{']) {
-        return glob.eq_ignore_ascii_case(name);
-    }
-    if !glob.contains(['[', '{']) {
-        return covers(&glob.to_ascii_lowercase(), &name.to_ascii_lowercase());
-    }
-    let glob = globset::GlobBuilder::new(glob).case_insensitive(true).build();
-    glob.is_ok_and(|glob| glob.compile_matcher().is_match(name))
+    covers(&glob.to_ascii_lowercase(), name)
 }
 
-/// The words of a check that may be names of tables.
+/// The words of a check that may be names of tables, in lower case.
 fn names(check: &Check) -> Vec<String> {
     match &check.query {
-        Query::Rows(table) => vec![table.clone()],
-        Query::Sql(sql) => {
-            let outside = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$'));
-            sql.split(outside).filter(|word| !word.is_empty()).map(ToOwned::to_owned).collect()
+        Query::Rows(table) => vec![table.to_ascii_lowercase()],
+        Query::Sql(sql) => identifiers(&sql.to_ascii_lowercase()),
+    }
+}
+
+/// The words and quoted names of a query, without its comments and texts.
+fn identifiers(sql: &str) -> Vec<String> {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
+    let mut found = Vec::new();
+    let mut rest = sql;
+    while let Some(c) = rest.chars().next() {
+        let up_to =
+            |end: &str, from: usize| rest[from..].find(end).map_or(rest.len(), |n| from + n + end.len());
+        let taken = match c {
+            '-' if rest.starts_with("--") => up_to("\n", 2),
+            '/' if rest.starts_with("/*") => up_to("*/", 2),
+            '\'' => up_to("'", 1),
+            '"' | '`' | '[' => {
+                let close = if c == '[' { "]" } else { &rest[..1] };
+                let end = up_to(close, 1);
+                found.push(rest[1..end].trim_end_matches(close).to_owned());
+                end
+            }
+            c if is_word(c) => {
+                let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+                found.push(rest[..end].to_owned());
+                end
+            }
+            c => c.len_utf8(),
+        };
+        rest = &rest[taken..];
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::identifiers;
+
+    #[test]
+    fn names_of_a_query_are_its_words_and_what_is_quoted_like_a_name() {
+        for (sql, expected) in [
+            ("select 1 from \"order-lines\"", &["select", "1", "from", "order-lines"][..]),
+            ("select 'orders' -- orders\n from [a b]", &["select", "from", "a b"]),
+            ("/* orders */ `x`", &["x"]),
+            ("\"open", &["open"]),
+        ] {
+            assert_eq!(identifiers(sql), expected, "{sql}");
         }
     }
 }

@@ -26,17 +26,20 @@ const MOST_WILD: usize = 200;
 
 /// Tables that are named by a glob of their own and by a wider one.
 fn shadows(lint: &mut Lint<'_>, all: &[(TableClass, &Spanned<String>)]) {
-    let is_wild = |glob: &Spanned<String>| glob.value.contains(['*', '?']);
+    let is_wild = |glob: &Spanned<String>| glob.value.contains(['*', '?', '[', '{']);
+    // SQLite compares the names of tables without regard to case.
+    let folded = |glob: &Spanned<String>| glob.value.to_ascii_lowercase();
     let wild: Vec<_> = all.iter().filter(|(_, glob)| is_wild(glob)).take(MOST_WILD).collect();
+    let wild: Vec<_> = wild.into_iter().map(|one| (one, folded(one.1))).collect();
     let mut first = BTreeMap::new();
     for (class, glob) in all {
         // Of two that are written alike in one class the second is the one too many; in two it is an error.
         let alike = first.get(&(*class, glob.value.as_str())).copied();
         first.entry((*class, glob.value.as_str())).or_insert(*glob);
-        let covering =
-            || wild.iter().find(|(_, other)| other.value != glob.value && covers(&other.value, &glob.value));
+        let name = folded(glob);
+        let covering = || wild.iter().find(|(_, other)| *other != name && covers(other, &name));
         let wider =
-            alike.map(|other| (*class, other)).or_else(|| covering().map(|(of, other)| (*of, *other)));
+            alike.map(|other| (*class, other)).or_else(|| covering().map(|((of, other), _)| (*of, *other)));
         let Some((other_class, other)) = wider else { continue };
         let (message, help) = if *class == other_class {
             (
@@ -62,8 +65,10 @@ fn shadows(lint: &mut Lint<'_>, all: &[(TableClass, &Spanned<String>)]) {
 
 /// Files that are asked for and left out again.
 fn excluded(lint: &mut Lint<'_>, include: &[Spanned<String>], exclude: &[Spanned<String>]) {
-    for glob in include {
-        let Some(by) = exclude.iter().find(|by| leaves_out(&by.value, &glob.value)) else { continue };
+    for glob in include.iter().take(MOST_WILD) {
+        let Some(by) = exclude.iter().take(MOST_WILD).find(|by| leaves_out(&by.value, &glob.value)) else {
+            continue;
+        };
         let message = format!("`{}` takes nothing: `{}` leaves it out again", glob.value, by.value);
         let help = "remove one of the two; `exclude` wins";
         lint.note(
@@ -76,8 +81,20 @@ fn excluded(lint: &mut Lint<'_>, include: &[Spanned<String>], exclude: &[Spanned
 
 /// Whether an exclusion leaves out all that a glob takes: a glob without `/` matches names at any depth.
 fn leaves_out(exclude: &str, include: &str) -> bool {
+    let (exclude, include) = (of_folder(exclude), of_folder(include));
     let deep = format!("**/{exclude}");
-    let last = include.rsplit('/').next().unwrap_or(include);
-    covers(exclude, include)
-        || !exclude.contains('/') && (covers(&deep, include) || covers(exclude, last) && last != "**")
+    let is_left_out = |taken: &str| {
+        let last = taken.rsplit('/').next().unwrap_or(taken);
+        covers(exclude, taken)
+            || !exclude.contains('/') && (covers(&deep, taken) || covers(exclude, last) && last != "**")
+    };
+    // What leaves out a folder leaves out what is below it.
+    let parents = include.match_indices('/').map(|(at, _)| &include[..at]);
+    is_left_out(include) || parents.filter(|parent| !parent.ends_with('*')).any(is_left_out)
+}
+
+/// A glob without what only says where it is anchored, or that a folder is meant.
+fn of_folder(glob: &str) -> &str {
+    let glob = glob.strip_prefix("./").unwrap_or(glob);
+    glob.strip_suffix('/').unwrap_or(glob)
 }

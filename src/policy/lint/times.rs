@@ -10,11 +10,14 @@ use crate::{
     },
     schedule::{
         Schedule,
-        calendar::{ClockChange, ClockChangeKind, Set, clock_changes},
+        calendar::{ClockChange, ClockChangeKind, Set, Unit, clock_changes},
     },
 };
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
+
+/// So many pairs of schedules are compared day by day: more only a hostile policy has.
+const MOST_COMPARED: usize = 1_000;
 
 pub(super) fn lint(lint: &mut Lint<'_>) {
     let policy = lint.policy;
@@ -24,18 +27,24 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
     scheduled.sort_by_key(|(_, schedule)| schedule.span);
     let targets: Vec<BTreeSet<&Name>> =
         scheduled.iter().map(|(job, _)| job.targets.iter().collect()).collect();
+    let mut compared = 0;
     for (n, (job, schedule)) in scheduled.iter().enumerate() {
         clock_change(lint, schedule, &changes);
         let rhythm = schedule.value.cron.rhythm();
         surprising(lint, schedule);
         overlap(lint, job, rhythm.shortest);
+        delayed(lint, schedule, rhythm.shortest);
         late(lint, job, rhythm.longest);
         let shared = |other: usize| targets[n].intersection(&targets[other]).next();
         let other = (0..n).find(|other| {
             let cron = &scheduled[*other].1.value.cron;
             schedule.value.cron.shares_a_minute(cron)
                 && shared(*other).is_some()
-                && schedule.value.cron.meets(cron)
+                && compared < MOST_COMPARED
+                && {
+                    compared += 1;
+                    schedule.value.cron.meets(cron)
+                }
         });
         if let Some(other) = other {
             let target = shared(other);
@@ -117,21 +126,35 @@ fn surprising(lint: &mut Lint<'_>, schedule: &Spanned<Schedule>) {
         let step: u32 = set.as_written().strip_prefix("*/")?.parse().ok()?;
         (step > set.unit().max()).then_some((set.unit(), step))
     });
+    let uneven = [&sets.minute, &sets.hour].into_iter().find_map(|set| {
+        let step: u32 = set.as_written().strip_prefix("*/")?.parse().ok()?;
+        let round = set.unit().max() + 1;
+        (step <= set.unit().max() && step * 2 > round).then_some((set.unit(), step))
+    });
     let every_minute = sets.minute.is_full() && !sets.hour.is_full();
     let (message, help) = if let Some((unit, step)) = step {
         (
             format!("a step of {step} leaves one {} in each round: the count begins anew", unit.noun()),
             format!(
-                "write the {}s that are meant, as in `0,30`; no schedule counts on past its field",
-                unit.noun()
+                "write the {} that are meant, as in `0,30`; no schedule counts on past its field",
+                plural(unit)
             ),
+        )
+    } else if let Some((unit, step)) = uneven {
+        (
+            format!(
+                "a step of {step} leaves {} 0 and {step} of each round, which are not {step} apart",
+                plural(unit)
+            ),
+            format!("write the {} that are meant, as in `0,30`", plural(unit)),
         )
     } else if every_minute {
         ("this runs every minute of the hours it names".to_owned(), {
             let [_, rest @ ..] = sets.all().map(Set::as_written);
             format!(
-                "write the minute too, as in `0 {}`; or `* * * * *` if every minute is meant",
-                rest.join(" ")
+                "write the minute too, as in `0 {}`; or accept it: `allow: [{}]`",
+                rest.join(" "),
+                Code::Surprising
             )
         })
     } else if sets.either_day() {
@@ -148,6 +171,10 @@ fn surprising(lint: &mut Lint<'_>, schedule: &Spanned<Schedule>) {
         return;
     };
     lint.note(Problem::new(Code::Surprising, message, help).label(schedule.span, "not what it looks like"));
+}
+
+fn plural(unit: Unit) -> String {
+    format!("{}s", unit.noun())
 }
 
 /// An attempt may run until its timeout, and then the next start finds the lock held.
@@ -171,9 +198,22 @@ fn overlap(lint: &mut Lint<'_>, job: &Job, shortest: TimeDelta) {
     lint.note(problem);
 }
 
+/// A start that is delayed by more than the pause comes after the next one.
+fn delayed(lint: &mut Lint<'_>, schedule: &Spanned<Schedule>, shortest: TimeDelta) {
+    let jitter = schedule.value.jitter;
+    if jitter.as_delta() < shortest {
+        return;
+    }
+    let message =
+        format!("`jitter: {jitter}` delays a start beyond the next one, {} later", in_words(shortest));
+    let help = format!("write a `jitter` shorter than {}", in_words(shortest));
+    lint.note(Problem::new(Code::Overlap, message, help).label(schedule.span, "starts"));
+}
+
 /// Just before the next backup is there, the newest is as old as the longest pause between two starts, and more.
 fn late(lint: &mut Lint<'_>, job: &Job, longest: TimeDelta) {
-    let Some(rpo) = job.rpo.filter(|rpo| rpo.as_delta() < longest) else { return };
+    // As long as the pause is too short as well: the backup takes time itself.
+    let Some(rpo) = job.rpo.filter(|rpo| rpo.as_delta() <= longest) else { return };
     let shared = lint.defaults.rpo.as_ref().map(|rpo| rpo.span);
     let place = lint.place(&job.name, |job| job.rpo.as_ref().map(|rpo| rpo.span), shared);
     let message = format!(

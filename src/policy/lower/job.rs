@@ -1,6 +1,6 @@
 //! Jobs: what they name resolved, and `defaults` applied.
 
-use super::{Lower, Names, target::commands};
+use super::{Lower, MOST_PAIRS, Names, target::commands};
 use crate::{
     policy::{
         Span, Spanned,
@@ -69,14 +69,12 @@ impl Lower<'_> {
     ) -> Option<Job> {
         let targets = self.job_targets(document, known);
         let retention = self.retention(document.retention.as_ref().or(defaults.retention.as_ref()));
-        let stores = match document.stores.as_ref().or(defaults.stores.as_ref()) {
-            Some(stores) => {
-                let key = document.keys.get("stores").or_else(|| defaults.keys.get("stores"));
-                self.job_stores(stores, key, retention, known)
-            }
-            None => {
-                names_in_order(known.stores.as_ref()).map(|store| JobStore { store, retention }).collect()
-            }
+        let stores = if let Some(stores) = document.stores.as_ref().or(defaults.stores.as_ref()) {
+            let key = document.keys.get("stores").or_else(|| defaults.keys.get("stores"));
+            self.job_stores(stores, key, retention, known)
+        } else {
+            let all = self.all_of(known.stores.as_ref(), "stores", document.span);
+            all.into_iter().map(|store| JobStore { store, retention }).collect()
         };
         let schedule = document.schedule.as_ref().and_then(|schedule| schedule_of(&schedule.0));
         let verify = document.verify.clone().or_else(|| defaults.verify.clone());
@@ -108,9 +106,25 @@ impl Lower<'_> {
         })
     }
 
+    /// All that are declared, for a job that names none.
+    fn all_of(&mut self, known: Option<&Names<'_>>, what: &str, job: Span) -> Vec<Name> {
+        self.pairs += known.map_or(0, BTreeMap::len);
+        if self.pairs <= MOST_PAIRS {
+            return names_in_order(known).collect();
+        }
+        if !self.problems.iter().any(|problem| problem.code == Code::YamlTooMany) {
+            let message =
+                format!("the jobs that take all {what} have more than {MOST_PAIRS} of them together");
+            let help = format!("name the `{what}` of each job, or divide the policy");
+            let place = self.first_line(job);
+            self.note(Problem::error(Code::YamlTooMany, message, help).label(place, "takes all"));
+        }
+        Vec::new()
+    }
+
     fn job_targets(&mut self, document: &JobDocument, known: &Known<'_>) -> Vec<Name> {
         let Some(written) = &document.targets else {
-            return names_in_order(known.targets.as_ref()).collect();
+            return self.all_of(known.targets.as_ref(), "targets", document.span);
         };
         let mut names = Vec::new();
         let mut seen = BTreeMap::new();
@@ -175,12 +189,7 @@ impl Lower<'_> {
     fn retention(&mut self, document: Option<&RetentionDocument>) -> Option<Retention> {
         let document = document?;
         if document.keys.is_empty() {
-            if self
-                .source
-                .text
-                .get(document.span.start..document.span.end)
-                .is_some_and(|text| text.contains(':'))
-            {
+            if self.has_unread_key(document.span) {
                 return None;
             }
             let help = "write at least one rule, as in `{daily: 7, weekly: 12}`, or remove `retention` to keep everything";

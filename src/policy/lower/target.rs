@@ -2,7 +2,7 @@
 
 use super::{Lower, query::not_a_query};
 use crate::policy::{
-    Spanned,
+    Span, Spanned,
     document::{CheckDocument, DirectoryDocument, Map, SqliteDocument, TablesDocument, TargetDocument},
     model::{
         Check, Command, EngineSpec, Expect, Expectation, OnFail, Query, Scalar, TableClass, Tables, Target,
@@ -41,6 +41,16 @@ impl Lower<'_> {
         let expect = document.expect.clone().unwrap_or_default();
         let tables = document.tables.as_ref().map(|tables| self.tables(tables));
         let checks = self.checks(document.checks.as_deref().unwrap_or_default());
+        if keyword(document) == Some("sqlite") {
+            let sql = |check: &Check| match &check.query {
+                Query::Sql(sql) => Some(Spanned::new(sql.clone(), check.query_span)),
+                Query::Rows(_) => None,
+            };
+            self.queries.extend(checks.iter().filter_map(sql));
+        }
+        if let Some(scratch) = &document.scratch {
+            self.no_url(scratch, "a scratch folder");
+        }
         let rto = self.longer_than_nothing(document.rto.as_ref(), "rto");
         Some(Target {
             name: name?,
@@ -76,11 +86,7 @@ impl Lower<'_> {
             }
             (None, None) => {
                 // An unknown engine was reported as the unknown key it is.
-                let named = self.problems.iter().any(|problem| {
-                    let inside = |at: usize| document.span.start <= at && at < document.span.end;
-                    problem.code == Code::UnknownKey && problem.span().is_some_and(|span| inside(span.start))
-                });
-                if !named {
+                if !self.has_unread_key(document.span) {
                     let message = format!("the target `{}` does not say what it protects", key.value);
                     let help = "add `sqlite: PATH` or `directory: PATH`";
                     self.note(
@@ -107,6 +113,15 @@ impl Lower<'_> {
         }
     }
 
+    /// Whether a key in a mapping was told to be none, so that what is missing may be what it was meant to be.
+    pub(super) fn has_unread_key(&self, mapping: Span) -> bool {
+        self.problems.iter().any(|problem| {
+            let inside = |at: usize| mapping.start <= at && at < mapping.end;
+            matches!(problem.code, Code::UnknownKey | Code::YamlSyntax | Code::YamlSpaceNeeded)
+                && problem.span().is_some_and(|span| inside(span.start))
+        })
+    }
+
     /// A folder whose globs leave nothing could only ever fail.
     fn takes_something(&mut self, document: &DirectoryDocument) {
         if let (Some([]), Some(key)) = (document.include.as_deref(), document.keys.get("include")) {
@@ -116,8 +131,10 @@ impl Lower<'_> {
                 Problem::error(Code::Empty, "`include` names nothing", help).label(key, "takes nothing"),
             );
         }
-        let everything =
-            |glob: &&Spanned<String>| matches!(glob.value.as_str(), "*" | "**" | "**/*" | "**/**");
+        let everything = |glob: &&Spanned<String>| {
+            let written = glob.strip_prefix("./").unwrap_or(glob);
+            matches!(written, "*" | "**" | "**/*" | "**/**" | "?*" | "**/")
+        };
         if let Some(glob) = document.exclude.iter().flatten().find(everything) {
             let message = format!("`{}` leaves out everything, so nothing is left to take", glob.value);
             let help = "narrow it, or remove it; `exclude` wins over `include`";
@@ -171,7 +188,7 @@ impl Lower<'_> {
         } else if let Some(kept) = written.strip_prefix('!') {
             let help = format!(
                 "`exclude` leaves out and `include` takes, and neither takes back: write the globs so that they say \
-                 it; a name that begins with `!` is written `\\!{kept}`"
+                 it; a name that begins with `!` is written '\\!{kept}'"
             );
             ("`!` has no meaning here".to_owned(), help)
         } else if written.split('/').any(|name| name == "..") {
@@ -191,12 +208,14 @@ impl Lower<'_> {
             partial: document.partial.clone().unwrap_or_default(),
             unclassed: document.unclassed.as_ref().map_or(OnFail::Warn, |unclassed| unclassed.value),
         };
-        let mut first: BTreeMap<&str, (TableClass, &Spanned<String>)> = BTreeMap::new();
+        // SQLite compares the names of tables without regard to case.
+        let mut first: BTreeMap<String, (TableClass, &Spanned<String>)> = BTreeMap::new();
         for (class, globs) in tables.classes() {
             for glob in globs {
                 self.glob(glob, false);
-                let Some((other, place)) =
-                    first.insert(&glob.value, (class, glob)).filter(|(other, _)| *other != class)
+                let Some((other, place)) = first
+                    .insert(glob.to_ascii_lowercase(), (class, glob))
+                    .filter(|(other, _)| *other != class)
                 else {
                     continue;
                 };
@@ -214,15 +233,18 @@ impl Lower<'_> {
 
     fn checks(&mut self, documents: &[CheckDocument]) -> Vec<Check> {
         let mut checks: Vec<Check> = Vec::new();
+        let mut named: BTreeMap<String, Span> = BTreeMap::new();
         for document in documents {
             let Some(check) = self.check(document) else { continue };
-            if let Some(other) = checks.iter().find(|other| other.name == check.name) {
+            if let Some(other) = named.get(&check.name) {
                 let message = format!("two checks of this target are named `{}`", check.name);
                 let help = "give one of them another `name`, or remove it if they are the same";
                 let problem = Problem::error(Code::RepeatedCheck, message, help)
                     .label(self.first_line(check.span), "the second")
-                    .label(self.first_line(other.span), "the first");
+                    .label(self.first_line(*other), "the first");
                 self.note(problem);
+            } else {
+                named.insert(check.name.clone(), check.span);
             }
             checks.push(check);
         }
@@ -271,8 +293,12 @@ impl Lower<'_> {
                 || rows.value.split_whitespace().any(|word| word.eq_ignore_ascii_case("where")))
         {
             let message = "`rows` counts the rows of one table, by its name";
-            let asked = if rows.value.contains(' ') { rows.value.as_str() } else { "… WHERE …" };
-            let help = format!("name the table alone, or ask with `sql: SELECT count(*) FROM {asked}`");
+            let help = if rows.value.trim_start().to_ascii_lowercase().starts_with("select ") {
+                format!("ask with `sql: \"{}\"`", rows.value.trim())
+            } else {
+                let asked = if rows.value.contains(' ') { rows.value.as_str() } else { "… WHERE …" };
+                format!("name the table alone, or ask with `sql: SELECT count(*) FROM {asked}`")
+            };
             self.note(Problem::error(Code::NotAQuery, message, help).label(rows.span, "not a table's name"));
             return None;
         }
@@ -314,6 +340,17 @@ impl Lower<'_> {
             self.note(Problem::error(Code::BadExpectation, message, help).label(expect.span, "never true"));
             return;
         }
+        let always = match &expect.value {
+            Expectation::AtLeast(n) => *n <= 0.0,
+            Expectation::MoreThan(n) | Expectation::NotEqual(Scalar::Number(n)) => *n < 0.0,
+            _ => false,
+        };
+        if always {
+            let message = format!("every number of rows is `{}`", expect.value);
+            let help = "a table has 0 rows or more: write how many are needed, as in `\">= 65\"`";
+            self.note(Problem::error(Code::BadExpectation, message, help).label(expect.span, "always true"));
+            return;
+        }
         let (what, help) = match &expect.value {
             Expectation::Empty => ("empty", "to ask for an empty table write `expect: 0`"),
             Expectation::NotEmpty => ("not empty", "to ask for at least one row write `expect: \">= 1\"`"),
@@ -341,9 +378,9 @@ impl Lower<'_> {
         Some(duration.value)
     }
 
-    pub(super) fn first_line(&self, span: crate::policy::Span) -> crate::policy::Span {
+    pub(super) fn first_line(&self, span: Span) -> Span {
         let written = self.source.text.get(span.start..span.end).unwrap_or_default();
-        crate::policy::Span::new(span.start, span.start + written.lines().next().map_or(0, str::len))
+        Span::new(span.start, span.start + written.lines().next().map_or(0, str::len))
     }
 }
 

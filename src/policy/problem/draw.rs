@@ -68,7 +68,7 @@ impl<'s> Drawer<'s> {
         if handler.render_report(&mut text, &drawn).is_err() {
             text = format!("{}\n{}\nhelp: {}\n", problem.code, problem.message, problem.help);
         }
-        let text = text.replace(GLUE, " ");
+        let text = text.replace(GLUE, " ").replace(JOINER, "");
         let mut lines: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
         if lines.starts_with('\n') {
             lines.remove(0);
@@ -103,6 +103,9 @@ impl<'s> Drawer<'s> {
 /// Stands for a blank at which no line is broken, and is a blank again in the drawing.
 const GLUE: char = '\u{f8ff}';
 
+/// Keeps a line from being broken behind a slash or a hyphen, and is nothing again in the drawing.
+const JOINER: char = '\u{2060}';
+
 /// Longest quoted part that stays on one line, in bytes.
 const LONGEST_QUOTED: usize = 120;
 
@@ -117,7 +120,12 @@ fn glued(text: &str) -> String {
         if let Some((quoted, after)) = after.split_once(quote)
             && quoted.len() <= LONGEST_QUOTED
         {
-            glued.extend(quoted.chars().map(|c| if c == ' ' { GLUE } else { c }));
+            for c in quoted.chars() {
+                glued.push(if c == ' ' { GLUE } else { c });
+                if c.is_ascii_punctuation() {
+                    glued.push(JOINER);
+                }
+            }
             glued.push(quote);
             rest = after;
         }

@@ -1,17 +1,25 @@
 //! Keeps literal secrets out of what is shown, by looking at the raw text: a policy that cannot be read is drawn too.
 
+use std::{borrow::Cow, collections::BTreeSet};
+
 /// A key whose name has one of these in it is taken to hold a secret.
-const SECRET_WORDS: [&str; 6] = ["password", "passphrase", "secret", "token", "credential", "private_key"];
+const SECRET_WORDS: [&str; 8] =
+    ["password", "passphrase", "secret", "token", "credential", "private_key", "access_key", "webhook"];
+
+/// A key of which one of these is a whole part is taken to hold a secret too.
+const SECRET_PARTS: [&str; 4] = ["pass", "passwd", "pwd", "apikey"];
 
 /// The text with every literal secret replaced by `*` and every character that a terminal would obey by `?`, byte for
 /// byte, so that places stay true.
 ///
-/// Masked are the user part of a URL, and what follows a key that sounds secret. Variables stay readable.
+/// Masked are the user part of a URL, and what follows a key, an option or a variable that sounds secret. Variables stay
+/// readable.
 pub(in crate::policy) fn masked(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     // The indentation of a key that sounds secret, while the lines below it belong to it.
     let mut secret: Option<usize> = None;
-    for line in text.split_inclusive('\n') {
+    let mut lines = text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
         let indented = line.len() - line.trim_start().len();
         let is_item = line.trim_start().starts_with("- ");
         match secret {
@@ -25,7 +33,8 @@ pub(in crate::policy) fn masked(text: &str) -> String {
                 shown.push_str(&all);
             }
             _ => {
-                secret = opens_secret(line).then_some(indented);
+                let mut declares = || lines.peek().is_some_and(|next| is_declaration(next.trim_start()));
+                secret = (opens_secret(line) && !declares()).then_some(indented);
                 shown.push_str(&masked_line(line));
             }
         }
@@ -56,9 +65,21 @@ fn is_from_elsewhere(line: &str) -> bool {
     ["file:", "command:", "credential:"].iter().any(|key| line.starts_with(key))
 }
 
-/// Whether a line is a key that sounds secret, with its value on the lines below it.
+/// Whether a value declares a target, a store or a job, whose name only sounds secret.
+fn is_declaration(value: &str) -> bool {
+    const KEYS: [&str; 8] =
+        ["sqlite:", "directory:", "duckdb:", "postgres:", "path:", "schedule:", "targets:", "retention:"];
+    KEYS.iter().any(|key| value.starts_with(key))
+}
+
+/// Whether a line is a key or an option that sounds secret, with its value on the lines below it.
 fn opens_secret(line: &str) -> bool {
     let line = line.split_once(" #").map_or(line, |(before, _)| before).trim_end();
+    if line.trim_start().starts_with("- ")
+        && is_secret_option(words(line).last().map_or("", |(_, word)| word))
+    {
+        return true;
+    }
     let Some((key, value)) = line.rsplit_once(':') else { return false };
     let value = value.trim();
     (value.is_empty() || value.starts_with(['|', '>', '&'])) && sounds_secret(key)
@@ -67,46 +88,130 @@ fn opens_secret(line: &str) -> bool {
 /// Whether the last word of a text is the name of a secret.
 fn sounds_secret(before: &str) -> bool {
     let outside = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    let key = before.trim_end_matches(['"', '\'']).rsplit(outside).next().unwrap_or_default();
+    let key = before.trim_end_matches(['"', '\'', ' ']).rsplit(outside).next().unwrap_or_default();
     let key = key.to_ascii_lowercase().replace('-', "_");
-    key.contains("access_key")
-        || key == "api_key"
-        || key == "apikey"
-        || SECRET_WORDS.iter().any(|word| key.contains(word))
+    // What names a file holds no secret itself.
+    !key.ends_with("file")
+        && (key == "api_key"
+            || key.split('_').any(|part| SECRET_PARTS.contains(&part))
+            || SECRET_WORDS.iter().any(|word| key.contains(word)))
 }
 
-/// Words that a secret follows within a text, as in an argument of a command.
-const BEFORE_SECRETS: [&str; 8] =
-    ["password=", "passwd=", "token=", "secret=", "key=", "Bearer ", "Basic ", "passphrase="];
+/// The words of a line and where they begin, without the quotes, brackets and commas around them.
+fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    let apart = [' ', '\t', ',', '"', '\'', '[', ']', '{', '}', '\r', '\n'];
+    let words = line.split(apart).filter(|word| !word.is_empty());
+    words.map(|word| (word.as_ptr() as usize - line.as_ptr() as usize, word))
+}
 
-fn masked_line(line: &str) -> String {
+/// Whether a word is an option whose value, the next word, is a secret.
+fn is_secret_option(word: &str) -> bool {
+    word.starts_with("--") && !word.contains('=') && sounds_secret(word)
+}
+
+/// The secrets within single words of a line, and those that follow an option.
+fn mask_words(shown: &mut String) {
+    let line = shown.clone();
+    let is_mysql = line.contains("mysql") || line.contains("mariadb");
+    let mut before = "";
+    for (at, word) in words(&line) {
+        let end = at + word.len();
+        let colon = word.find(':').map(|n| at + n + 1);
+        if is_secret_option(before) && !word.starts_with('-') {
+            mask(shown, at, end);
+        } else if let Some(colon) = colon.filter(|_| matches!(before, "-u" | "--user")) {
+            mask(shown, colon, end);
+        } else if is_mysql && word.starts_with("-p") && word.len() > 2 {
+            mask(shown, at + 2, end);
+        } else if let (Some(colon), Some(sign)) = (colon, word.rfind('@').map(|n| at + n))
+            && colon < sign
+            && !word.contains("://")
+        {
+            mask(shown, colon, sign);
+        } else if let Some(from) = ["hooks.slack.com/services/", "/api/webhooks/"]
+            .iter()
+            .find_map(|address| word.find(address).map(|n| at + n + address.len()))
+        {
+            mask(shown, from, end);
+        }
+        before = word;
+    }
+}
+
+fn masked_line(line: &str) -> Cow<'_, str> {
+    // Whatever is masked stands behind one of these, and most lines of a large text have none.
+    if !line.contains([':', '=', '@', '-']) && !line.contains("Bearer ") && !line.contains("Basic ") {
+        return Cow::Borrowed(line);
+    }
     let mut shown = line.to_owned();
     let ends_authority = ['/', '"', '\'', ' ', ',', '\r', '\n'];
     let mut from = 0;
     while let Some(at) = shown[from..].find("://").map(|n| from + n + 3) {
-        let end = shown[at..].find(ends_authority).map_or(shown.len(), |n| at + n);
+        let ends = |ends: &[char]| shown[at..].find(ends).map_or(shown.len(), |n| at + n);
+        let authority = ends(&ends_authority);
+        // A password may have slashes in it; what follows a colon and is no port is one.
+        let is_port = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let is_password = shown[at..authority].rsplit_once(':').is_some_and(|(_, after)| !is_port(after));
+        let end = if is_password { ends(&ends_authority[1..]) } else { authority };
         if let Some(end) = shown[at..end].rfind('@').map(|n| at + n) {
             mask(&mut shown, at, end);
         }
         from = at;
     }
-    for word in BEFORE_SECRETS {
-        let mut from = 0;
-        while let Some(at) = shown[from..].find(word).map(|n| from + n + word.len()) {
-            let end = shown[at..]
-                .find(['"', '\'', ' ', ',', '&', ']', '}', '\r', '\n'])
-                .map_or(shown.len(), |n| at + n);
-            if end > at {
-                mask(&mut shown, at, end);
-            }
-            from = at;
+    mask_words(&mut shown);
+    let assigned = line.match_indices('=').filter(|(at, _)| {
+        let name = &line[..*at];
+        sounds_secret(name) || name.ends_with("key") || name.ends_with("KEY")
+    });
+    let spoken = ["Bearer ", "Basic "]
+        .into_iter()
+        .flat_map(|word| line.match_indices(word))
+        .map(|(at, word)| (at + word.len() - 1, word));
+    for (at, _) in assigned.chain(spoken) {
+        let value = &line[at + 1..];
+        let from = line.len() - value.trim_start_matches([' ', '"', '\'']).len();
+        let end = line[from..]
+            .find(['"', '\'', ' ', ',', '&', ']', '}', '\r', '\n'])
+            .map_or(line.len(), |n| from + n);
+        if end > from {
+            mask(&mut shown, from, end);
         }
     }
     if let Some(value) = secret_value(line) {
         let end = line.trim_end().len();
         mask(&mut shown, value, end);
     }
-    shown
+    Cow::Owned(shown)
+}
+
+/// What is masked of a text, without the quotes and brackets around it: nothing of it may be quoted in words either.
+pub(in crate::policy) fn secrets(text: &str) -> BTreeSet<String> {
+    /// Shorter ones are words like any other.
+    const SHORTEST: usize = 4;
+    let shown = masked(text);
+    let mut secrets = BTreeSet::new();
+    let mut from = 0;
+    while let Some(start) = shown[from..].find('*').map(|n| from + n) {
+        let end = shown[start..].find(|c| c != '*').map_or(shown.len(), |n| start + n);
+        if let Some(hidden) = text.get(start..end).filter(|hidden| hidden.chars().any(|c| c != '*')) {
+            let whole = hidden.trim_matches(['"', '\'', '*', '&', ' ']);
+            let parts =
+                std::iter::once(whole).chain(words(hidden).map(|(_, word)| word.trim_matches(['*', '&'])));
+            secrets.extend(parts.filter(|part| part.len() >= SHORTEST).map(str::to_owned));
+        }
+        from = end;
+    }
+    secrets
+}
+
+/// A text without the secrets in it.
+pub(in crate::policy) fn without(secrets: &BTreeSet<String>, text: &str) -> Option<String> {
+    let mut found = secrets.iter().filter(|secret| text.contains(secret.as_str())).collect::<Vec<_>>();
+    // The longest first: one may be part of another.
+    found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    let hide =
+        |text: String, secret: &&String| text.replace(secret.as_str(), &"*".repeat(secret.chars().count()));
+    (!found.is_empty()).then(|| found.iter().fold(text.to_owned(), hide))
 }
 
 /// Where the value of a key begins that sounds secret.
@@ -115,7 +220,8 @@ fn secret_value(line: &str) -> Option<usize> {
     colons.into_iter().find_map(|colon| {
         let value = line[colon + 1..].trim_start();
         // A mapping or list says where the secret comes from; its own keys are looked at in turn.
-        let literal = !value.is_empty() && !is_from_elsewhere(value.trim_start_matches(['{', '[', ' ']));
+        let inner = value.trim_start_matches(['{', '[', ' ']);
+        let literal = !value.is_empty() && !is_from_elsewhere(inner) && !is_declaration(inner);
         let is_block = value.starts_with(['|', '>']);
         (literal && !is_block && sounds_secret(&line[..colon])).then_some(line.len() - value.len())
     })
@@ -124,7 +230,8 @@ fn secret_value(line: &str) -> Option<usize> {
 /// Replaces the bytes of a range by `*`, unless a variable stands there.
 fn mask(text: &mut String, start: usize, end: usize) {
     let value = text[start..end].trim_matches(['"', '\'', '}', ' ']);
-    let variable = value.starts_with("${") && !value[2..].contains(['}', '$']);
+    // A default stands there for all to see.
+    let variable = value.starts_with("${") && !value[2..].contains(['}', '$']) && !value.contains(":-");
     if !variable {
         text.replace_range(start..end, &"*".repeat(end - start));
     }
@@ -143,6 +250,9 @@ mod tests {
             ("  password: hunter2\r\n", "  password: *******\r\n"),
             ("  password: ${PG}\n", "  password: ${PG}\n"),
             ("  password: \"${PG}\"\n", "  password: \"${PG}\"\n"),
+            ("  password: ${PG:-hunter2}\n", "  password: **************\n"),
+            ("a: s3://AK:hunter2/x+y@b/c\n", "a: s3://**************@b/c\n"),
+            ("a: http://h:80/b@c\n", "a: http://h:80/b@c\n"),
             ("  password: ${PG}hunter2\n", "  password: ************\n"),
             ("  password: {file: /run/pg}\n", "  password: {file: /run/pg}\n"),
             ("{secret_access_key: abc}", "{secret_access_key: ****"),
@@ -161,6 +271,24 @@ mod tests {
                 "tables: {irreplaceable: [tokens], recoverable: [x]}",
                 "tables: {irreplaceable: [tokens], recoverable: [x]}",
             ),
+            ("- DB_PASSWORD=hunter2\n", "- DB_PASSWORD=*******\n"),
+            ("[AWS_SECRET_ACCESS_KEY=abcd, aws]", "[AWS_SECRET_ACCESS_KEY=****, aws]"),
+            ("[x, --password, hunter2, y]", "[x, --password, *******, y]"),
+            ("- x\n- --password\n- hunter2\n", "- x\n- --password\n*********\n"),
+            ("[\"curl -u me:hunter2 x\"]", "[\"curl -u me:******* x\"]"),
+            ("[mysqldump, -phunter2, app]", "[mysqldump, -p*******, app]"),
+            ("[mkdir, -p, x]", "[mkdir, -p, x]"),
+            ("pass: hunter2\n", "pass: *******\n"),
+            ("password = \"hunter2\"\n", "password = \"*******\"\n"),
+            ("password_file: /run/pg\n", "password_file: /run/pg\n"),
+            (
+                "a: https://hooks.slack.com/services/T0/B0/x\n",
+                "a: https://hooks.slack.com/services/*******\n",
+            ),
+            ("a: sftp:user:hunter2@host:/b\n", "a: sftp:************@host:/b\n"),
+            ("a: backup@nas:/b\n", "a: backup@nas:/b\n"),
+            ("  secrets:\n    sqlite: a.db\n", "  secrets:\n    sqlite: a.db\n"),
+            ("{api-token: {sqlite: a.db}, b: {sqlite: c}}", "{api-token: {sqlite: a.db}, b: {sqlite: c}}"),
             ("path: \u{1b}[2J\0\n", "path: ?[2J?\n"),
             ("path: a\rb\r\n", "path: a?b\r\n"),
             ("path: a\u{202e}b\n", "path: a???b\n"),
@@ -168,5 +296,14 @@ mod tests {
             assert_eq!(masked(text), shown);
             assert_eq!(masked(text).len(), text.len());
         }
+    }
+
+    #[test]
+    fn no_word_tells_what_is_masked() {
+        let text = "a: [[pg_dump, --password=hunter2, \">\", /x]]\npassword: *other2\n";
+        let secrets = secrets(text);
+        assert_eq!(secrets.iter().map(String::as_str).collect::<Vec<_>>(), ["hunter2", "other2"]);
+        assert_eq!(without(&secrets, "write `&other2`").as_deref(), Some("write `&******`"));
+        assert_eq!(without(&secrets, "write `x`"), None);
     }
 }

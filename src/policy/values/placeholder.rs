@@ -9,7 +9,7 @@ pub enum Placeholder {
     Policy,
     /// The job's name.
     Job,
-    /// The target's name.
+    /// The target's name; around a whole job those of all, with commas between them.
     Target,
     /// The store's name.
     Store,
@@ -19,8 +19,6 @@ pub enum Placeholder {
     Error,
     /// One line about the outcome.
     Summary,
-    /// The path of the copy that is being made or tried.
-    Copy,
 }
 
 /// A `{word}` that is none of the placeholders.
@@ -34,16 +32,8 @@ pub struct Unknown {
 
 impl Placeholder {
     /// Every placeholder.
-    pub const ALL: [Self; 8] = [
-        Self::Policy,
-        Self::Job,
-        Self::Target,
-        Self::Store,
-        Self::Run,
-        Self::Error,
-        Self::Summary,
-        Self::Copy,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Policy, Self::Job, Self::Target, Self::Store, Self::Run, Self::Error, Self::Summary];
 
     /// Its name between the braces.
     pub const fn as_str(self) -> &'static str {
@@ -55,7 +45,6 @@ impl Placeholder {
             Self::Run => "run",
             Self::Error => "error",
             Self::Summary => "summary",
-            Self::Copy => "copy",
         }
     }
 

@@ -37,6 +37,8 @@ pub enum Malformed {
     Unclosed(Range<usize>),
     /// The name between the braces is empty or has a character that no variable has.
     BadName(Range<usize>),
+    /// A default that names a variable itself; the range is the whole variable.
+    Nested(Range<usize>),
 }
 
 /// A variable that has no value here.
@@ -78,6 +80,10 @@ impl Template {
             };
             if !is_variable_name(&written[name.clone()]) {
                 return Err(Malformed::BadName(start..end + 1));
+            }
+            // The first `}` ends the inner variable, not the default: nobody means what would come of that.
+            if default.clone().is_some_and(|default| written[default].contains("${")) {
+                return Err(Malformed::Nested(start..end + 1));
             }
             parts.push(Part::Variable { name, default, whole: start..end + 1 });
             at = end + 1;
@@ -193,7 +199,6 @@ mod tests {
     fn variables_expand_once_and_a_lone_dollar_is_literal() {
         assert_eq!(expand("${HOME}/x"), Ok("/home/u/x".into()));
         assert_eq!(expand("$HOME costs 5$"), Ok("$HOME costs 5$".into()));
-        assert_eq!(expand("${NO:-${HOME}"), Ok("${HOME".into()));
     }
 
     #[test]
@@ -209,5 +214,6 @@ mod tests {
         assert_eq!(Template::parse("a${}"), Err(Malformed::BadName(1..4)));
         assert_eq!(Template::parse("${1A}"), Err(Malformed::BadName(0..5)));
         assert_eq!(Template::parse("${A-b}"), Err(Malformed::BadName(0..6)));
+        assert_eq!(Template::parse("x${A:-${B}}"), Err(Malformed::Nested(1..10)));
     }
 }

@@ -1,8 +1,13 @@
 //! What is wrong with a text as YAML, said to someone who does not know YAML's grammar by heart.
 
+mod around;
+
 use crate::policy::{
     Span,
     problem::{Code, Problem, masked},
+};
+use around::{
+    brace_in_word, char_at, in_line, last_open_bracket, lines_near, quoted_over_lines, unknown_escape,
 };
 use granit_parser::ErrorKind;
 
@@ -22,9 +27,14 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
         K::UnexpectedCharacter { character: character @ ('@' | '`' | '%' | '>' | '|') } => {
             quote(text, at, &format!("text cannot begin with `{character}` unless it is in quotes"))
         }
-        K::MissingAnchorOrAliasName => unknown_alias(text, char_at(text, at)),
+        K::MissingAnchorOrAliasName => match in_line(text, at, &['*', '&']) {
+            Some(from) if text[from..].starts_with('&') => {
+                quote(text, from, "text cannot begin with `&` unless it is in quotes")
+            }
+            _ => unknown_alias(text, char_at(text, at)),
+        },
         K::InvalidBlockScalarHeader => {
-            let from = text[..at.min(text.len())].rfind(['>', '|']).unwrap_or(at);
+            let from = in_line(text, at, &['>', '|']).unwrap_or(at);
             let character = &text[char_at(text, from).start..char_at(text, from).end];
             quote(text, from, &format!("text cannot begin with `{character}` unless it is in quotes"))
         }
@@ -37,8 +47,22 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
             quote(text, from, "text cannot begin with `!` unless it is in quotes")
         }
         K::UnclosedQuotedScalar | K::InvalidQuotedScalarIndent | K::DocumentIndicatorInQuotedScalar => {
-            let opened = text[..at.min(text.len())].rfind(['"', '\'']).unwrap_or(at);
+            let is_quote = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with(['"', '\'']));
+            let before = || text[..at.min(text.len())].rfind(['"', '\'']).unwrap_or(at);
+            let opened = if is_quote(at) { at } else { before() };
             syntax(text, opened, "a quote is opened and not closed", "close the quote on its own line")
+        }
+        K::InvalidTrailingDoubleQuotedScalar | K::InvalidTrailingSingleQuotedScalar
+            if quoted_over_lines(text, at).is_some() =>
+        {
+            let (opened, closed) = quoted_over_lines(text, at).unwrap_or_default();
+            syntax(
+                text,
+                opened,
+                "a quote is opened and not closed on its line",
+                "close the quote on its own line",
+            )
+            .label(char_at(text, closed), "what it opened ends here")
         }
         K::InvalidTrailingDoubleQuotedScalar | K::InvalidTrailingSingleQuotedScalar => syntax(
             text,
@@ -46,7 +70,10 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
             "something follows a closing quote",
             "put the whole text in quotes, or, inside single quotes, write a quote twice: ''",
         ),
-        K::UnknownQuotedScalarEscape => syntax(
+        K::UnknownQuotedScalarEscape
+        | K::InvalidQuotedScalarHexEscape
+        | K::InvalidLowSurrogateHexEscape
+        | K::InvalidUnicodeEscape => syntax(
             text,
             unknown_escape(text, at),
             "in double quotes a backslash begins an escape, and this is none",
@@ -121,6 +148,21 @@ pub(super) fn problem(kind: &ErrorKind, text: &str, at: usize) -> Problem {
         | K::UnexpectedEofFlowMapping
         | K::UnexpectedEofImplicitFlowMapping
         | K::UnexpectedEofBlockSequence
+        | K::UnexpectedEofBlockMapping
+            if text.get(at..).is_some_and(|rest| !rest.trim().is_empty()) =>
+        {
+            syntax(
+                text,
+                at,
+                "nothing stands here, where a list or mapping goes on",
+                "write what is missing between the two commas or brackets, or remove one of them",
+            )
+        }
+        K::UnexpectedEof
+        | K::UnexpectedEofFlowSequence
+        | K::UnexpectedEofFlowMapping
+        | K::UnexpectedEofImplicitFlowMapping
+        | K::UnexpectedEofBlockSequence
         | K::UnexpectedEofBlockMapping => syntax(
             text,
             text.len(),
@@ -162,15 +204,6 @@ pub(super) fn invisible_character(span: Span, c: char) -> Problem {
         )
     };
     Problem::error(Code::YamlInvisible, message, help).label(span, "here")
-}
-
-/// The line at an offset and the one before it, with the offset where they begin.
-fn lines_near(text: &str, at: usize) -> (usize, &str) {
-    let before = text.get(..at).unwrap_or(text).trim_end_matches(['\n', '\r']);
-    let line = before.rfind('\n').map_or(0, |n| n + 1);
-    let begins = text[..line.saturating_sub(1)].rfind('\n').map_or(0, |n| n + 1);
-    let ends = text[line..].find('\n').map_or(text.len(), |n| line + n);
-    (begins, &text[begins..ends])
 }
 
 /// An invisible character in the line of an error or the one before it.
@@ -216,73 +249,8 @@ fn no_space_near(kind: &ErrorKind, text: &str, at: usize) -> Option<Problem> {
     None
 }
 
-/// The first escape from a quote on that no double-quoted text has; the parser names the quote.
-fn unknown_escape(text: &str, at: usize) -> usize {
-    const KNOWN: &str = "0abtnvfre \"/\\N_LPxuU\t\n\r";
-    let mut from = at;
-    while let Some(backslash) = text.get(from..).and_then(|rest| rest.find('\\')).map(|n| from + n) {
-        match text[backslash + 1..].chars().next() {
-            Some(c) if KNOWN.contains(c) => from = backslash + 1 + c.len_utf8(),
-            _ => return backslash,
-        }
-    }
-    at
-}
-
-/// The word that a brace at an offset stands in, as in `[${NAME}/x]` or `[echo-{job}]`; `None` where no brace stands in a
-/// word.
-fn brace_in_word(text: &str, at: usize) -> Option<Span> {
-    let before = text.get(..at)?;
-    // The parser stops at the brace that follows a word, or at the word that follows a brace: `{job}/done`.
-    let follows = before.ends_with('}').then(|| before.rfind('{')).flatten();
-    let at = if text[at..].starts_with('{') { at } else { follows? };
-    let word = before.get(..at)?;
-    if follows == Some(at) {
-        return Some(Span::new(at, at + end_of_word(&text[at..])));
-    }
-    let begins = word.rfind([' ', '\t', '\n', '[', ',', '"', '\'']).map_or(0, |n| n + 1);
-    (begins < at).then(|| Span::new(begins, at + end_of_word(&text[at..])))
-}
-
-/// How long the word at the beginning of a text is, braces in it included.
-fn end_of_word(text: &str) -> usize {
-    let line = text.lines().next().unwrap_or_default();
-    let mut depth = 0_u32;
-    for (n, c) in line.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth > 0 => depth -= 1,
-            '}' | ']' | ',' | ' ' | '\t' if depth == 0 => return n,
-            _ => {}
-        }
-    }
-    line.len()
-}
-
 fn syntax(text: &str, at: usize, message: &str, help: &str) -> Problem {
     Problem::error(Code::YamlSyntax, message, help).label(char_at(text, at), "here")
-}
-
-/// The innermost bracket that is open at an offset; quotes and comments are stepped over line by line.
-fn last_open_bracket(text: &str, at: usize) -> Option<usize> {
-    let mut open = Vec::new();
-    let mut quote = None;
-    let mut before = ' ';
-    for (n, c) in text[..at.min(text.len())].char_indices() {
-        match (quote, c) {
-            (_, '\n') => quote = None,
-            (Some(until), c) => quote = Some(until).filter(|_| until == '#' || c != until),
-            (None, '"' | '\'') if !before.is_alphanumeric() => quote = Some(c),
-            (None, '#') if before.is_whitespace() => quote = Some(c),
-            (None, '[' | '{') => open.push(n),
-            (None, ']' | '}') => {
-                open.pop();
-            }
-            _ => {}
-        }
-        before = c;
-    }
-    open.pop()
 }
 
 /// A tab where only spaces may stand; the place is the first tab of the line.
@@ -329,6 +297,18 @@ pub(super) fn unknown_alias(text: &str, span: Span) -> Problem {
         return Problem { help, ..problem };
     }
     problem
+}
+
+/// An anchor whose name nobody would choose, as in `[stop, && start]`; `at` is where its value begins.
+pub(super) fn anchor(text: &str, at: usize) -> Option<Problem> {
+    let line = text[..at].rfind('\n').map_or(0, |n| n + 1);
+    let before = text[line..at].trim_end();
+    let from = line + before.rfind('&')?;
+    let from = from - text[line..from].bytes().rev().take_while(|b| *b == b'&').count();
+    let name = &text[from + 1..line + before.len()];
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    let is_one = !name.contains([' ', '\t', '"', '\'', ',', '[', '{']);
+    (is_one && !is_name).then(|| quote(text, from, "text cannot begin with `&` unless it is in quotes"))
 }
 
 /// An explicit tag such as `!!str`, or `!= 0` without quotes.
@@ -406,14 +386,4 @@ pub(super) fn too_deep(span: Span) -> Problem {
         "check the brackets and the indentation: nothing in a policy is nested deeper than 8",
     )
     .label(span, "reading stopped here")
-}
-
-/// The character at an offset; the last one when the offset is the end.
-fn char_at(text: &str, at: usize) -> Span {
-    let mut start = at.min(text.trim_end().len().saturating_sub(1));
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
-    let length = text[start..].chars().next().map_or(0, char::len_utf8);
-    Span::new(start, start + length)
 }

@@ -90,7 +90,16 @@ impl Tree<'_> {
             let span =
                 at.byte_range().map_or(Span::new(text.len(), text.len()), |r| Span::new(r.start, r.end));
             if let Some(tag) = at.tag_start.and_then(|mark| mark.byte_offset()) {
-                self.problems.note(syntax::tag(text, tag));
+                self.problems.note_error(|| syntax::tag(text, tag));
+            }
+            let anchored = matches!(
+                &event,
+                Event::Scalar(_, _, 1.., _)
+                    | Event::SequenceStart(_, 1.., _)
+                    | Event::MappingStart(_, 1.., _)
+            );
+            if let Some(problem) = anchored.then(|| syntax::anchor(text, span.start)).flatten() {
+                self.problems.note(problem);
             }
             match event {
                 Event::DocumentStart(..) => {

@@ -22,24 +22,24 @@ const MACROS: [(&str, &str); 7] = [
 const ORDER: &str = "minute, hour, day of the month, month and weekday";
 
 /// Reads five fields or a macro into sets.
-pub(super) fn parse(text: &str) -> Result<Sets, Invalid> {
+pub(super) fn parse(text: &str) -> Result<Sets, Vec<Invalid>> {
     if let Some((at, bad)) = text.char_indices().find(|(_, c)| c.is_control() && *c != '\t') {
-        return Err(Invalid {
+        return Err(vec![Invalid {
             at: at..at + bad.len_utf8(),
             message: "a schedule is one line".to_owned(),
             help: "write the five fields on one line, without a line break or control character".to_owned(),
-        });
+        }]);
     }
     let words = Word::whole(text).split(&[' ', '\t']);
     let words: Vec<_> = words.into_iter().filter(|word| !word.text.is_empty()).collect();
     match words.as_slice() {
         [first, ..] if first.text.starts_with('@') => from_macro(text, *first, words.len()),
         [minute, hour, day, month, weekday] => from_fields([*minute, *hour, *day, *month, *weekday]),
-        words => Err(wrong_count(text, words)),
+        words => Err(vec![wrong_count(text, words)]),
     }
 }
 
-fn from_macro(text: &str, word: Word<'_>, words: usize) -> Result<Sets, Invalid> {
+fn from_macro(text: &str, word: Word<'_>, words: usize) -> Result<Sets, Vec<Invalid>> {
     let known = |name: &str| MACROS.iter().find(|(known, _)| *known == name);
     if words == 1
         && let Some((_, fields)) = known(word.text)
@@ -75,7 +75,7 @@ fn from_macro(text: &str, word: Word<'_>, words: usize) -> Result<Sets, Invalid>
             (word.range(), format!("`{}` is not a macro of crontab(5)", word.text), help)
         }
     };
-    Err(Invalid { at, message, help })
+    Err(vec![Invalid { at, message, help }])
 }
 
 fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
@@ -83,29 +83,38 @@ fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     distances.filter(|(distance, _)| *distance <= 2).min().map(|(_, known)| known)
 }
 
-fn from_fields(words: [Word<'_>; 5]) -> Result<Sets, Invalid> {
-    let set = |unit, word: Word<'_>| -> Result<Set, Invalid> {
-        Ok(Set::new(unit, item::field(unit, word)?, word.text))
+fn from_fields(words: [Word<'_>; 5]) -> Result<Sets, Vec<Invalid>> {
+    let mut wrong = Vec::new();
+    let mut set = |unit, word: Word<'_>| match item::field(unit, word) {
+        Ok(numbers) => Some(Set::new(unit, numbers, word.text)),
+        Err(invalid) => {
+            wrong.push(invalid);
+            None
+        }
     };
     let [minute, hour, day, month, weekday] = words;
-    let sets = Sets {
-        minute: set(Unit::Minute, minute)?,
-        hour: set(Unit::Hour, hour)?,
-        day: set(Unit::Day, day)?,
-        month: set(Unit::Month, month)?,
-        weekday: set(Unit::Weekday, weekday)?,
+    let read = (
+        set(Unit::Minute, minute),
+        set(Unit::Hour, hour),
+        set(Unit::Day, day),
+        set(Unit::Month, month),
+        set(Unit::Weekday, weekday),
+    );
+    let (Some(minutes), Some(hours), Some(days), Some(months), Some(weekdays)) = read else {
+        return Err(wrong);
     };
+    let sets = Sets { minute: minutes, hour: hours, day: days, month: months, weekday: weekdays };
     for (starred, set, other) in [(day, &sets.day, weekday), (weekday, &sets.weekday, day)] {
         if set.is_starred() && starred.text != "*" && other.text != "*" {
-            return Err(ambiguous_days(words, starred, set, other));
+            return Err(vec![ambiguous_days(words, starred, set, other)]);
         }
     }
     if !sets.has_any_date() {
-        return Err(Invalid {
+        return Err(vec![Invalid {
             at: day.range().start..month.range().end,
             message: format!("no such date: day `{}` of month `{}`", day.text, month.text),
             help: "write a day that these months have; 29 February comes in leap years".to_owned(),
-        });
+        }]);
     }
     Ok(sets)
 }
@@ -159,7 +168,9 @@ fn meant(text: &str) -> Option<String> {
 
 /// Words a text of too few or too many fields.
 fn wrong_count(text: &str, words: &[Word<'_>]) -> Invalid {
-    let joined = |words: &[Word<'_>]| words.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+    // `?` is how Quartz says that a field is left to the other one.
+    let plain = |word: &Word<'_>| if word.text == "?" { "*".to_owned() } else { word.text.to_owned() };
+    let joined = |words: &[Word<'_>]| words.iter().map(plain).collect::<Vec<_>>().join(" ");
     let reads = |words: Option<&[Word<'_>]>| words.map(joined).filter(|fields| parse(fields).is_ok());
     let end = words.last().map_or(text.len(), |word| word.range().end);
     let count = words.len();
@@ -211,7 +222,12 @@ fn wrong_count(text: &str, words: &[Word<'_>]) -> Invalid {
         return Invalid {
             at: words.first().map_or(0..text.len(), |word| word.range().start..end),
             message: format!("`{}` is not a crontab(5) expression", text.trim()),
-            help: format!("write `{meant}`"),
+            // Without quotes YAML has another use for `@`.
+            help: if meant.starts_with('@') {
+                format!("write \"{meant}\"")
+            } else {
+                format!("write `{meant}`")
+            },
         };
     }
     let message = match count {

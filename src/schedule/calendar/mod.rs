@@ -47,12 +47,17 @@ impl Expression {
     ///
     /// Refused is what schedulers read differently (`5/15`, `22-4`, `L`, a step in one day field beside another day
     /// field) and what never fires.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, by place; at least one thing.
+    pub fn parse(text: &str) -> Result<Self, Vec<Invalid>> {
         let sets = grammar::parse(text)?;
-        let naive = naive::Engine::new(&sets).map_err(|reason| Invalid {
-            at: 0..text.len(),
-            message: format!("this schedule has no calendar: {reason}"),
-            help: "report this expression as a defect of `policy`".to_owned(),
+        let naive = naive::Engine::new(&sets).map_err(|reason| {
+            vec![Invalid {
+                at: 0..text.len(),
+                message: format!("this schedule has no calendar: {reason}"),
+                help: "report this expression as a defect of `policy`".to_owned(),
+            }]
         })?;
         Ok(Self { written: text.trim_matches([' ', '\t']).to_owned(), sets, naive })
     }

@@ -8,7 +8,7 @@ fn lists(text: &str) -> [String; 5] {
 
 /// The text with what is wrong in brackets, and what is said of it.
 fn refused(text: &str) -> (String, String, String) {
-    let Invalid { at, message, help } = Expression::parse(text).expect_err(text);
+    let Invalid { at, message, help } = Expression::parse(text).expect_err(text).remove(0);
     (format!("{}[{}]{}", &text[..at.start], &text[at.clone()], &text[at.end..]), message, help)
 }
 
@@ -21,6 +21,13 @@ fn fields_are_lists_of_numbers_names_ranges_and_steps() {
     assert_eq!(lists("5 4 * * mon-fri/2"), ["5", "4", "*", "*", "1,3,5"]);
     assert_eq!(lists("  0\t02   1 * *  "), ["0", "2", "1", "*", "*"]);
     assert_eq!(lists("*/90 * * * *"), ["0", "*", "*", "*", "*"]);
+}
+
+#[test]
+fn every_field_that_is_wrong_is_told() {
+    let wrong = Expression::parse("61 25 * foo 9").unwrap_err();
+    let places: Vec<_> = wrong.iter().map(|invalid| &"61 25 * foo 9"[invalid.at.clone()]).collect();
+    assert_eq!(places, ["61", "25", "foo", "9"]);
 }
 
 #[test]
