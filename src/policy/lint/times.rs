@@ -36,15 +36,13 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
         delayed(lint, schedule, rhythm.shortest);
         late(lint, job, rhythm.longest);
         let shared = |other: usize| targets[n].intersection(&targets[other]).next();
-        let other = (0..n).find(|other| {
+        let before = if compared < MOST_COMPARED { 0..n } else { 0..0 };
+        let other = before.into_iter().find(|other| {
             let cron = &scheduled[*other].1.value.cron;
-            schedule.value.cron.shares_a_minute(cron)
-                && shared(*other).is_some()
-                && compared < MOST_COMPARED
-                && {
-                    compared += 1;
-                    schedule.value.cron.meets(cron)
-                }
+            schedule.value.cron.shares_a_minute(cron) && shared(*other).is_some() && {
+                compared += 1;
+                schedule.value.cron.meets(cron)
+            }
         });
         if let Some(other) = other {
             let target = shared(other);

@@ -111,6 +111,16 @@ fn is_secret_option(word: &str) -> bool {
 
 /// The secrets within single words of a line, and those that follow an option.
 fn mask_words(shown: &mut String) {
+    const WEBHOOKS: [&str; 2] = ["hooks.slack.com/services/", "/api/webhooks/"];
+    let has_webhook = WEBHOOKS.iter().any(|address| shown.contains(address));
+    if !has_webhook
+        && !shown.contains('@')
+        && !shown.contains("-u")
+        && !shown.contains("-p")
+        && !shown.contains("--")
+    {
+        return;
+    }
     let line = shown.clone();
     let is_mysql = line.contains("mysql") || line.contains("mariadb");
     let mut before = "";
@@ -128,8 +138,9 @@ fn mask_words(shown: &mut String) {
             && !word.contains("://")
         {
             mask(shown, colon, sign);
-        } else if let Some(from) = ["hooks.slack.com/services/", "/api/webhooks/"]
+        } else if let Some(from) = WEBHOOKS
             .iter()
+            .filter(|_| has_webhook)
             .find_map(|address| word.find(address).map(|n| at + n + address.len()))
         {
             mask(shown, from, end);
@@ -140,7 +151,10 @@ fn mask_words(shown: &mut String) {
 
 fn masked_line(line: &str) -> Cow<'_, str> {
     // Whatever is masked stands behind one of these, and most lines of a large text have none.
-    if !line.contains([':', '=', '@', '-']) && !line.contains("Bearer ") && !line.contains("Basic ") {
+    let is_mark = |b: u8| matches!(b, b':' | b'=' | b'@' | b'-');
+    let has = |is: fn(u8) -> bool| line.bytes().any(is);
+    let speaks = || line.contains("Bearer ") || line.contains("Basic ");
+    if !has(|b| b.is_ascii_alphanumeric()) || !has(is_mark) && !speaks() {
         return Cow::Borrowed(line);
     }
     let mut shown = line.to_owned();

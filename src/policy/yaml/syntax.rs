@@ -7,7 +7,7 @@ use crate::policy::{
     problem::{Code, Problem, masked},
 };
 use around::{
-    brace_in_word, char_at, in_line, last_open_bracket, lines_near, quoted_over_lines, unknown_escape,
+    brace_in_word, char_at, in_line, last_open_bracket, lines_near, near, quoted_over_lines, unknown_escape,
 };
 use granit_parser::ErrorKind;
 
@@ -264,13 +264,15 @@ fn tab(text: &str, at: usize) -> Problem {
 /// Text whose first character means something in YAML.
 fn quote(text: &str, at: usize, message: &str) -> Problem {
     let from = char_at(text, at).start;
-    let rest = text[from..].lines().next().unwrap_or_default();
+    // So much of a line is looked at: a hostile one has many of these.
+    let near = near(text, from);
+    let rest = text[from..near.end].lines().next().unwrap_or_default();
     let rest = rest.split_once(" #").map_or(rest, |(before, _)| before).trim_end();
     // Inside brackets a text without quotes ends at the first comma or bracket.
     let ends = if last_open_bracket(text, from).is_some() { rest.find([',', ']', '}']) } else { None };
     let rest = rest[..ends.unwrap_or(rest.len())].trim_end();
-    let line = text[..from].rfind('\n').map_or(0, |n| n + 1);
-    let line = text[line..].lines().next().unwrap_or_default();
+    let line = text[near.start..from].rfind('\n').map_or(near.start, |n| near.start + n + 1);
+    let line = text[line..near.end].lines().next().unwrap_or_default();
     let help = if rest.contains(['"', '\\']) || rest.is_empty() || masked(line) != line {
         "put the text in quotes".to_owned()
     } else {
@@ -301,7 +303,8 @@ pub(super) fn unknown_alias(text: &str, span: Span) -> Problem {
 
 /// An anchor whose name nobody would choose, as in `[stop, && start]`; `at` is where its value begins.
 pub(super) fn anchor(text: &str, at: usize) -> Option<Problem> {
-    let line = text[..at].rfind('\n').map_or(0, |n| n + 1);
+    let near = near(text, at);
+    let line = text[near.start..at].rfind('\n').map_or(near.start, |n| near.start + n + 1);
     let before = text[line..at].trim_end();
     let from = line + before.rfind('&')?;
     let from = from - text[line..from].bytes().rev().take_while(|b| *b == b'&').count();

@@ -120,3 +120,17 @@ pub(super) fn quoted_over_lines(text: &str, at: usize) -> Option<(usize, usize)>
     let opened = before[..closed].rfind(quote)?;
     before[opened..closed].contains('\n').then_some((opened, closed))
 }
+
+/// The places around an offset that are near enough to have to do with it.
+pub(super) fn near(text: &str, at: usize) -> std::ops::Range<usize> {
+    const FAR: usize = 1 << 10;
+    let mut start = at.saturating_sub(FAR);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let mut end = (at + FAR).min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    start..end
+}
