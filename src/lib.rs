@@ -14,7 +14,8 @@
 //!
 //! # The map
 //!
-//! In reading order; a module uses those above it, and [`fault`], [`watch`] and [`evidence`], which all may use.
+//! In reading order; a module uses those above it, and [`fault`], [`watch`] and [`evidence`], which all may use. The first
+//! two are one layer: [`policy`] reads schedules, and [`schedule`] counts in the language's durations.
 //!
 //! | module | what it holds | touches the world |
 //! |---|---|---|

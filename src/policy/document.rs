@@ -134,9 +134,11 @@ document! {
         path [required = "path: ../files"]: Spanned<PathTemplate>,
         /// Globs of what is taken, relative to the folder, such as `**/*.py`. Without it everything is.
         #[schemars(length(min = 1))]
+        #[schemars(inner(length(min = 1), regex(pattern = r"^(?![/~!])(?!(.*/)?\.\.(/|$))")))]
         #[schemars(extend("examples" = [["**/*.py"]]))]
         include: Vec<Spanned<String>>,
         /// Globs of what is left out, relative to the folder. They win over `include`.
+        #[schemars(inner(length(min = 1), regex(pattern = r"^(?![/~!])(?!(.*/)?\.\.(/|$))")))]
         #[schemars(extend("examples" = [["**/node_modules", ".cache/", "*.tmp"]]))]
         exclude: Vec<Spanned<String>>,
     }
@@ -174,13 +176,13 @@ document! {
     /// The classes of a database's tables, by name or glob. A table should fall in exactly one.
     TablesDocument = "{irreplaceable: [orders], recoverable: [\"cache_*\"]}" {
         /// Tables whose data cannot be made again. Their row counts must equal the source's in every backup.
-        #[schemars(extend("examples" = [["orders", "order_*"]]))]
+        #[schemars(inner(length(min = 1)), extend("examples" = [["orders", "order_*"]]))]
         irreplaceable: Vec<Spanned<String>>,
         /// Tables whose data a script can make again.
-        #[schemars(extend("examples" = [["*_cache"]]))]
+        #[schemars(inner(length(min = 1)), extend("examples" = [["*_cache"]]))]
         recoverable: Vec<Spanned<String>>,
         /// Tables whose data can be made again in part.
-        #[schemars(extend("examples" = [["sessions"]]))]
+        #[schemars(inner(length(min = 1)), extend("examples" = [["sessions"]]))]
         partial: Vec<Spanned<String>>,
         /// What a table in no class means; it counts as irreplaceable either way.
         #[schemars(extend("default" = "warn"))]
@@ -196,7 +198,7 @@ document! {
         #[schemars(extend("examples" = ["no payment lost on the way"]))]
         name: Spanned<String>,
         /// A table whose rows are counted.
-        #[schemars(length(min = 1), extend("examples" = ["orders"]))]
+        #[schemars(length(min = 1), regex(pattern = r"^[^*?]+$"), extend("examples" = ["orders"]))]
         rows: Spanned<String>,
         /// A query that only reads. The first column of its first row is the answer.
         #[schemars(length(min = 1), extend("examples" = ["SELECT max(placed) FROM orders"]))]
