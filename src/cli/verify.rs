@@ -275,6 +275,8 @@ fn verify_copy(
             return failed(format!("could not be verified: {why}"));
         }
     };
+    // The backup itself is what it was found to be, and that is recorded. But `sha256sum -c` would call it damaged.
+    let has_sums = rack.store.has_sums(id, &stored.manifest).unwrap_or(false);
     let record = Record {
         kind: RecordKind::Verify,
         id: stored.id.to_string(),
@@ -285,8 +287,17 @@ fn verify_copy(
         checks: checks.clone(),
         message: message.clone(),
     };
+    let sums = stored.manifest.sums();
     keep(rack, stored, record, catalog);
-    Ok(Some(result_of(shelf, copy, level, passed, checks, message)))
+    if has_sums {
+        return Ok(Some(result_of(shelf, copy, level, passed, checks, message)));
+    }
+    let told = format!(
+        "its SHA256SUMS is missing or not what its manifest says: write into it the line `{}`",
+        sums.trim_end().replace('\n', "` and the line `")
+    );
+    let message = if message.is_empty() { told } else { format!("{message}; {told}") };
+    Ok(Some(result_of(shelf, copy, level, false, checks, message)))
 }
 
 fn result_of(

@@ -295,6 +295,22 @@ impl Store for LocalStore {
         Ok(listing::damage(&self.folder(&id.series)?.join(id.stamp.to_string()), manifest)?)
     }
 
+    fn has_sums(&self, id: &BackupId, manifest: &Manifest) -> Result<bool, StoreError> {
+        let path = self.folder(&id.series)?.join(id.stamp.to_string()).join(layout::SUMS_FILE);
+        let expected = manifest.sums();
+        let mut found = Vec::new();
+        match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            // No more is read than would already be too much.
+            opened => opened
+                .on("open", &path)?
+                .take(expected.len() as u64 + 1)
+                .read_to_end(&mut found)
+                .on("read", &path)?,
+        };
+        Ok(found == expected.as_bytes())
+    }
+
     fn manifest(&self, id: &BackupId) -> Result<Manifest, StoreError> {
         listing::read_manifest(&self.folder(&id.series)?, id).map_err(|why| why.of(id))
     }

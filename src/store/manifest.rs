@@ -124,6 +124,11 @@ pub enum Unreliable {
 }
 
 impl Manifest {
+    /// What `SHA256SUMS` beside it says, in the text form of sha256sum(1).
+    pub fn sums(&self) -> String {
+        self.files.iter().flat_map(|file| [file.sha256.as_str(), "  ", file.name.as_str(), "\n"]).collect()
+    }
+
     /// Renders the manifest with its own digest filled in: what is stored.
     pub fn seal(mut self) -> (Self, String) {
         self.digest = String::new();

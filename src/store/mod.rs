@@ -52,6 +52,9 @@ pub trait Store {
     /// Reads no content: only a verification tells whether the bytes are still those written.
     fn damage(&self, id: &BackupId, manifest: &Manifest) -> Result<Option<String>, StoreError>;
 
+    /// Whether `SHA256SUMS` of a published backup is what its manifest says: who has nothing but stock tools relies on it.
+    fn has_sums(&self, id: &BackupId, manifest: &Manifest) -> Result<bool, StoreError>;
+
     /// Reads the manifest of one backup again.
     fn manifest(&self, id: &BackupId) -> Result<Manifest, StoreError>;
 

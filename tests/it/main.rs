@@ -17,6 +17,7 @@ mod check_shapes;
 mod checkout;
 mod cli;
 mod crash;
+mod damage;
 mod delete;
 #[cfg(unix)]
 mod examples;

@@ -140,6 +140,9 @@ fn a_dated_folder_without_manifest_is_skipped_and_is_no_backup_by_its_name() {
     fs::remove_file(sandbox.path(&manifest)).unwrap();
     let id = "shop/nightly/trading/2026-01-02T070000Z";
     let skipped = format!("warning: in store `local` `{id}` is no backup and is skipped: it has no manifest");
+    // This host knows that it was one.
+    sandbox.run(&["verify"]).exits(4).says(&skipped).says(&format!("`{id}` has lost its manifest"));
+    sandbox.run(&["catalog", "rebuild"]).exits(0);
     // All that are backups stand.
     let answer = sandbox.run(&["verify", "--json"]).exits(0).says(&skipped);
     assert_eq!(answer.json().as_array().unwrap().len(), 7);

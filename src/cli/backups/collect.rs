@@ -184,16 +184,20 @@ fn look_into(memory: &Memory, shelf: &mut Shelf<'_>) {
 fn miss(shelf: &mut Shelf<'_>, rack: usize, known: Vec<Stored>, mut accounted: BTreeSet<BackupId>) {
     let name = shelf.stores[rack].name.clone();
     let copies = shelf.copies.iter().filter(|copy| copy.rack == rack).map(|copy| &copy.stored.id);
-    let not_read = shelf.damaged.iter().chain(&shelf.no_backups).filter(|place| place.rack == rack);
-    accounted.extend(copies.chain(not_read.map(|place| &place.id)).cloned());
+    let of_it = |place: &&NotRead| place.rack == rack;
+    accounted.extend(copies.chain(shelf.damaged.iter().filter(of_it).map(|place| &place.id)).cloned());
+    // A folder without a manifest was perhaps never a backup; one that the catalog knows was.
+    let bare: BTreeSet<BackupId> =
+        shelf.no_backups.iter().filter(of_it).map(|place| place.id.clone()).collect();
     for Stored { id, .. } in known {
         let is_unread =
             |store: &Unreached<'_>| store.rack == Some(rack) && store.series.as_ref() == Some(&id.series);
         if accounted.contains(&id) || shelf.unreached.iter().any(is_unread) {
             continue;
         }
+        let what = if bare.contains(&id) { "has lost its manifest" } else { "is gone" };
         let why =
-            "is gone: it was there when this host last saw it, and no record tells of its removal".to_owned();
+            format!("{what}: it was there when this host last saw it, and no record tells of its removal");
         output::warn(&format!(
             "in store `{name}` `{id}` {why}; look for what took it, then `policy catalog rebuild` forgets it"
         ));

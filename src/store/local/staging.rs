@@ -12,7 +12,6 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -159,11 +158,7 @@ impl Staging for LocalStaging {
         for name in self.files.keys().cloned().collect::<Vec<_>>() {
             self.sync_file(&name)?;
         }
-        let mut sums = String::new();
-        for file in &manifest.files {
-            let _ = writeln!(sums, "{}  {}", file.sha256, file.name); // sha256sum(1), text form
-        }
-        self.write_own(SUMS_FILE, &sums)?;
+        self.write_own(SUMS_FILE, &manifest.sums())?;
 
         // 2. The manifest last, and only one that will be readable.
         let (sealed, text) = manifest.seal();
