@@ -32,6 +32,8 @@ mod list;
 mod load;
 mod locks;
 mod losses;
+#[cfg(target_os = "linux")]
+mod meddling;
 mod memory;
 #[cfg(unix)]
 mod places;

@@ -14,6 +14,10 @@ pub(crate) const NAMES: &str = "rename,renameat,renameat2,link,linkat,unlink,unl
 pub(crate) enum Fate {
     /// It fails: the disk could not do it.
     Fails,
+    /// It fails: there is no room left.
+    Full,
+    /// It fails: that is not permitted.
+    Refused,
     /// The program is killed before it.
     Kills,
 }
@@ -38,10 +42,18 @@ impl Sandbox {
     pub(crate) fn meddled(&self, calls: &str, fate: Fate, n: usize, arguments: &[&str]) -> Option<Answer> {
         let answer = self.traced(calls, fate, n, arguments);
         let was_met = match fate {
-            Fate::Fails => std::fs::read_to_string(self.log()).unwrap().contains("(INJECTED)"),
+            Fate::Fails | Fate::Full | Fate::Refused => {
+                std::fs::read_to_string(self.log()).unwrap().contains("(INJECTED)")
+            }
             Fate::Kills => answer.exit == 128 + 9,
         };
         was_met.then_some(answer)
+    }
+
+    /// How many system calls of some kinds a call of the program makes.
+    pub(crate) fn calls(&self, calls: &str, arguments: &[&str]) -> usize {
+        self.traced(calls, Fate::Kills, 60_000, arguments).exits(0);
+        std::fs::read_to_string(self.log()).unwrap().lines().count()
     }
 
     fn log(&self) -> PathBuf {
@@ -51,6 +63,8 @@ impl Sandbox {
     fn traced(&self, calls: &str, fate: Fate, n: usize, arguments: &[&str]) -> Answer {
         let fate = match fate {
             Fate::Fails => "error=EIO",
+            Fate::Full => "error=ENOSPC",
+            Fate::Refused => "error=EACCES",
             Fate::Kills => "signal=SIGKILL",
         };
         let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:{fate}:when={n}"));

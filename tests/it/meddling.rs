@@ -1,0 +1,155 @@
+//! `run`, `prune`, `delete` and `catalog rebuild`, killed or refused at any system call that touches the disk: one
+//! checker says what must hold afterwards, whatever was done where.
+//!
+//! Some calls of each kind are tried here; `POLICY_TEST_BIG=1 cargo nextest run --no-capture meddling` tries every one.
+
+#![allow(clippy::print_stdout, reason = "tells how many cases there were")]
+
+use crate::support::{
+    Answer, Sandbox,
+    faults::{Fate, NAMES, SYNCS},
+};
+use std::{collections::BTreeMap, fs};
+
+const POLICY: &str = "\
+version: 1
+name: app
+timezone: UTC
+stores: {local: ./store}
+targets:
+  app: {sqlite: app.db, tables: {irreplaceable: [t]}, checks: [{rows: t, expect: same_as_source}]}
+  files: {directory: files}
+jobs: {n: {retention: {last: 2}}}
+";
+const TARGETS: [&str; 2] = ["app", "files"];
+
+/// So many proven backups of each target there are before anything happens, and never fewer.
+const KEPT: usize = 2;
+
+/// What is meddled with, and how.
+const FATES: [(&str, Fate); 11] = [
+    ("write,pwrite64", Fate::Kills),
+    ("write,pwrite64", Fate::Full),
+    ("write,pwrite64", Fate::Fails),
+    ("read,pread64", Fate::Fails),
+    ("openat", Fate::Kills),
+    ("openat", Fate::Refused),
+    (SYNCS, Fate::Kills),
+    (SYNCS, Fate::Fails),
+    (NAMES, Fate::Kills),
+    (NAMES, Fate::Fails),
+    ("mkdir,rmdir", Fate::Fails),
+];
+
+fn scene() -> Sandbox {
+    let sandbox = Sandbox::with_policy(POLICY);
+    sandbox.sql("app.db", "PRAGMA journal_mode = wal; CREATE TABLE t(x); INSERT INTO t VALUES (1), (2)");
+    sandbox.write("files/a", "hello");
+    for _ in 0..KEPT {
+        sandbox.run(&["run", "-q"]).exits(0);
+    }
+    sandbox
+}
+
+fn series(target: &str) -> String {
+    format!("store/app/n/{target}")
+}
+
+/// The proven backups of each target, as `list` shows them.
+fn proven(sandbox: &Sandbox, context: &str) -> BTreeMap<String, usize> {
+    let listed = sandbox.run(&["list", "--json"]);
+    assert!(listed.exit == 0, "{context}: what is there cannot be listed\n{listed}");
+    let mut proven = BTreeMap::new();
+    for backup in listed.json().as_array().unwrap() {
+        assert_eq!(backup["partial"], false, "{context}: {backup}");
+        if backup["proven"] == true {
+            *proven.entry(backup["target"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+    }
+    proven
+}
+
+/// Folders that only a call under way may have.
+fn leavings(sandbox: &Sandbox) -> Vec<String> {
+    let all = sandbox.tree("store").into_iter().chain(sandbox.tree(sandbox.state().to_str().unwrap()));
+    let is_left =
+        |name: &String| [".staging", ".pruning", "policy-scratch-"].iter().any(|part| name.contains(part));
+    all.filter(is_left).collect()
+}
+
+/// What holds afterwards: the end was told; every earlier proven backup that retention did not replace still stands, and
+/// so does whatever else is listed; the source is as it was; and a plain next run goes well and clears up.
+fn holds(sandbox: &Sandbox, answer: &Answer, context: &str) {
+    assert!(!answer.stderr.contains("panicked") && answer.exit != 101, "{context}: a panic\n{answer}");
+    let known = [0, 1, 2, 3, 4, 5, 10, 130, 137];
+    assert!(known.contains(&answer.exit), "{context}: exit {} is none of ours\n{answer}", answer.exit);
+    let silent = answer.exit != 0 && answer.exit != 137 && answer.stderr.trim().is_empty();
+    assert!(!silent, "{context}: a failure without a word\n{answer}");
+    for (target, count) in proven(sandbox, context) {
+        assert!(count >= KEPT, "{context}: only {count} proven backups of {target} are left\n{answer}");
+    }
+    let verified = sandbox.run(&["verify", "-q"]);
+    assert!(verified.exit == 0, "{context}: not all that is there stands\n{verified}\n{answer}");
+    assert_eq!(
+        sandbox
+            .ask("app.db", "SELECT count(*) || (SELECT integrity_check FROM pragma_integrity_check) FROM t"),
+        "2ok",
+        "{context}"
+    );
+    let next = sandbox.run(&["run", "-q"]);
+    assert!(next.exit == 0, "{context}: the next run fails\n{next}\n{answer}");
+    assert_eq!(leavings(sandbox), Vec::<String>::new(), "{context}: the next run did not clear up");
+    for target in TARGETS {
+        assert_eq!(sandbox.backups(&series(target)).len(), KEPT, "{context}: {target}");
+    }
+}
+
+/// Tries a call of the program with every fate; `prepare` makes the scene for each case.
+fn everywhere(arguments: &[&str], prepare: &dyn Fn(&Sandbox)) {
+    let sandbox = scene();
+    if !sandbox.can_meddle() {
+        return;
+    }
+    let is_big = std::env::var_os("POLICY_TEST_BIG").is_some_and(|value| value == "1");
+    let mut cases = 0;
+    for (calls, fate) in FATES {
+        prepare(&sandbox);
+        let total = sandbox.calls(calls, arguments);
+        let stride = if is_big { 1 } else { total.div_ceil(4).max(1) };
+        // The first calls of the loader and of the start are all alike; a prime offset varies what the strides meet.
+        for n in (1..=total).skip(if is_big { 0 } else { stride / 2 }).step_by(stride) {
+            prepare(&sandbox);
+            let Some(answer) = sandbox.meddled(calls, fate, n, arguments) else { continue };
+            // The system's loader itself failed: the program did not begin.
+            if answer.exit == 127 {
+                continue;
+            }
+            holds(&sandbox, &answer, &format!("{arguments:?}, {calls} {n} of {total} {fate:?}"));
+            cases += 1;
+        }
+    }
+    println!("{arguments:?}: {cases} cases");
+    assert!(cases >= 15, "only {cases} cases");
+}
+
+#[test]
+fn a_run_that_is_meddled_with_anywhere_costs_no_backup() {
+    everywhere(&["run"], &|_| ());
+}
+
+#[test]
+fn a_prune_that_is_meddled_with_anywhere_takes_only_what_it_may() {
+    everywhere(&["prune"], &|sandbox| {
+        sandbox.write("policy.yaml", POLICY.replace("last: 2", "last: 9"));
+        sandbox.run(&["run", "-q"]).exits(0);
+        sandbox.run(&["run", "-q"]).exits(0);
+        sandbox.write("policy.yaml", POLICY);
+    });
+}
+
+#[test]
+fn a_catalog_that_is_meddled_with_while_it_is_made_anew_loses_nothing() {
+    everywhere(&["catalog", "rebuild"], &|sandbox| {
+        let _ = fs::remove_file(sandbox.state().join("catalog.db"));
+    });
+}
