@@ -1,7 +1,7 @@
 //! Taking the content of a live database at one moment.
 //!
 //! In write-ahead mode a read transaction stops nobody: pages stream from it into the pipe, and everything asked is
-//! shown in the same transaction. In rollback-journal mode a reader keeps writers from committing, so the lock is held
+//! shown in a second transaction of the same moment, at the same time (see `twin`). In rollback-journal mode a reader keeps writers from committing, so the lock is held
 //! for a byte copy alone, and the copy is examined afterwards.
 //!
 //! What the copy answers is then what the source would have answered, also where it is to equal the source's: its bytes,
@@ -20,6 +20,7 @@ use super::{
     implied::size_guards,
     open::{self, Database, Header, LONGEST_WAIT, beside, length, patiently},
     pages::{self, Pages},
+    twin::{at_once, twin},
 };
 use crate::{
     evidence::{CheckedOn, Integrity},
@@ -78,10 +79,12 @@ impl Sqlite {
         let path = resolved(&self.path)?;
         let mut source = begin(&path, header, watch)?;
         let began = Instant::now();
+        let pages = self.pages(&source.database)?;
+        let shared = source.wal && source.unlocked.is_none() && pages == Pages::Dbpage;
+        let twin = if shared { twin(&source.database, &path, watch)? } else { None };
         let shape = Shape::of(&source.database)?;
         shape.guard(request, &source.database)?;
         let mut rungs = Vec::new();
-        let pages = self.pages(&source.database)?;
         if let Pages::Backup(why) = &pages {
             rungs.push(("dbpage", why.clone()));
         }
@@ -97,8 +100,19 @@ impl Sqlite {
         let mut facts = shape.facts(wal);
         let mut warnings = std::mem::take(&mut source.warnings);
         let (mut evidence, first_page, checked_on) = if source.wal && pages == Pages::Dbpage {
-            let first_page = pages::stream(&source.database, out, watch)?;
-            let evidence = source.database.examine(&asked, watch)?;
+            let stream = |out: &mut dyn Write| pages::stream(&source.database, out, watch);
+            let (first_page, evidence) = match twin {
+                Some(mut twin) => {
+                    let examine = |watch: &Watch<'_>| {
+                        let evidence = twin.examine(&asked, watch)?;
+                        twin.end()?;
+                        drop(twin);
+                        Ok(evidence)
+                    };
+                    at_once(watch, examine, || stream(out))?
+                }
+                None => (stream(out)?, source.database.examine(&asked, watch)?),
+            };
             source.finish(&path)?;
             (evidence, first_page, CheckedOn::Snapshot)
         } else {
@@ -118,9 +132,11 @@ impl Sqlite {
                     locked.as_secs_f64()
                 ));
             }
-            hand_on(copy.path(), copied.sum.as_ref(), out, watch)?;
             let asked = Examination { source: recorded.as_ref(), ..asked };
-            (examine_file(copy.path(), &asked, watch)?, copied.first, CheckedOn::Copy)
+            let examine = |watch: &Watch<'_>| examine_file(copy.path(), &asked, watch);
+            let hand_on = || hand_on(copy.path(), copied.sum.as_ref(), out, watch);
+            let ((), evidence) = at_once(watch, examine, hand_on)?;
+            (evidence, copied.first, CheckedOn::Copy)
         };
         if let Some(counter) = first_page.get(24..28).and_then(|bytes| bytes.try_into().ok()) {
             facts.insert("change_counter".to_owned(), u32::from_be_bytes(counter).to_string());

@@ -20,6 +20,7 @@ pub mod syntax;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod twin;
 mod write_over;
 
 use super::{

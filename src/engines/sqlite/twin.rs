@@ -1,0 +1,87 @@
+//! Two things at once about one moment: while the content streams into the compressor, it is examined on another thread.
+
+use super::{
+    super::EngineError,
+    open::{self, Database, LONGEST_WAIT, patiently},
+};
+use crate::watch::{Cancel, Watch};
+use std::{
+    path::Path,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
+
+/// How often two transactions are begun anew until they stand on one moment. Each try takes less than a millisecond;
+/// where somebody commits in every one of them, the examination waits until the content was streamed.
+const TRIES: usize = 50;
+
+/// Opens a second connection to a live database in write-ahead mode, and begins both transactions so that they stand on
+/// one moment; `None` where that cannot be had.
+///
+/// `PRAGMA data_version` asked twice on one connection differs when another connection committed in between
+/// (`sqlite.org/pragma.html`, `data_version`). The first transaction begins between the two askings, the second ends
+/// with the later one: where both are alike, nothing was committed from before the first to after the second.
+pub(super) fn twin(
+    first: &Database,
+    path: &Path,
+    watch: &Watch<'_>,
+) -> Result<Option<Database>, EngineError> {
+    let begun = || -> rusqlite::Result<Option<Database>> {
+        let second = Database::live(path)?;
+        let version =
+            || second.connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
+        for _ in 0..TRIES {
+            let before = version()?;
+            first.connection.execute_batch("ROLLBACK")?;
+            first.begin()?;
+            second.begin()?;
+            if version()? == before {
+                return Ok(Some(second));
+            }
+            second.connection.execute_batch("ROLLBACK")?;
+        }
+        Ok(None)
+    };
+    watch.check()?;
+    let second = begun().unwrap_or(None);
+    if first.connection.is_autocommit() {
+        // Somebody was in the way in the middle of a try; without its transaction nothing can be captured.
+        let again = patiently(LONGEST_WAIT, watch, || first.begin())?;
+        again.map_err(|error| open::library("begin to read", path, &error))?;
+        return Ok(None);
+    }
+    Ok(second)
+}
+
+/// Streams on this thread, and examines on another. Whatever ends one of them ends both.
+pub(super) fn at_once<S, E: Send>(
+    watch: &Watch<'_>,
+    examine: impl FnOnce(&Watch<'_>) -> Result<E, EngineError> + Send,
+    stream: impl FnOnce() -> Result<S, EngineError>,
+) -> Result<(S, E), EngineError> {
+    let stop = Cancel::default();
+    let quiet = Watch::new(&stop, watch.deadline(), &|_| ());
+    thread::scope(|scope| {
+        let (ends, ended) = mpsc::channel::<()>();
+        let examined = scope.spawn(|| {
+            let examined = examine(&quiet);
+            drop(ends);
+            examined
+        });
+        let streamed = stream();
+        if streamed.is_err() {
+            stop.cancel();
+        }
+        while ended.recv_timeout(Duration::from_millis(25)) == Err(RecvTimeoutError::Timeout) {
+            if watch.check().is_err() {
+                stop.cancel();
+            }
+        }
+        let examined = examined.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // Why this thread ended counts: the other one was only told to.
+        let streamed = streamed?;
+        watch.check()?;
+        Ok((streamed, examined?))
+    })
+}
