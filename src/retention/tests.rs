@@ -1,10 +1,13 @@
 //! What holds of retention whatever the rules and the history.
 
 use super::*;
-use chrono::TimeDelta;
+use chrono::{Datelike as _, NaiveDate, TimeDelta};
 use proptest::prelude::*;
 use rstest::rstest;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 const NEW_YORK: Tz = chrono_tz::America::New_York;
 const BERLIN: Tz = chrono_tz::Europe::Berlin;
@@ -343,7 +346,7 @@ fn keeps(verdicts: &[Verdict]) -> BTreeSet<Stamp> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn it_keeps_what_the_language_says(history in history(), rule in rule(), zone in zone()) {
@@ -356,6 +359,10 @@ proptest! {
             prop_assert_eq!(verdict.keep, !verdict.reasons.contains(&Reason::NoRule));
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn the_order_of_the_input_does_not_matter(
@@ -400,4 +407,40 @@ proptest! {
         let left: Vec<_> = history.into_iter().filter(|candidate| kept.contains(&candidate.stamp)).collect();
         prop_assert_eq!(keeps(&decide(&left, Some(&rule), zone, now())), kept);
     }
+}
+
+/// What the README shows of `{daily: 7, weekly: 12}`: three months of nights at 02:30 in Berlin, with two gaps and the
+/// night of 29 March, on which 02:30 is skipped and the backup made at 03:00.
+fn three_months() -> String {
+    let missed = |day: NaiveDate| {
+        let (month, day) = (day.month(), day.day());
+        month == 1 && (10..=12).contains(&day) || month == 2 && (20..=25).contains(&day)
+    };
+    let first = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+    let nights = first.iter_days().take(91).filter(|day| !missed(*day));
+    let times = nights.map(|day| {
+        let hour = if day == NaiveDate::from_ymd_opt(2026, 3, 29).unwrap() { (3, 0) } else { (2, 30) };
+        let local = day.and_hms_opt(hour.0, hour.1, 0).unwrap();
+        local.and_local_timezone(BERLIN).unwrap().to_utc()
+    });
+    let nights: Vec<Candidate> = times.map(proven).collect();
+    let rule = Retention { daily: Some(7), weekly: Some(12), ..NONE };
+    let verdicts = decide(&nights, Some(&rule), BERLIN, at("2026-04-01T10:00:00Z"));
+    let pruned = verdicts.iter().filter(|verdict| !verdict.keep).count();
+    let mut table = String::new();
+    for verdict in verdicts.iter().filter(|verdict| verdict.keep) {
+        let time = verdict.stamp.time().with_timezone(&BERLIN).format("%a %F %H:%M");
+        let reasons: Vec<_> = verdict.reasons.iter().map(ToString::to_string).collect();
+        let _ = writeln!(table, "{time}  {}", reasons.join(", "));
+    }
+    let _ = writeln!(table, "{pruned} more are pruned");
+    table
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the README is read")]
+fn the_table_of_the_readme_is_what_is_decided() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let table = three_months();
+    assert!(readme.contains(&format!("```text\n{table}```\n")), "{table}");
 }

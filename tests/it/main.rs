@@ -17,6 +17,7 @@ mod check_shapes;
 mod checkout;
 mod cli;
 mod crash;
+mod crowd;
 mod damage;
 mod delete;
 #[cfg(unix)]

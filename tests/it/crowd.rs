@@ -1,0 +1,108 @@
+//! Many calls of the program at once, of one host and of two: each backup is whole, and nobody takes another's.
+
+use crate::support::{Sandbox, simple::SERIES};
+use std::{collections::BTreeMap, process::Command, thread};
+
+const POLICY: &str = "\
+version: 1
+name: app
+timezone: UTC
+stores: {local: ./store}
+targets: {app: {sqlite: app.db, checks: [{rows: t, expect: same_as_source}]}}
+jobs: {nightly: {retention: {last: 2}}}
+";
+
+fn scene(last: u32) -> Sandbox {
+    let sandbox = Sandbox::with_policy(&POLICY.replace("last: 2", &format!("last: {last}")));
+    sandbox.sql("app.db", "PRAGMA journal_mode = wal; CREATE TABLE t(x); INSERT INTO t VALUES (1), (2)");
+    sandbox
+}
+
+#[test]
+fn of_fifty_runs_at_once_each_either_backs_up_or_names_who_does() {
+    let sandbox = scene(100);
+    let running: Vec<_> = (0..50).map(|_| sandbox.start(&["run", "-q"])).collect();
+    let answers: Vec<_> = running.into_iter().map(crate::support::Running::wait).collect();
+    let mut exits = BTreeMap::new();
+    for answer in &answers {
+        assert!(
+            answer.exit == 0 || answer.exit == 11 && answer.stderr.contains("holds the lock"),
+            "{answer}"
+        );
+        *exits.entry(answer.exit).or_insert(0_usize) += 1;
+    }
+    let done = exits.get(&0).copied().unwrap_or_default();
+    assert!(done >= 1, "{exits:?}");
+    assert_eq!(sandbox.backups(SERIES).len(), done, "{exits:?}");
+    sandbox.run(&["verify"]).exits(0);
+    let left: Vec<_> = sandbox.tree("store").into_iter().filter(|name| name.contains(".staging")).collect();
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn runs_prunes_verifications_and_lists_at_once_leave_what_retention_says() {
+    let sandbox = scene(2);
+    for _ in 0..2 {
+        sandbox.run(&["run", "-q"]).exits(0);
+    }
+    thread::scope(|scope| {
+        for words in
+            [&["run", "-q"][..], &["run", "-q"], &["prune", "-q"], &["verify", "-q"], &["list", "--json"]]
+        {
+            let sandbox = &sandbox;
+            scope.spawn(move || {
+                for _ in 0..12 {
+                    let answer = sandbox.run(words);
+                    // Of one that a lock was in the way of, some may be done: 3.
+                    let fair = [0, 3, 11].contains(&answer.exit) && !answer.stderr.contains("panicked");
+                    assert!(fair, "{words:?}\n{answer}");
+                    assert!(
+                        sandbox.backups(SERIES).len() >= 2,
+                        "{words:?}: fewer than retention keeps\n{answer}"
+                    );
+                }
+            });
+        }
+    });
+    sandbox.run(&["run", "-q"]).exits(0);
+    assert_eq!(sandbox.backups(SERIES).len(), 2);
+    sandbox.run(&["verify"]).exits(0);
+}
+
+/// A call of one of two hosts that share the store, each with an id and a state of its own.
+fn on_host(sandbox: &Sandbox, host: &str, words: &[&str]) -> Command {
+    let mut command = sandbox.command(words);
+    command.env("POLICY_MACHINE_ID", host).env("POLICY_STATE_DIR", sandbox.root().join(host));
+    command
+}
+
+#[test]
+fn two_hosts_that_share_a_store_neither_prune_nor_sweep_each_others_backups() {
+    let sandbox = scene(2);
+    thread::scope(|scope| {
+        for host in ["one", "two"] {
+            let sandbox = &sandbox;
+            scope.spawn(move || {
+                let mut done = 0;
+                for _ in 0..400 {
+                    let answer = sandbox.finish(on_host(sandbox, host, &["run", "-q"]));
+                    assert!(answer.exit == 0 || answer.exit == 11, "{host}\n{answer}");
+                    done += usize::from(answer.exit == 0);
+                    if done == 6 {
+                        return;
+                    }
+                }
+                panic!("{host} hardly ever had its turn: {done} of 6");
+            });
+        }
+    });
+    let mut origins = BTreeMap::new();
+    for stamp in sandbox.backups(SERIES) {
+        let manifest = sandbox.manifest(&format!("{SERIES}/{stamp}"));
+        *origins.entry(manifest["origin"].as_str().unwrap().to_owned()).or_insert(0_usize) += 1;
+    }
+    assert_eq!(origins.values().copied().collect::<Vec<_>>(), [2, 2], "{origins:?}");
+    for host in ["one", "two"] {
+        sandbox.finish(on_host(&sandbox, host, &["verify", "-q"])).exits(0);
+    }
+}
