@@ -2,6 +2,15 @@
 //! checker says what must hold afterwards, whatever was done where.
 //!
 //! Some calls of each kind are tried here; `POLICY_TEST_BIG=1 cargo nextest run --no-capture meddling` tries every one.
+//!
+//! Safety rules that were broken on purpose, and what saw it:
+//!
+//! | broken | seen by |
+//! |---|---|
+//! | retention keeps the newest proven backup | `retention::tests`, `locks`, this file (15 tests) |
+//! | another origin's backups stay | `retention::tests`, `crowd`, `prune::another_hosts_backups_…` |
+//! | what is relied on is read again before each removal | `store::local::tests::removing::nothing_goes_once_…` |
+//! | content is examined in the very moment that is streamed | `load::in_200_backups_…_in_write_ahead_mode_…` |
 
 #![allow(clippy::print_stdout, reason = "tells how many cases there were")]
 

@@ -17,6 +17,32 @@ fn removing_takes_one_backup_and_leaves_its_records() {
 }
 
 #[test]
+fn nothing_goes_once_what_makes_it_needless_is_gone_or_lost_its_data() {
+    use crate::removal::{Removal, RemovalError};
+    let loses = |lost: &str| {
+        let f = fixture();
+        let old = f.publish("2026-01-05T070000Z").unwrap();
+        let relied_on = f.publish("2026-01-06T070000Z").unwrap();
+        let removal = Removal {
+            store: &f.store,
+            name: "local",
+            catalog: None,
+            kind: RecordKind::Prune,
+            message: "",
+            at: "2026-01-07T00:00:00Z".parse().unwrap(),
+            relied_on: Some(&relied_on),
+        };
+        // Between the decision and the deed.
+        fs::remove_file(f.folder().join(relied_on.stamp.to_string()).join(lost)).unwrap();
+        let refused = removal.remove(&old);
+        assert!(matches!(refused, Err(RemovalError::Unfounded { .. })), "{lost}: {refused:?}");
+        assert!(f.names().contains("2026-01-05T070000Z"), "{lost}");
+    };
+    loses("app_db.db");
+    loses(MANIFEST_FILE);
+}
+
+#[test]
 fn the_remains_of_dead_runs_are_swept_and_those_of_living_ones_are_not() {
     let f = fixture();
     f.publish("2026-01-05T070000Z").unwrap();
