@@ -125,7 +125,6 @@ fn check(session: &Session, folder: &Path, platforms: &[Platform], plans: &[Plan
         .help(format!("if the change is meant: `policy plan --write {}`", folder.display())))
 }
 
-/// The stored plans of a folder for these platforms, by file name; other files are not looked at.
 /// The snapshots that are stored for these platforms; those of other policies too, unless single files are named.
 fn read(
     session: &Session,

@@ -276,7 +276,7 @@ fn verify_copy(
         }
     };
     // The backup itself is what it was found to be, and that is recorded. But `sha256sum -c` would call it damaged.
-    let has_sums = rack.store.has_sums(id, &stored.manifest).unwrap_or(false);
+    let has_sums = rack.store.has_sums(id, &stored.manifest);
     let record = Record {
         kind: RecordKind::Verify,
         id: stored.id.to_string(),
@@ -289,13 +289,14 @@ fn verify_copy(
     };
     let sums = stored.manifest.sums();
     keep(rack, stored, record, catalog);
-    if has_sums {
-        return Ok(Some(result_of(shelf, copy, level, passed, checks, message)));
-    }
-    let told = format!(
-        "its SHA256SUMS is missing or not what its manifest says: write into it the line `{}`",
-        sums.trim_end().replace('\n', "` and the line `")
-    );
+    let told = match has_sums {
+        Ok(true) => return Ok(Some(result_of(shelf, copy, level, passed, checks, message))),
+        Ok(false) => format!(
+            "its SHA256SUMS is missing or not what its manifest says: write into it the line `{}`",
+            sums.trim_end().replace('\n', "` and the line `")
+        ),
+        Err(error) => format!("its SHA256SUMS could not be read: {error}"),
+    };
     let message = if message.is_empty() { told } else { format!("{message}; {told}") };
     Ok(Some(result_of(shelf, copy, level, false, checks, message)))
 }

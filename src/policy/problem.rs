@@ -376,9 +376,8 @@ fn within_block(written: &str, scalar: Span, value: &str, part: &std::ops::Range
     let column = before.len() - before.rfind('\n').map_or(0, |n| n + 1);
     let text = value.split('\n').nth(line)?;
     let mut starts = scalar.start;
-    for (n, raw) in written.split_inclusive('\n').enumerate() {
+    for (n, (raw, plain)) in written.split_inclusive('\n').zip(value.split('\n')).enumerate() {
         let content = raw.trim_end_matches(['\n', '\r']);
-        let plain = value.split('\n').nth(n)?;
         let indented = content.len().checked_sub(plain.len()).filter(|_| content.ends_with(plain))?;
         if n == line {
             let start = starts + indented + column;

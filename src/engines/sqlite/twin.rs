@@ -54,7 +54,8 @@ pub(super) fn twin(
     Ok(second)
 }
 
-/// Streams on this thread, and examines on another. Whatever ends one of them ends both.
+/// Streams on this thread, and examines on another. A stream that fails, or a request to stop, ends both; an examination
+/// that fails is told when the stream is at its end.
 pub(super) fn at_once<S, E: Send>(
     watch: &Watch<'_>,
     examine: impl FnOnce(&Watch<'_>) -> Result<E, EngineError> + Send,

@@ -31,7 +31,8 @@ pub(super) fn covers(outer: &str, inner: &str) -> bool {
     let Some(outer) = pieces(outer) else {
         // A name is matched as it will be.
         let is_name = !inner.contains(wild);
-        return is_name && globset::Glob::new(outer).is_ok_and(|glob| glob.compile_matcher().is_match(inner));
+        let glob = globset::GlobBuilder::new(outer).literal_separator(true).build();
+        return is_name && glob.is_ok_and(|glob| glob.compile_matcher().is_match(inner));
     };
     let inner = pieces(&inner.replace(['[', ']', '{', '}'], "?*")).unwrap_or_default();
     matches(&outer, &inner)
@@ -109,6 +110,7 @@ mod tests {
             ("a?c", "a*c"),
             ("a[bc]", "ad"),
             ("a[bc]", "a*"),
+            ("src/[ab]*.py", "src/a/b.py"),
             ("agent_*", "agents"),
         ] {
             assert!(!covers(outer, inner), "{outer} does not cover {inner}");

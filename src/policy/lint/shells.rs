@@ -11,8 +11,8 @@ use crate::policy::{
 const OPERATORS: [&str; 10] = ["|", ">", ">>", "<", "&&", "||", ";", "&", "2>&1", "2>/dev/null"];
 
 /// Programs that take a shell's operators for themselves, or hand them to a shell.
-const TAKE_OPERATORS: [&str; 11] =
-    ["find", "fd", "ssh", "su", "test", "[", "expr", "awk", "grep", "sed", "jq"];
+const TAKE_OPERATORS: [&str; 14] =
+    ["find", "fd", "ssh", "su", "test", "[", "expr", "awk", "grep", "sed", "jq", "perl", "psql", "make"];
 
 pub(super) fn lint(lint: &mut Lint<'_>) {
     for command in lint.commands() {
@@ -53,7 +53,9 @@ fn judged(command: &Command) -> Option<Judgement<'_>> {
             Some(_) => None,
         };
     }
-    let takes_operators = TAKE_OPERATORS.contains(&super::commands::name(name));
+    // A shell among the words, as behind `sudo` or `docker exec`, reads what follows it.
+    let has_shell = words().any(super::commands::is_shell);
+    let takes_operators = has_shell || TAKE_OPERATORS.contains(&super::commands::name(name));
     if let Some(word) = command.argv.iter().find(|word| OPERATORS.contains(&word.as_written()))
         && !takes_operators
     {

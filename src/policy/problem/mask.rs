@@ -3,11 +3,22 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 /// A key whose name has one of these in it is taken to hold a secret.
-const SECRET_WORDS: [&str; 8] =
-    ["password", "passphrase", "secret", "token", "credential", "private_key", "access_key", "webhook"];
+const SECRET_WORDS: [&str; 11] = [
+    "password",
+    "passphrase",
+    "secret",
+    "token",
+    "credential",
+    "private_key",
+    "access_key",
+    "api_key",
+    "apikey",
+    "encryption_key",
+    "webhook",
+];
 
 /// A key of which one of these is a whole part is taken to hold a secret too.
-const SECRET_PARTS: [&str; 4] = ["pass", "passwd", "pwd", "apikey"];
+const SECRET_PARTS: [&str; 3] = ["pass", "passwd", "pwd"];
 
 /// The text with every literal secret replaced by `*` and every character that a terminal would obey by `?`, byte for
 /// byte, so that places stay true.
@@ -82,7 +93,11 @@ fn opens_secret(line: &str) -> bool {
     }
     let Some((key, value)) = line.rsplit_once(':') else { return false };
     let value = value.trim();
-    (value.is_empty() || value.starts_with(['|', '>', '&'])) && sounds_secret(key)
+    // A quote that is not closed goes on below, as does what stands behind a tag or an anchor.
+    let opens = |quote: char| value.starts_with(quote) && value.matches(quote).count() == 1;
+    let goes_on =
+        value.is_empty() || value.starts_with(['|', '>', '&', '!', '?']) || opens('"') || opens('\'');
+    goes_on && sounds_secret(key)
 }
 
 /// Whether the last word of a text is the name of a secret.
@@ -92,8 +107,7 @@ fn sounds_secret(before: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
     // What names a file holds no secret itself.
     !key.ends_with("file")
-        && (key == "api_key"
-            || key.split('_').any(|part| SECRET_PARTS.contains(&part))
+        && (key.split('_').any(|part| SECRET_PARTS.contains(&part))
             || SECRET_WORDS.iter().any(|word| key.contains(word)))
 }
 
@@ -153,7 +167,7 @@ fn masked_line(line: &str) -> Cow<'_, str> {
     // Whatever is masked stands behind one of these, and most lines of a large text have none.
     let is_mark = |b: u8| matches!(b, b':' | b'=' | b'@' | b'-');
     let has = |is: fn(u8) -> bool| line.bytes().any(is);
-    let speaks = || line.contains("Bearer ") || line.contains("Basic ");
+    let speaks = || ["earer ", "asic ", "EARER ", "ASIC "].iter().any(|word| line.contains(word));
     if !has(|b| b.is_ascii_alphanumeric()) || !has(is_mark) && !speaks() {
         return Cow::Borrowed(line);
     }
@@ -167,21 +181,33 @@ fn masked_line(line: &str) -> Cow<'_, str> {
         let is_port = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let is_password = shown[at..authority].rsplit_once(':').is_some_and(|(_, after)| !is_port(after));
         let end = if is_password { ends(&ends_authority[1..]) } else { authority };
-        if let Some(end) = shown[at..end].rfind('@').map(|n| at + n) {
-            mask(&mut shown, at, end);
+        match shown[at..end].rfind('@').map(|n| at + n) {
+            Some(sign) => {
+                mask(&mut shown, at, sign);
+                from = at;
+            }
+            // Nothing is masked up to there, nor would be from any later place before it.
+            None => from = end,
         }
-        from = at;
     }
     mask_words(&mut shown);
     let assigned = line.match_indices('=').filter(|(at, _)| {
         let name = &line[..*at];
         sounds_secret(name) || name.ends_with("key") || name.ends_with("KEY")
     });
-    let spoken = ["Bearer ", "Basic "]
+    // The same length as the line: only ASCII letters change.
+    let lower = line.to_ascii_lowercase();
+    let spoken = ["bearer ", "basic "]
         .into_iter()
-        .flat_map(|word| line.match_indices(word))
+        .flat_map(|word| lower.match_indices(word))
         .map(|(at, word)| (at + word.len() - 1, word));
-    for (at, _) in assigned.chain(spoken) {
+    let mut masked_to = 0;
+    let mut found: Vec<usize> = assigned.chain(spoken).map(|(at, _)| at).collect();
+    found.sort_unstable();
+    for at in found {
+        if at < masked_to {
+            continue;
+        }
         let value = &line[at + 1..];
         let from = line.len() - value.trim_start_matches([' ', '"', '\'']).len();
         let end = line[from..]
@@ -189,6 +215,7 @@ fn masked_line(line: &str) -> Cow<'_, str> {
             .map_or(line.len(), |n| from + n);
         if end > from {
             mask(&mut shown, from, end);
+            masked_to = end;
         }
     }
     if let Some(value) = secret_value(line) {
@@ -303,6 +330,13 @@ mod tests {
             ("a: backup@nas:/b\n", "a: backup@nas:/b\n"),
             ("  secrets:\n    sqlite: a.db\n", "  secrets:\n    sqlite: a.db\n"),
             ("{api-token: {sqlite: a.db}, b: {sqlite: c}}", "{api-token: {sqlite: a.db}, b: {sqlite: c}}"),
+            ("[curl, -H, \"X-Api-Key: hunter2\"]", "[curl, -H, \"X-Api-Key: *********"),
+            ("[curl, --api-key, hunter2]", "[curl, --api-key, *******]"),
+            (
+                "[curl, -H, \"authorization: bearer hunter2\"]",
+                "[curl, -H, \"authorization: bearer *******\"]",
+            ),
+            ("password: \"one\n  two\"\nname: x\n", "password: ****\n  ****\nname: x\n"),
             ("path: \u{1b}[2J\0\n", "path: ?[2J?\n"),
             ("path: a\rb\r\n", "path: a?b\r\n"),
             ("path: a\u{202e}b\n", "path: a???b\n"),
