@@ -262,7 +262,7 @@ impl Shelf<'_> {
         let mut first: BTreeMap<&BackupId, &Copy> = BTreeMap::new();
         let contents = |copy: &Copy| {
             let files = copy.stored.manifest.files.iter();
-            files.map(|file| file.plain_sha256.clone()).collect::<Vec<_>>()
+            files.map(|file| file.plain_blake3.clone()).collect::<Vec<_>>()
         };
         for copy in self.copies.iter().filter(|copy| ids.contains(&copy.stored.id)) {
             let known = *first.entry(&copy.stored.id).or_insert(copy);

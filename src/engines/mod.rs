@@ -47,7 +47,7 @@ pub trait Engine {
     fn capture(
         &self,
         request: &CaptureRequest<'_>,
-        out: &mut dyn Write,
+        out: &mut dyn Outlet,
         watch: &Watch<'_>,
     ) -> Result<Capture, EngineError>;
 
@@ -133,6 +133,20 @@ pub trait Engine {
         tables: Option<&Tables>,
     ) -> Result<BTreeMap<String, TableFact>, EngineError>;
 }
+
+/// Where a capture streams to.
+pub trait Outlet: Write {
+    /// Told after the last byte, while the engine goes on to examine the content elsewhere. Whoever takes the bytes may
+    /// use that time; an engine that has nothing to do meanwhile need not call it.
+    ///
+    /// # Errors
+    /// As of writing.
+    fn complete(&mut self) -> std::io::Result<()> {
+        self.flush()
+    }
+}
+
+impl Outlet for Vec<u8> {}
 
 /// Makes a private folder beside the live place, on its first call, for copies that a kill must not leave for ever.
 pub type Spare<'a> = dyn Fn() -> Result<PathBuf, Fault> + 'a;

@@ -2,6 +2,7 @@
 
 use super::{
     Event, FailureCode,
+    intake::{Intake, Outs, Taker},
     job::{JobRun, Staged, StepError, StepResult},
     scratch::Scratch,
 };
@@ -9,9 +10,9 @@ use crate::{
     engines::{Capture, CaptureRequest, EngineError, Previous},
     fault::Fault,
     observe::{SourceView, StoreView},
-    pipe::{Encoder, Stoppable, Tee},
+    pipe::{Encoder, Tee},
     plan::Step,
-    policy::values::{Compression, Size},
+    policy::values::{Compression, Level, Size},
     store::{Store as _, StoreError, Stored, layout::stored_name, manifest::StoredFile},
 };
 use chrono::{DateTime, Utc};
@@ -69,6 +70,7 @@ impl<'a> JobRun<'a> {
             scratch: scratch.path(),
         };
         let at = self.order.world.host.real_now();
+        let mut takers = self.takers(&open, &lost);
         let streamed = {
             let listener = self.order.listener;
             let tell = |progress: crate::watch::Progress| {
@@ -77,12 +79,22 @@ impl<'a> JobRun<'a> {
             };
             let watch = self.watch(&tell);
             watch.check().map_err(StepError::stopped)?;
-            stream(source, &request, compression, &name, &mut tee, &watch)
+            let to = Destination { compression, name: &name, tee: &mut tee, takers: &mut takers };
+            stream(source, &request, to, &watch)
         };
-        let still_open: Vec<usize> = open.iter().copied().filter(|index| !lost.contains(index)).collect();
-        for (index, out) in still_open.iter().zip(tee.into_outs()) {
-            if let Err(error) = out {
-                self.fail_pair(step, *index, write_error(&name, &error));
+        let still_open: Vec<usize> = takers.iter().map(|taker| taker.pair).collect();
+        for (Taker { pair, staged, unsynced }, out) in takers.into_iter().zip(tee.into_outs()) {
+            let failed = match (out, unsynced) {
+                (Err(error), _) => Some(write_error(&name, &error)),
+                (Ok(_), unsynced) => unsynced.map(|error| store_error(&error)),
+            };
+            match failed {
+                None => self.pairs[pair].staged = Some(staged),
+                Some(error) => {
+                    // Its files go before the room is told.
+                    drop(staged);
+                    self.fail_pair(step, pair, error);
+                }
             }
         }
         let (capture, main) = streamed.map_err(|error| match error {
@@ -90,7 +102,6 @@ impl<'a> JobRun<'a> {
             StreamError::Out(error) => write_error(&name, &error),
             StreamError::Engine(error) => self.source_error(step, source, &error),
         })?;
-        self.settle(step, &still_open, &main);
         for (extension, path) in &capture.side_files {
             self.store_side_file(step, &still_open, extension, path, compression)?;
         }
@@ -126,7 +137,8 @@ impl<'a> JobRun<'a> {
             let view = self.store_of(&self.pairs[index].store)?;
             match view.store.stage(&self.pairs[index].series, self.tag.stamp) {
                 Ok(staging) => {
-                    self.pairs[index].staged = Some(Staged { staging, files: Vec::new(), proof: None });
+                    self.pairs[index].staged =
+                        Some(Staged { staging, files: Vec::new(), read: None, proof: None });
                     open.push(index);
                 }
                 Err(error) => self.fail_pair(step, index, store_error(&error)),
@@ -159,6 +171,15 @@ impl<'a> JobRun<'a> {
             }
         }
         (outs, lost)
+    }
+
+    /// What is staged in the stores that are written to, for as long as that lasts.
+    fn takers(&mut self, open: &[usize], lost: &[usize]) -> Vec<Taker> {
+        let taker = |pair: &usize| {
+            let staged = self.pairs[*pair].staged.take()?;
+            Some(Taker { pair: *pair, staged, unsynced: None })
+        };
+        open.iter().filter(|pair| !lost.contains(pair)).filter_map(taker).collect()
     }
 
     /// Makes a written file durable in each store that still takes part, and notes it for the manifest.
@@ -280,13 +301,19 @@ enum StreamError {
     Out(io::Error),
 }
 
+/// What a capture is stored as, and where.
+struct Destination<'t> {
+    compression: Compression,
+    name: &'t str,
+    tee: &'t mut Outs,
+    takers: &'t mut [Taker],
+}
+
 /// The one pass: engine, digest, codec, digest, stores.
 fn stream(
     source: &SourceView,
     request: &CaptureRequest<'_>,
-    compression: Compression,
-    name: &str,
-    tee: &mut Tee<Box<dyn Write + Send>>,
+    Destination { compression, name, tee, takers }: Destination<'_>,
     watch: &crate::watch::Watch<'_>,
 ) -> Result<(Capture, StoredFile), StreamError> {
     // Why a write failed is asked of the watch first: a stop reaches the codec as an error of its output.
@@ -294,12 +321,13 @@ fn stream(
         Err(stopped) => StreamError::Engine(EngineError::Stopped(stopped)),
         Ok(()) => StreamError::Out(error),
     };
-    let mut encoder = Encoder::new(compression, Stoppable::new(tee, watch)).map_err(failed)?;
-    let capture = source.engine.capture(request, &mut encoder, watch).map_err(|error| match error {
+    let by_digest = request.level < Level::Restore;
+    let mut intake = Intake::new(compression, tee, takers, (name, by_digest), watch).map_err(failed)?;
+    let capture = source.engine.capture(request, &mut intake, watch).map_err(|error| match error {
         EngineError::Out(error) => failed(error),
         error => StreamError::Engine(error),
     })?;
-    let (main, _) = encoder.finish(name).map_err(failed)?;
+    let main = intake.finish().map_err(failed)?;
     Ok((capture, main))
 }
 

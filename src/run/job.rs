@@ -2,6 +2,7 @@
 
 use super::{
     Event, Failure, FailureCode, Order, PairEnd, Tag, capture::Captured, ledger::Ledger, publish::Proof,
+    verify::VerifyError,
 };
 use crate::{
     catalog::Catalog,
@@ -51,6 +52,8 @@ pub(super) struct Pair {
 pub(super) struct Staged {
     pub(super) staging: Box<dyn Staging>,
     pub(super) files: Vec<StoredFile>,
+    /// How reading it back ended, where that was done beside the capture.
+    pub(super) read: Option<Result<(), VerifyError>>,
     pub(super) proof: Option<Proof>,
 }
 

@@ -7,6 +7,7 @@ mod capture;
 pub mod event;
 pub mod exec;
 mod hooks;
+mod intake;
 mod job;
 mod ledger;
 mod prune;

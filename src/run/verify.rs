@@ -97,7 +97,7 @@ fn decoder<'w>(
     file: &StoredFile,
     open: &Opener<'_>,
     watch: &'w Watch<'w>,
-) -> Result<Decoder<'w, Box<dyn Read + Send>>, VerifyError> {
+) -> Result<Decoder<'w>, VerifyError> {
     let stored = open(&file.name)?;
     Decoder::new(&file.name, stored, Some(file.plain_bytes), watch)
         .map_err(|source| Mismatch::Unreadable { name: file.name.clone(), source }.into())
@@ -116,6 +116,7 @@ impl JobRun<'_> {
                 .ok_or_else(|| StepError::new(FailureCode::Capture, "nothing was captured"))?;
             let source = self.source(step)?;
             let target = self.target(step)?;
+            let read = self.pairs[index].staged.as_mut().and_then(|staged| staged.read.take());
             let staged = self.pairs[index].staged.as_ref();
             let staged = staged
                 .ok_or_else(|| StepError::new(FailureCode::Storage, "nothing was staged in this store"))?;
@@ -152,7 +153,11 @@ impl JobRun<'_> {
             let watch = self.watch(&tell);
             watch.check().map_err(StepError::stopped)?;
             let open = |file: &str| staged.staging.open(file);
-            let (second, unable) = match read_back(&staged.files, &open, examine, &watch) {
+            let result = match (read, examine) {
+                (Some(read), None) => read.map(|()| None),
+                _ => read_back(&staged.files, &open, examine, &watch),
+            };
+            let (second, unable) = match result {
                 Ok(second) => (second, None),
                 // The stored bytes are those written: it is the look at them that failed, for want of room, say. They
                 // may be the last there is.

@@ -102,8 +102,8 @@ pub struct StoredFile {
     pub sha256: String,
     /// Its size when decompressed, in bytes.
     pub plain_bytes: u64,
-    /// SHA-256 of the decompressed bytes, in hex.
-    pub plain_sha256: String,
+    /// BLAKE3 of the decompressed bytes, in hex.
+    pub plain_blake3: String,
 }
 
 /// Why a manifest cannot be relied on.

@@ -20,8 +20,8 @@ mod walk;
 mod tests;
 
 use super::{
-    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Previous, SourceFacts,
-    StoredContent, Swapped, place::Shape,
+    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet, Previous,
+    SourceFacts, StoredContent, Swapped, place::Shape,
 };
 use crate::platform::folder::{Folder, Kind};
 use crate::{
@@ -133,7 +133,7 @@ impl Engine for Directory {
     fn capture(
         &self,
         request: &CaptureRequest<'_>,
-        out: &mut dyn Write,
+        out: &mut dyn Outlet,
         watch: &Watch<'_>,
     ) -> Result<Capture, EngineError> {
         let (top, walk) = self.walk(&self.root)?;

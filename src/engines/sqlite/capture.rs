@@ -13,7 +13,7 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::{
-    super::{Capture, CaptureRequest, EngineError, Previous},
+    super::{Capture, CaptureRequest, EngineError, Outlet, Previous},
     Sqlite,
     checks::Examination,
     files::{Temporary, resolved, stream},
@@ -25,8 +25,8 @@ use super::{
 use crate::{
     evidence::{CheckedOn, Integrity},
     fault::OnPath,
-    pipe::{Sum, Summing},
-    policy::values::Size,
+    pipe::{Blake3, Sum, Summing},
+    policy::values::{Level, Size},
     watch::Watch,
 };
 use rusqlite::ErrorCode;
@@ -71,7 +71,7 @@ impl Sqlite {
     pub(super) fn take(
         &self,
         request: &CaptureRequest<'_>,
-        out: &mut dyn Write,
+        out: &mut dyn Outlet,
         watch: &Watch<'_>,
     ) -> Result<Capture, EngineError> {
         let header = Header::read(&self.path)?;
@@ -100,18 +100,22 @@ impl Sqlite {
         let mut facts = shape.facts(wal);
         let mut warnings = std::mem::take(&mut source.warnings);
         let (mut evidence, first_page, checked_on) = if source.wal && pages == Pages::Dbpage {
-            let stream = |out: &mut dyn Write| pages::stream(&source.database, out, watch);
-            let (first_page, evidence) = match twin {
-                Some(mut twin) => {
-                    let examine = |watch: &Watch<'_>| {
-                        let evidence = twin.examine(&asked, watch)?;
-                        twin.end()?;
-                        drop(twin);
-                        Ok(evidence)
-                    };
-                    at_once(watch, examine, || stream(out))?
-                }
-                None => (stream(out)?, source.database.examine(&asked, watch)?),
+            let (first_page, evidence) = if let Some(mut twin) = twin {
+                let examine = |watch: &Watch<'_>| {
+                    let evidence = twin.examine(&asked, watch)?;
+                    twin.end()?;
+                    drop(twin);
+                    Ok(evidence)
+                };
+                let stream = || {
+                    let first_page = pages::stream(&source.database, out, watch)?;
+                    out.complete().map_err(EngineError::Out)?;
+                    Ok(first_page)
+                };
+                at_once(watch, examine, stream)?
+            } else {
+                let first_page = pages::stream(&source.database, out, watch)?;
+                (first_page, source.database.examine(&asked, watch)?)
             };
             source.finish(&path)?;
             (evidence, first_page, CheckedOn::Snapshot)
@@ -134,7 +138,10 @@ impl Sqlite {
             }
             let asked = Examination { source: recorded.as_ref(), ..asked };
             let examine = |watch: &Watch<'_>| examine_file(copy.path(), &asked, watch);
-            let hand_on = || hand_on(copy.path(), copied.sum.as_ref(), out, watch);
+            let hand_on = || {
+                hand_on(copy.path(), copied.sum.as_ref(), out, watch)?;
+                out.complete().map_err(EngineError::Out)
+            };
             let ((), evidence) = at_once(watch, examine, hand_on)?;
             (evidence, copied.first, CheckedOn::Copy)
         };
@@ -301,7 +308,7 @@ pub(super) fn hand_on(
 ) -> Result<(), EngineError> {
     let file = File::open(copy).on("open", copy)?;
     let total = file.metadata().on("look at", copy)?.len();
-    let mut file = Summing::new(file);
+    let mut file = Summing::<_, Blake3>::new(file);
     stream(&mut file, |bytes| out.write_all(bytes).map_err(EngineError::Out), Some(total), watch)?;
     if taken.is_some_and(|taken| *taken != file.finish().1) {
         let why = "its bytes are not those that were written to it: its disk or the memory fails";
@@ -310,14 +317,20 @@ pub(super) fn hand_on(
     Ok(())
 }
 
-/// Examines a file of our own.
+/// Examines a file of our own, which nothing writes: its structure on one thread, its content on another.
 pub(super) fn examine_file(
     path: &Path,
     asked: &Examination<'_>,
     watch: &Watch<'_>,
 ) -> Result<crate::evidence::Evidence, EngineError> {
-    match Database::still(path) {
-        Ok(mut database) => database.examine(asked, watch),
+    let opened = Database::still(path).and_then(|first| Ok((first, Database::still(path)?)));
+    match opened {
+        Ok((mut first, mut second)) => {
+            let structure = |watch: &Watch<'_>| first.structure(asked, watch);
+            let wanted = asked.level >= Level::Integrity;
+            let (content, structure) = at_once(watch, structure, || second.content(asked, wanted, watch))?;
+            content.with(structure, asked)
+        }
         Err(error) if open::is_damage(&error) => {
             let integrity = Integrity::Damaged(vec![error.to_string()]);
             Ok(crate::evidence::Evidence { integrity, ..Default::default() })

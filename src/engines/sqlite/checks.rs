@@ -7,7 +7,7 @@ use super::{
     },
     implied,
     open::{self, Database},
-    tables::{Classes, counts_as_irreplaceable, quoted},
+    tables::{Classes, Facts, counts_as_irreplaceable, quoted},
 };
 use crate::{
     evidence::{CheckResult, Evidence, Integrity},
@@ -45,54 +45,68 @@ impl Database {
         asked: &Examination<'_>,
         watch: &Watch<'_>,
     ) -> Result<Evidence, EngineError> {
-        self.stop_with(watch).map_err(|error| self.library("watch", &error))?;
-        let mut evidence = Evidence::default();
-        if asked.level >= Level::Integrity {
-            evidence.integrity = self.integrity(watch)?;
+        let structure = self.structure(asked, watch)?;
+        self.content(asked, structure == Integrity::Sound, watch)?.with(structure, asked)
+    }
+
+    /// Whether the structure is sound, where that was asked.
+    pub(super) fn structure(
+        &mut self,
+        asked: &Examination<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Integrity, EngineError> {
+        if asked.level < Level::Integrity {
+            return Ok(Integrity::Skipped);
         }
+        self.stop_with(watch).map_err(|error| self.library("watch", &error))?;
+        // One more than is recorded, so that the last line can say that there are more.
+        match self.findings("PRAGMA integrity_check(21)", watch)? {
+            Ok(lines) if is_ok(&lines) => Ok(Integrity::Sound),
+            Ok(lines) => Ok(damaged(lines)),
+            Err(Unable::Damaged(why)) => Ok(damaged(vec![why])),
+            // What stops the full check, as a missing collation, may not stop the shorter one; what that one finds is
+            // damage all the same.
+            Err(Unable::Unverifiable(why)) => Ok(match self.findings("PRAGMA quick_check(21)", watch)? {
+                Ok(lines) if !is_ok(&lines) => damaged(lines),
+                Err(Unable::Damaged(damage)) => damaged(vec![damage]),
+                Ok(_) | Err(Unable::Unverifiable(_)) => Integrity::Unverifiable(vec![why]),
+            }),
+        }
+    }
+
+    /// What is asked beside the structure: foreign keys where they are wanted, the declared checks, and the tables.
+    pub(super) fn content(
+        &mut self,
+        asked: &Examination<'_>,
+        with_references: bool,
+        watch: &Watch<'_>,
+    ) -> Result<Content, EngineError> {
+        self.stop_with(watch).map_err(|error| self.library("watch", &error))?;
+        let references = if with_references { self.references(watch) } else { Ok(Integrity::Skipped) };
+        let mut checks = Vec::new();
         if asked.level >= Level::Checks {
             for check in asked.checks {
                 watch.check()?;
-                evidence.checks.push(self.check(check, asked, watch)?);
+                checks.push(self.check(check, asked, watch)?);
             }
         }
-        if asked.level < Level::Integrity && asked.tables.is_none() {
-            return Ok(evidence);
-        }
-        match self.facts(asked.tables) {
-            Ok(facts) => implied::judge_tables(&facts, asked, &mut evidence)?,
-            // A schema that cannot be read is damage, which integrity has reported; there is nothing to count then.
-            Err(EngineError::Library { message, .. }) => {
-                watch.check()?;
-                let why = format!("the tables cannot be listed: {message}");
-                if evidence.integrity == Integrity::Sound {
-                    evidence.integrity = Integrity::Unverifiable(vec![why]);
-                } else {
-                    evidence.warnings.push(why);
+        let facts = if asked.level < Level::Integrity && asked.tables.is_none() {
+            None
+        } else {
+            match self.facts(asked.tables) {
+                Ok(facts) => Some(Ok(facts)),
+                Err(EngineError::Library { message, .. }) => {
+                    watch.check()?;
+                    Some(Err(message))
                 }
+                Err(other) => return Err(other),
             }
-            Err(other) => return Err(other),
-        }
-        Ok(evidence)
+        };
+        Ok(Content { references, checks, facts })
     }
 
-    /// Asks SQLite whether the structure is sound and every foreign key finds its row.
-    pub(super) fn integrity(&self, watch: &Watch<'_>) -> Result<Integrity, EngineError> {
-        // One more than is recorded, so that the last line can say that there are more.
-        match self.findings("PRAGMA integrity_check(21)", watch)? {
-            Ok(lines) if is_ok(&lines) => {}
-            Ok(lines) => return Ok(damaged(lines)),
-            Err(Unable::Damaged(why)) => return Ok(damaged(vec![why])),
-            Err(Unable::Unverifiable(why)) => {
-                // What stops the full check, as a missing collation, may not stop the shorter one; what that one finds
-                // is damage all the same.
-                return Ok(match self.findings("PRAGMA quick_check(21)", watch)? {
-                    Ok(lines) if !is_ok(&lines) => damaged(lines),
-                    Err(Unable::Damaged(damage)) => damaged(vec![damage]),
-                    Ok(_) | Err(Unable::Unverifiable(_)) => Integrity::Unverifiable(vec![why]),
-                });
-            }
-        }
+    /// Whether every foreign key finds its row.
+    fn references(&self, watch: &Watch<'_>) -> Result<Integrity, EngineError> {
         Ok(match self.findings(FOREIGN_KEYS, watch)? {
             Ok(lines) if lines.is_empty() => Integrity::Sound,
             Ok(lines) => damaged(lines),
@@ -209,6 +223,37 @@ impl Database {
         let answer = first_row(&self.connection, &sql);
         self.connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
         answer
+    }
+}
+
+/// What was found beside the structure.
+pub(super) struct Content {
+    /// Asked before it is known whether the structure is sound: where it is not, nobody needs to know what this said.
+    references: Result<Integrity, EngineError>,
+    checks: Vec<CheckResult>,
+    /// The tables, or why they cannot be listed; `None` where nobody asks.
+    facts: Option<Result<Facts, String>>,
+}
+
+impl Content {
+    /// Joined with what the structure is.
+    pub(super) fn with(self, structure: Integrity, asked: &Examination<'_>) -> Result<Evidence, EngineError> {
+        let integrity = if structure == Integrity::Sound { self.references? } else { structure };
+        let mut evidence = Evidence { integrity, checks: self.checks, ..Evidence::default() };
+        match self.facts {
+            None => {}
+            Some(Ok(facts)) => implied::judge_tables(&facts, asked, &mut evidence)?,
+            // A schema that cannot be read is damage, which integrity has reported; there is nothing to count then.
+            Some(Err(message)) => {
+                let why = format!("the tables cannot be listed: {message}");
+                if evidence.integrity == Integrity::Sound {
+                    evidence.integrity = Integrity::Unverifiable(vec![why]);
+                } else {
+                    evidence.warnings.push(why);
+                }
+            }
+        }
+        Ok(evidence)
     }
 }
 

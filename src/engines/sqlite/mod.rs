@@ -24,8 +24,8 @@ mod twin;
 mod write_over;
 
 use super::{
-    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, SourceFacts, Spare,
-    StoredContent, Swapped, place::Shape,
+    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet, SourceFacts,
+    Spare, StoredContent, Swapped, place::Shape,
 };
 use crate::{
     evidence::{Evidence, TableFact},
@@ -35,7 +35,6 @@ use crate::{
 use open::{Database, Header, beside, length};
 use std::{
     collections::BTreeMap,
-    io::Write,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -96,7 +95,7 @@ impl Engine for Sqlite {
     fn capture(
         &self,
         request: &CaptureRequest<'_>,
-        out: &mut dyn Write,
+        out: &mut dyn Outlet,
         watch: &Watch<'_>,
     ) -> Result<Capture, EngineError> {
         self.take(request, out, watch)

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     fault::Fault,
-    pipe::{Sum, Summing},
+    pipe::{Blake3, Sum, Summing},
     watch::Watch,
 };
 use rusqlite::backup::{Backup, StepResult};
@@ -128,7 +128,7 @@ fn write_summed<T>(file: File, write: impl FnOnce(&mut dyn Write) -> T) -> (T, O
     thread::scope(|scope| {
         let (digested, chunks) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_WAITING);
         let digest = scope.spawn(move || {
-            let mut sum = Summing::new(io::sink());
+            let mut sum = Summing::<_, Blake3>::new(io::sink());
             chunks.iter().try_for_each(|chunk| sum.write_all(&chunk)).map(|()| sum.finish().1)
         });
         let mut out = Forked { file, digested };

@@ -48,7 +48,7 @@ fn manifest(id: &BackupId, files: &[(&str, &[u8])]) -> Manifest {
         bytes: bytes.len() as u64,
         sha256: sha256(bytes),
         plain_bytes: bytes.len() as u64,
-        plain_sha256: sha256(bytes),
+        plain_blake3: sha256(bytes),
     };
     let time = id.stamp.time();
     Manifest {

@@ -224,6 +224,8 @@ fn a_folder_that_shrank_or_grew_too_much_fails_a_check() {
 }
 
 /// Something that happens to the source while its archive is written.
+impl<F: FnMut(u64)> crate::engines::Outlet for Meddling<F> {}
+
 struct Meddling<F: FnMut(u64)> {
     tar: Vec<u8>,
     meddle: F,

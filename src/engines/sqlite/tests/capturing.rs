@@ -252,6 +252,8 @@ fn databases_of_every_shape_come_back(#[case] sql: &str) {
 #[derive(Default)]
 struct Tail(usize, Vec<u8>);
 
+impl crate::engines::Outlet for Tail {}
+
 impl std::io::Write for Tail {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0 += bytes.len();

@@ -1,0 +1,100 @@
+//! Where a capture streams to: one pass through the codec into every store, and, as soon as the content is whole, onto
+//! their disks and back.
+
+use super::{job::Staged, verify::read_back};
+use crate::{
+    engines::Outlet,
+    pipe::{Encoder, Stoppable, Tee},
+    policy::values::Compression,
+    store::{StoreError, manifest::StoredFile},
+    watch::Watch,
+};
+use std::io::{self, Write};
+
+/// One of the stores that are written to.
+pub(super) struct Taker {
+    /// The pair's index.
+    pub(super) pair: usize,
+    pub(super) staged: Staged,
+    /// Why the whole file is not on this store's disk.
+    pub(super) unsynced: Option<StoreError>,
+}
+
+/// The places that are written to, one for each taker in their order.
+pub(super) type Outs = Tee<Box<dyn Write + Send>>;
+
+/// The one pass: digest, codec, digest, stores.
+pub(super) struct Intake<'w, 't> {
+    encoder: Option<Encoder<Stoppable<'w, &'t mut Outs>>>,
+    takers: &'t mut [Taker],
+    name: &'t str,
+    file: Option<StoredFile>,
+    /// Whether nothing but the digests of the stored file is to be looked at.
+    by_digest: bool,
+    watch: &'w Watch<'w>,
+}
+
+impl<'w, 't> Intake<'w, 't> {
+    pub(super) fn new(
+        compression: Compression,
+        outs: &'t mut Outs,
+        takers: &'t mut [Taker],
+        (name, by_digest): (&'t str, bool),
+        watch: &'w Watch<'w>,
+    ) -> io::Result<Self> {
+        let encoder = Encoder::new(compression, Stoppable::new(outs, watch))?;
+        Ok(Self { encoder: Some(encoder), takers, name, file: None, by_digest, watch })
+    }
+
+    /// What was stored; the content is whole.
+    pub(super) fn finish(mut self) -> io::Result<StoredFile> {
+        self.store()?;
+        self.file.ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Ends the file and makes it durable in every store that took all of it.
+    fn store(&mut self) -> io::Result<()> {
+        let Some(encoder) = self.encoder.take() else { return Ok(()) };
+        let (file, out) = encoder.finish(self.name)?;
+        let outs = out.into_inner();
+        for (n, taker) in self.takers.iter_mut().enumerate() {
+            if !outs.is_there(n) {
+                continue;
+            }
+            match taker.staged.staging.sync(self.name) {
+                Ok(()) => taker.staged.files.push(file.clone()),
+                Err(error) => taker.unsynced = Some(error),
+            }
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+}
+
+impl Write for Intake<'_, '_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.encoder.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.encoder.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Outlet for Intake<'_, '_> {
+    /// Stores what was written, and reads it back where that is all there is to verify: while the engine still examines
+    /// the content on one core, the other has nothing else to do.
+    fn complete(&mut self) -> io::Result<()> {
+        self.store()?;
+        if !self.by_digest {
+            return Ok(());
+        }
+        // How far reading back is would stand for how far the capture is.
+        let quiet = Watch::new(self.watch.cancel(), self.watch.deadline(), &|_| ());
+        for Taker { staged, .. } in self.takers.iter_mut().filter(|taker| !taker.staged.files.is_empty()) {
+            let open = |file: &str| staged.staging.open(file);
+            staged.read = Some(read_back(&staged.files, &open, None, &quiet).map(drop));
+        }
+        Ok(())
+    }
+}
