@@ -14,6 +14,12 @@ pub(crate) fn own_group(command: &mut Command) {
     let _ = command;
 }
 
+/// Lets others go first where the processor is wanted by several (unix).
+pub(crate) fn stand_back() {
+    #[cfg(unix)]
+    let _ = rustix::process::nice(10);
+}
+
 /// Ends a command started by [`own_group`] with its whole group: asks first, kills when told to. Windows has no way to
 /// ask, and ends the command alone.
 pub(crate) fn end_group(child: &mut Child, kill: bool) {

@@ -25,6 +25,7 @@ const EFFECTS: &str = "
     src/engines/place.rs
     src/engines/sqlite/alone.rs
     src/engines/sqlite/capture.rs
+    src/engines/sqlite/examiner.rs
     src/engines/sqlite/files.rs
     src/engines/sqlite/mod.rs
     src/engines/sqlite/open.rs

@@ -16,6 +16,7 @@ use super::{
     super::{Capture, CaptureRequest, EngineError, Outlet, Previous},
     Sqlite,
     checks::Examination,
+    examiner::{Examiners, Kind},
     files::{Temporary, resolved, stream},
     implied::size_guards,
     open::{self, Database, Header, LONGEST_WAIT, beside, length, patiently},
@@ -81,7 +82,8 @@ impl Sqlite {
         let began = Instant::now();
         let pages = self.pages(&source.database)?;
         let shared = source.wal && source.unlocked.is_none() && pages == Pages::Dbpage;
-        let twin = if shared { twin(&source.database, &path, watch)? } else { None };
+        let whole = request.level >= Level::Integrity;
+        let twin = if shared { twin(&source.database, &path, whole, watch)? } else { None };
         let shape = Shape::of(&source.database)?;
         shape.guard(request, &source.database)?;
         let mut rungs = Vec::new();
@@ -102,8 +104,8 @@ impl Sqlite {
         let (mut evidence, first_page, checked_on) = if source.wal && pages == Pages::Dbpage {
             let (first_page, evidence) = if let Some(mut twin) = twin {
                 let examine = |watch: &Watch<'_>| {
-                    let evidence = twin.examine(&asked, watch)?;
-                    twin.end()?;
+                    let evidence = twin.database.examine(twin.examiners.take(), &asked, watch)?;
+                    twin.database.end()?;
                     drop(twin);
                     Ok(evidence)
                 };
@@ -115,7 +117,7 @@ impl Sqlite {
                 at_once(watch, examine, stream)?
             } else {
                 let first_page = pages::stream(&source.database, out, watch)?;
-                (first_page, source.database.examine(&asked, watch)?)
+                (first_page, source.database.examine(None, &asked, watch)?)
             };
             source.finish(&path)?;
             (evidence, first_page, CheckedOn::Snapshot)
@@ -317,20 +319,14 @@ pub(super) fn hand_on(
     Ok(())
 }
 
-/// Examines a file of our own, which nothing writes: its structure on one thread, its content on another.
+/// Examines a file of our own, which nothing writes.
 pub(super) fn examine_file(
     path: &Path,
     asked: &Examination<'_>,
     watch: &Watch<'_>,
 ) -> Result<crate::evidence::Evidence, EngineError> {
-    let opened = Database::still(path).and_then(|first| Ok((first, Database::still(path)?)));
-    match opened {
-        Ok((mut first, mut second)) => {
-            let structure = |watch: &Watch<'_>| first.structure(asked, watch);
-            let wanted = asked.level >= Level::Integrity;
-            let (content, structure) = at_once(watch, structure, || second.content(asked, wanted, watch))?;
-            content.with(structure, asked)
-        }
+    match Database::still(path) {
+        Ok(mut database) => database.examine(Examiners::start(path, Kind::Still), asked, watch),
         Err(error) if open::is_damage(&error) => {
             let integrity = Integrity::Damaged(vec![error.to_string()]);
             Ok(crate::evidence::Evidence { integrity, ..Default::default() })

@@ -5,6 +5,7 @@ use super::{
         EngineError, Previous,
         expectation::{self, Against, Answer, Value},
     },
+    examiner::Examiners,
     implied,
     open::{self, Database},
     tables::{Classes, Facts, counts_as_irreplaceable, quoted},
@@ -40,24 +41,31 @@ pub(super) struct Examination<'a> {
 
 impl Database {
     /// Examines what the connection sees. The caller holds a transaction, or the file does not change.
+    ///
+    /// With examiners, which see the same, what reads all of it is asked of them, while this connection answers the rest.
     pub(super) fn examine(
         &mut self,
+        examiners: Option<Examiners>,
         asked: &Examination<'_>,
         watch: &Watch<'_>,
     ) -> Result<Evidence, EngineError> {
-        let structure = self.structure(asked, watch)?;
-        self.content(asked, structure == Integrity::Sound, watch)?.with(structure, asked)
+        if asked.level < Level::Integrity {
+            return self.content(asked, watch)?.with(Integrity::Skipped, asked);
+        }
+        let Some(mut examiners) = examiners else {
+            let integrity = match self.structure(watch)? {
+                Integrity::Sound => self.references(watch)?,
+                unsound => unsound,
+            };
+            return self.content(asked, watch)?.with(integrity, asked);
+        };
+        examiners.ask(watch)?;
+        let content = self.content(asked, watch)?;
+        content.with(examiners.hear(watch)?, asked)
     }
 
-    /// Whether the structure is sound, where that was asked.
-    pub(super) fn structure(
-        &mut self,
-        asked: &Examination<'_>,
-        watch: &Watch<'_>,
-    ) -> Result<Integrity, EngineError> {
-        if asked.level < Level::Integrity {
-            return Ok(Integrity::Skipped);
-        }
+    /// Whether SQLite finds the structure sound.
+    pub(super) fn structure(&mut self, watch: &Watch<'_>) -> Result<Integrity, EngineError> {
         self.stop_with(watch).map_err(|error| self.library("watch", &error))?;
         // One more than is recorded, so that the last line can say that there are more.
         match self.findings("PRAGMA integrity_check(21)", watch)? {
@@ -74,15 +82,20 @@ impl Database {
         }
     }
 
-    /// What is asked beside the structure: foreign keys where they are wanted, the declared checks, and the tables.
-    pub(super) fn content(
-        &mut self,
-        asked: &Examination<'_>,
-        with_references: bool,
-        watch: &Watch<'_>,
-    ) -> Result<Content, EngineError> {
+    /// Whether every foreign key finds its row.
+    pub(super) fn references(&mut self, watch: &Watch<'_>) -> Result<Integrity, EngineError> {
         self.stop_with(watch).map_err(|error| self.library("watch", &error))?;
-        let references = if with_references { self.references(watch) } else { Ok(Integrity::Skipped) };
+        Ok(match self.findings(FOREIGN_KEYS, watch)? {
+            Ok(lines) if lines.is_empty() => Integrity::Sound,
+            Ok(lines) => damaged(lines),
+            Err(Unable::Damaged(why)) => damaged(vec![why]),
+            Err(Unable::Unverifiable(why)) => Integrity::Unverifiable(vec![format!("foreign keys: {why}")]),
+        })
+    }
+
+    /// What is asked beside soundness: the declared checks, and the tables.
+    fn content(&mut self, asked: &Examination<'_>, watch: &Watch<'_>) -> Result<Content, EngineError> {
+        self.stop_with(watch).map_err(|error| self.library("watch", &error))?;
         let mut checks = Vec::new();
         if asked.level >= Level::Checks {
             for check in asked.checks {
@@ -102,17 +115,7 @@ impl Database {
                 Err(other) => return Err(other),
             }
         };
-        Ok(Content { references, checks, facts })
-    }
-
-    /// Whether every foreign key finds its row.
-    fn references(&self, watch: &Watch<'_>) -> Result<Integrity, EngineError> {
-        Ok(match self.findings(FOREIGN_KEYS, watch)? {
-            Ok(lines) if lines.is_empty() => Integrity::Sound,
-            Ok(lines) => damaged(lines),
-            Err(Unable::Damaged(why)) => damaged(vec![why]),
-            Err(Unable::Unverifiable(why)) => Integrity::Unverifiable(vec![format!("foreign keys: {why}")]),
-        })
+        Ok(Content { checks, facts })
     }
 
     /// The short structure check, for what is about to be written or was just written.
@@ -226,19 +229,15 @@ impl Database {
     }
 }
 
-/// What was found beside the structure.
-pub(super) struct Content {
-    /// Asked before it is known whether the structure is sound: where it is not, nobody needs to know what this said.
-    references: Result<Integrity, EngineError>,
+/// What was found beside soundness.
+struct Content {
     checks: Vec<CheckResult>,
     /// The tables, or why they cannot be listed; `None` where nobody asks.
     facts: Option<Result<Facts, String>>,
 }
 
 impl Content {
-    /// Joined with what the structure is.
-    pub(super) fn with(self, structure: Integrity, asked: &Examination<'_>) -> Result<Evidence, EngineError> {
-        let integrity = if structure == Integrity::Sound { self.references? } else { structure };
+    fn with(self, integrity: Integrity, asked: &Examination<'_>) -> Result<Evidence, EngineError> {
         let mut evidence = Evidence { integrity, checks: self.checks, ..Evidence::default() };
         match self.facts {
             None => {}

@@ -8,6 +8,7 @@
 mod alone;
 mod capture;
 mod checks;
+mod examiner;
 mod files;
 mod holders;
 mod implied;
@@ -32,6 +33,7 @@ use crate::{
     policy::model::Tables,
     watch::{Cancel, Watch},
 };
+pub use examiner::serve;
 use open::{Database, Header, beside, length};
 use std::{
     collections::BTreeMap,

@@ -58,6 +58,8 @@ pub(super) fn stream(
         value.map(i64::unsigned_abs).map_err(|error| failed(&error))
     };
     let (size, count) = (pragma("page_size")?, pragma("page_count")?);
+    // Every page is read once: a cache would only push everything else out of the processor's.
+    drop(database.connection.pragma_update(None, "cache_size", -256));
     let mut statement = database
         .connection
         .prepare("SELECT pgno, data FROM sqlite_dbpage")

@@ -2,6 +2,7 @@
 
 use super::{
     super::EngineError,
+    examiner::{Examiners, Kind},
     open::{self, Database, LONGEST_WAIT, patiently},
 };
 use crate::watch::{Cancel, Watch};
@@ -16,18 +17,28 @@ use std::{
 /// where somebody commits in every one of them, the examination waits until the content was streamed.
 const TRIES: usize = 50;
 
-/// Opens a second connection to a live database in write-ahead mode, and begins both transactions so that they stand on
-/// one moment; `None` where that cannot be had.
+/// Whoever else looks at the moment that is captured.
+pub(super) struct Twin {
+    pub(super) database: Database,
+    /// For what reads all of it; `None` where they cannot be had, or nobody asks.
+    pub(super) examiners: Option<Examiners>,
+}
+
+/// Opens a second connection to a live database in write-ahead mode, and starts examiners where its whole is asked for,
+/// and begins all their transactions so that they stand on one moment; `None` where that cannot be had.
 ///
 /// `PRAGMA data_version` asked twice on one connection differs when another connection committed in between
-/// (`sqlite.org/pragma.html`, `data_version`). The first transaction begins between the two askings, the second ends
-/// with the later one: where both are alike, nothing was committed from before the first to after the second.
+/// (`sqlite.org/pragma.html`, `data_version`). All other transactions begin between the two askings, and that of the
+/// connection that is asked with the later one: where both are alike, nothing was committed from before the first to
+/// after the last.
 pub(super) fn twin(
     first: &Database,
     path: &Path,
+    whole: bool,
     watch: &Watch<'_>,
-) -> Result<Option<Database>, EngineError> {
-    let begun = || -> rusqlite::Result<Option<Database>> {
+) -> Result<Option<Twin>, EngineError> {
+    let mut examiners = if whole { Examiners::start(path, Kind::Live) } else { None };
+    let mut begun = || -> rusqlite::Result<Option<Database>> {
         let second = Database::live(path)?;
         let version =
             || second.connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
@@ -35,6 +46,9 @@ pub(super) fn twin(
             let before = version()?;
             first.connection.execute_batch("ROLLBACK")?;
             first.begin()?;
+            if examiners.as_mut().is_some_and(|examiners| !examiners.begin()) {
+                examiners = None;
+            }
             second.begin()?;
             if version()? == before {
                 return Ok(Some(second));
@@ -51,7 +65,7 @@ pub(super) fn twin(
         again.map_err(|error| open::library("begin to read", path, &error))?;
         return Ok(None);
     }
-    Ok(second)
+    Ok(second.map(|database| Twin { database, examiners }))
 }
 
 /// Streams on this thread, and examines on another. A stream that fails, or a request to stop, ends both; an examination

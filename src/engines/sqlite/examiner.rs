@@ -1,0 +1,238 @@
+//! Examining in a process of its own.
+//!
+//! `integrity_check` reads a database two to three times, page by page. Mapped into memory that costs half the time where
+//! an index lies in random order, but a mapped file that somebody cuts short, or whose disk cannot be read, ends the
+//! process that touches it: SIGBUS is no error that could be told. So the process that maps it is another one, which does
+//! nothing else; what it dies of is told by this one. Where it cannot be started, this one reads without mapping.
+//!
+//! It is this program under a word of its own. Its orders come on standard input, its answers go to standard output, a
+//! line each; when its input ends, as with the death of whoever started it, it ends.
+
+#![expect(clippy::disallowed_methods, reason = "starts this program itself, with no word of anybody else")]
+
+use super::{super::EngineError, open::Database};
+use crate::{
+    evidence::Integrity,
+    platform::process::stand_back,
+    watch::{Cancel, Watch},
+};
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
+
+/// The first argument; no command has such a name.
+const WORD: &str = "--examine-sqlite";
+
+/// How long it may take to start or to begin a transaction.
+const LONGEST_START: Duration = Duration::from_secs(10);
+
+/// What kind of file is examined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Somebody's live database; a transaction is begun before anything is asked.
+    Live,
+    /// A file of our own, which nothing writes.
+    Still,
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Still => "still",
+        }
+    }
+}
+
+/// The two questions that read all of a database, each asked of a process of its own.
+pub(super) struct Examiners {
+    structure: Examiner,
+    references: Examiner,
+}
+
+impl Examiners {
+    /// Starts both; `None` where that cannot be done.
+    pub(super) fn start(path: &Path, kind: Kind) -> Option<Self> {
+        let structure = Examiner::start(path, kind)?;
+        let references = Examiner::start(path, kind)?;
+        Some(Self { structure, references })
+    }
+
+    /// Begins a transaction in each, in place of an earlier one.
+    pub(super) fn begin(&mut self) -> bool {
+        self.structure.begin() && self.references.begin()
+    }
+
+    /// Asks both; they work until they are heard, or dropped.
+    ///
+    /// # Errors
+    /// When one of them is gone.
+    pub(super) fn ask(&mut self, watch: &Watch<'_>) -> Result<(), EngineError> {
+        for (examiner, question) in [(&mut self.structure, "structure"), (&mut self.references, "references")]
+        {
+            if !examiner.order(question) {
+                return Err(examiner.lost(watch));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the structure is sound, and every foreign key finds its row.
+    ///
+    /// # Errors
+    /// When one of them could not tell, or ended before it did.
+    pub(super) fn hear(mut self, watch: &Watch<'_>) -> Result<Integrity, EngineError> {
+        match self.structure.answer(watch)? {
+            Integrity::Sound => self.references.answer(watch),
+            unsound => Ok(unsound),
+        }
+    }
+}
+
+struct Examiner {
+    child: Child,
+    orders: Option<ChildStdin>,
+    answers: Receiver<String>,
+    path: PathBuf,
+}
+
+impl Examiner {
+    fn start(path: &Path, kind: Kind) -> Option<Self> {
+        // The harness of the unit tests is not this program.
+        if cfg!(test) {
+            return None;
+        }
+        let mut child = Command::new(env::current_exe().ok()?)
+            .args([OsStr::new(WORD), OsStr::new(kind.word()), path.as_os_str()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let (orders, said) = (child.stdin.take(), child.stdout.take()?);
+        let (heard, answers) = mpsc::channel();
+        thread::spawn(move || {
+            BufReader::new(said).lines().map_while(Result::ok).try_for_each(|line| heard.send(line))
+        });
+        let started = Self { child, orders, answers, path: path.to_owned() };
+        (started.reply().as_deref() == Some(env!("CARGO_PKG_VERSION"))).then_some(started)
+    }
+
+    fn order(&mut self, word: &str) -> bool {
+        self.orders.as_mut().is_some_and(|orders| writeln!(orders, "{word}").is_ok())
+    }
+
+    fn begin(&mut self) -> bool {
+        self.order("begin") && self.reply().as_deref() == Some("begun")
+    }
+
+    fn reply(&self) -> Option<String> {
+        self.answers.recv_timeout(LONGEST_START).ok()
+    }
+
+    fn answer(&mut self, watch: &Watch<'_>) -> Result<Integrity, EngineError> {
+        let answer = loop {
+            match self.answers.recv_timeout(Duration::from_millis(25)) {
+                Ok(answer) => break answer,
+                Err(RecvTimeoutError::Timeout) => watch.check()?,
+                Err(RecvTimeoutError::Disconnected) => return Err(self.lost(watch)),
+            }
+        };
+        match serde_json::from_str::<Result<Integrity, String>>(&answer) {
+            Ok(Ok(integrity)) => Ok(integrity),
+            Ok(Err(message)) => Err(self.failed(message)),
+            Err(error) => Err(self.failed(error.to_string())),
+        }
+    }
+
+    /// It is gone, and did not answer.
+    fn lost(&mut self, watch: &Watch<'_>) -> EngineError {
+        // A signal to the whole group, as from a terminal, ends it too; then that is the reason.
+        if let Err(stopped) = watch.check() {
+            return stopped.into();
+        }
+        self.orders = None;
+        let how = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+        self.failed(format!(
+            "the process that read it ended with {how}: it was cut short meanwhile, or its disk cannot be read"
+        ))
+    }
+
+    fn failed(&self, message: String) -> EngineError {
+        EngineError::Library { verb: "check", path: self.path.clone(), message }
+    }
+}
+
+impl Drop for Examiner {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Does the work of an examiner where the arguments ask for it, and returns the exit code.
+pub fn serve(arguments: &[OsString]) -> Option<u8> {
+    let [_, word, kind, path] = arguments else { return None };
+    if word != WORD {
+        return None;
+    }
+    let kind = if kind == Kind::Live.word() { Kind::Live } else { Kind::Still };
+    Some(u8::from(attend(kind, Path::new(path)).is_err()))
+}
+
+fn attend(kind: Kind, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let opened = match kind {
+        Kind::Live => Database::live(path)?,
+        Kind::Still => Database::still(path)?,
+    };
+    opened.map()?;
+    let say = |line: &str| io::stdout().write_all(format!("{line}\n").as_bytes());
+    say(env!("CARGO_PKG_VERSION"))?;
+    let mut database = opened;
+    loop {
+        // Not by `lines`, which would keep the input to itself.
+        let mut order = String::new();
+        io::stdin().read_line(&mut order)?;
+        let answer = match order.trim_end() {
+            "begin" => {
+                if !database.connection.is_autocommit() {
+                    database.connection.execute_batch("ROLLBACK")?;
+                }
+                database.begin()?;
+                say("begun")?;
+                continue;
+            }
+            "structure" => {
+                end_with_input();
+                database.structure(&Watch::new(&Cancel::default(), None, &|_| ()))
+            }
+            "references" => {
+                end_with_input();
+                // The shorter of the two: what takes longest is not to be the last to go on, alone.
+                stand_back();
+                database.references(&Watch::new(&Cancel::default(), None, &|_| ()))
+            }
+            _ => return Ok(()),
+        };
+        let answer = answer.map_err(|error| match error {
+            EngineError::Library { message, .. } => message,
+            other => other.to_string(),
+        });
+        return Ok(say(&serde_json::to_string(&answer)?)?);
+    }
+}
+
+/// From now on the end of the input ends this process, whatever it is at.
+fn end_with_input() {
+    thread::spawn(|| {
+        drop(io::stdin().read_to_end(&mut Vec::new()));
+        std::process::exit(1);
+    });
+}
