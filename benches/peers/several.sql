@@ -1,4 +1,4 @@
--- About 1 GiB in twelve tables of like size: prices by symbol and hour, and trades with foreign keys and an index each.
+-- About 1 GiB in twelve tables of like size: prices by symbol and hour, and trades with an index for each foreign key.
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = OFF;
 PRAGMA cache_size = -200000;

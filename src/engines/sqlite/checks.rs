@@ -8,7 +8,7 @@ use super::{
     examiner::Examiners,
     implied,
     open::{self, Database},
-    tables::{Classes, Facts, counts_as_irreplaceable, quoted},
+    tables::{Classes, Facts, Rows, counts_as_irreplaceable, quoted},
 };
 use crate::{
     evidence::{CheckResult, Evidence, Integrity},
@@ -50,18 +50,22 @@ impl Database {
         watch: &Watch<'_>,
     ) -> Result<Evidence, EngineError> {
         if asked.level < Level::Integrity {
-            return self.content(asked, watch)?.with(Integrity::Skipped, asked);
+            let rows = asked.tables.map(|_| self.listed(watch)).transpose()?;
+            return found(Integrity::Skipped, self.answers(asked, watch)?, rows, asked);
         }
         let Some(mut examiners) = examiners else {
             let integrity = match self.structure(watch)? {
                 Integrity::Sound => self.references(watch)?,
                 unsound => unsound,
             };
-            return self.content(asked, watch)?.with(integrity, asked);
+            let checks = self.answers(asked, watch)?;
+            let rows = self.listed(watch)?;
+            return found(integrity, checks, Some(rows), asked);
         };
         examiners.ask(watch)?;
-        let content = self.content(asked, watch)?;
-        content.with(examiners.hear(watch)?, asked)
+        let checks = self.answers(asked, watch)?;
+        let (integrity, rows) = examiners.hear(watch)?;
+        found(integrity, checks, Some(rows), asked)
     }
 
     /// Whether SQLite finds the structure sound.
@@ -93,29 +97,35 @@ impl Database {
         })
     }
 
-    /// What is asked beside soundness: the declared checks, and the tables.
-    fn content(&mut self, asked: &Examination<'_>, watch: &Watch<'_>) -> Result<Content, EngineError> {
+    /// The tables with their rows; the inner error is why they cannot be listed.
+    fn listed(&mut self, watch: &Watch<'_>) -> Result<Result<Rows, String>, EngineError> {
         self.stop_with(watch).map_err(|error| self.library("watch", &error))?;
-        let mut checks = Vec::new();
-        if asked.level >= Level::Checks {
-            for check in asked.checks {
+        match self.rows() {
+            Ok(rows) => Ok(Ok(rows)),
+            Err(EngineError::Library { message, .. }) => {
                 watch.check()?;
-                checks.push(self.check(check, asked, watch)?);
+                Ok(Err(message))
             }
+            Err(other) => Err(other),
         }
-        let facts = if asked.level < Level::Integrity && asked.tables.is_none() {
-            None
-        } else {
-            match self.facts(asked.tables) {
-                Ok(facts) => Some(Ok(facts)),
-                Err(EngineError::Library { message, .. }) => {
-                    watch.check()?;
-                    Some(Err(message))
-                }
-                Err(other) => return Err(other),
-            }
-        };
-        Ok(Content { checks, facts })
+    }
+
+    /// The declared checks, where the level asks for them.
+    fn answers(
+        &mut self,
+        asked: &Examination<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<CheckResult>, EngineError> {
+        if asked.level < Level::Checks {
+            return Ok(Vec::new());
+        }
+        self.stop_with(watch).map_err(|error| self.library("watch", &error))?;
+        let mut results = Vec::new();
+        for check in asked.checks {
+            watch.check()?;
+            results.push(self.check(check, asked, watch)?);
+        }
+        Ok(results)
     }
 
     /// The short structure check, for what is about to be written or was just written.
@@ -229,31 +239,28 @@ impl Database {
     }
 }
 
-/// What was found beside soundness.
-struct Content {
+/// Everything that was found, with what the tables imply.
+fn found(
+    integrity: Integrity,
     checks: Vec<CheckResult>,
-    /// The tables, or why they cannot be listed; `None` where nobody asks.
-    facts: Option<Result<Facts, String>>,
-}
-
-impl Content {
-    fn with(self, integrity: Integrity, asked: &Examination<'_>) -> Result<Evidence, EngineError> {
-        let mut evidence = Evidence { integrity, checks: self.checks, ..Evidence::default() };
-        match self.facts {
-            None => {}
-            Some(Ok(facts)) => implied::judge_tables(&facts, asked, &mut evidence)?,
-            // A schema that cannot be read is damage, which integrity has reported; there is nothing to count then.
-            Some(Err(message)) => {
-                let why = format!("the tables cannot be listed: {message}");
-                if evidence.integrity == Integrity::Sound {
-                    evidence.integrity = Integrity::Unverifiable(vec![why]);
-                } else {
-                    evidence.warnings.push(why);
-                }
+    rows: Option<Result<Rows, String>>,
+    asked: &Examination<'_>,
+) -> Result<Evidence, EngineError> {
+    let mut evidence = Evidence { integrity, checks, ..Evidence::default() };
+    match rows {
+        None => {}
+        Some(Ok(rows)) => implied::judge_tables(&Facts::new(rows, asked.tables)?, asked, &mut evidence)?,
+        // A schema that cannot be read is damage, which integrity has reported; there is nothing to count then.
+        Some(Err(message)) => {
+            let why = format!("the tables cannot be listed: {message}");
+            if evidence.integrity == Integrity::Sound {
+                evidence.integrity = Integrity::Unverifiable(vec![why]);
+            } else {
+                evidence.warnings.push(why);
             }
         }
-        Ok(evidence)
     }
+    Ok(evidence)
 }
 
 /// One line for each row of a table that refers to a row that is not there.

@@ -10,16 +10,17 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts this program itself, with no word of anybody else")]
 
-use super::{super::EngineError, open::Database};
+use super::{super::EngineError, open::Database, tables::Rows};
 use crate::{
     evidence::Integrity,
     platform::process::stand_back,
     watch::{Cancel, Watch},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use std::{
     env,
     ffi::{OsStr, OsString},
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
@@ -29,6 +30,17 @@ use std::{
 
 /// The first argument; no command has such a name.
 const WORD: &str = "--examine-sqlite";
+
+/// Begins a transaction.
+const BEGIN: &str = "begin";
+/// The answer to [`BEGIN`].
+const BEGUN: &str = "begun";
+/// Asks whether the structure is sound.
+const STRUCTURE: &str = "structure";
+/// Asks whether every foreign key finds its row.
+const REFERENCES: &str = "references";
+/// Asks for the rows of every table.
+const ROWS: &str = "rows";
 
 /// How long it may take to start or to begin a transaction.
 const LONGEST_START: Duration = Duration::from_secs(10);
@@ -51,23 +63,23 @@ impl Kind {
     }
 }
 
-/// The two questions that read all of a database, each asked of a process of its own.
+/// Two of them: one for the structure, the longest of all, and one for everything else that reads whole tables.
 pub(super) struct Examiners {
     structure: Examiner,
-    references: Examiner,
+    tables: Examiner,
 }
 
 impl Examiners {
     /// Starts both; `None` where that cannot be done.
     pub(super) fn start(path: &Path, kind: Kind) -> Option<Self> {
         let structure = Examiner::start(path, kind)?;
-        let references = Examiner::start(path, kind)?;
-        Some(Self { structure, references })
+        let tables = Examiner::start(path, kind)?;
+        Some(Self { structure, tables })
     }
 
     /// Begins a transaction in each, in place of an earlier one.
     pub(super) fn begin(&mut self) -> bool {
-        self.structure.begin() && self.references.begin()
+        self.structure.begin() && self.tables.begin()
     }
 
     /// Asks both; they work until they are heard, or dropped.
@@ -75,24 +87,31 @@ impl Examiners {
     /// # Errors
     /// When one of them is gone.
     pub(super) fn ask(&mut self, watch: &Watch<'_>) -> Result<(), EngineError> {
-        for (examiner, question) in [(&mut self.structure, "structure"), (&mut self.references, "references")]
-        {
-            if !examiner.order(question) {
-                return Err(examiner.lost(watch));
-            }
+        if !self.structure.order(STRUCTURE) {
+            return Err(self.structure.lost(watch));
+        }
+        if !(self.tables.order(REFERENCES) && self.tables.order(ROWS)) {
+            return Err(self.tables.lost(watch));
         }
         Ok(())
     }
 
-    /// Whether the structure is sound, and every foreign key finds its row.
+    /// Whether the structure is sound and every foreign key finds its row; and the rows of the tables, or why they cannot
+    /// be listed.
     ///
     /// # Errors
     /// When one of them could not tell, or ended before it did.
-    pub(super) fn hear(mut self, watch: &Watch<'_>) -> Result<Integrity, EngineError> {
-        match self.structure.answer(watch)? {
-            Integrity::Sound => self.references.answer(watch),
-            unsound => Ok(unsound),
-        }
+    pub(super) fn hear(
+        mut self,
+        watch: &Watch<'_>,
+    ) -> Result<(Integrity, Result<Rows, String>), EngineError> {
+        let structure: Integrity = self.structure.answer(watch)?.map_err(|why| self.structure.failed(why))?;
+        let references = self.tables.answer(watch)?;
+        let integrity = match structure {
+            Integrity::Sound => references.map_err(|why| self.tables.failed(why))?,
+            unsound => unsound,
+        };
+        Ok((integrity, self.tables.answer(watch)?))
     }
 }
 
@@ -130,14 +149,15 @@ impl Examiner {
     }
 
     fn begin(&mut self) -> bool {
-        self.order("begin") && self.reply().as_deref() == Some("begun")
+        self.order(BEGIN) && self.reply().as_deref() == Some(BEGUN)
     }
 
     fn reply(&self) -> Option<String> {
         self.answers.recv_timeout(LONGEST_START).ok()
     }
 
-    fn answer(&mut self, watch: &Watch<'_>) -> Result<Integrity, EngineError> {
+    /// The next answer; the inner error is what it said instead of one.
+    fn answer<T: DeserializeOwned>(&mut self, watch: &Watch<'_>) -> Result<Result<T, String>, EngineError> {
         let answer = loop {
             match self.answers.recv_timeout(Duration::from_millis(25)) {
                 Ok(answer) => break answer,
@@ -145,11 +165,7 @@ impl Examiner {
                 Err(RecvTimeoutError::Disconnected) => return Err(self.lost(watch)),
             }
         };
-        match serde_json::from_str::<Result<Integrity, String>>(&answer) {
-            Ok(Ok(integrity)) => Ok(integrity),
-            Ok(Err(message)) => Err(self.failed(message)),
-            Err(error) => Err(self.failed(error.to_string())),
-        }
+        serde_json::from_str(&answer).map_err(|error| self.failed(error.to_string()))
     }
 
     /// It is gone, and did not answer.
@@ -188,51 +204,56 @@ pub fn serve(arguments: &[OsString]) -> Option<u8> {
 }
 
 fn attend(kind: Kind, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let opened = match kind {
+    let mut database = match kind {
         Kind::Live => Database::live(path)?,
         Kind::Still => Database::still(path)?,
     };
-    opened.map()?;
-    let say = |line: &str| io::stdout().write_all(format!("{line}\n").as_bytes());
+    database.map()?;
     say(env!("CARGO_PKG_VERSION"))?;
-    let mut database = opened;
-    loop {
-        // Not by `lines`, which would keep the input to itself.
-        let mut order = String::new();
-        io::stdin().read_line(&mut order)?;
-        let answer = match order.trim_end() {
-            "begin" => {
+    let cancel = Cancel::default();
+    let watch = Watch::new(&cancel, None, &|_| ());
+    for order in orders() {
+        match order.as_str() {
+            BEGIN => {
                 if !database.connection.is_autocommit() {
                     database.connection.execute_batch("ROLLBACK")?;
                 }
                 database.begin()?;
-                say("begun")?;
-                continue;
+                say(BEGUN)?;
             }
-            "structure" => {
-                end_with_input();
-                database.structure(&Watch::new(&Cancel::default(), None, &|_| ()))
-            }
-            "references" => {
-                end_with_input();
-                // The shorter of the two: what takes longest is not to be the last to go on, alone.
+            STRUCTURE => reply(database.structure(&watch))?,
+            REFERENCES => {
+                // What takes longest is not to be the last to go on, alone: this is the shorter part.
                 stand_back();
-                database.references(&Watch::new(&Cancel::default(), None, &|_| ()))
+                reply(database.references(&watch))?;
             }
-            _ => return Ok(()),
-        };
-        let answer = answer.map_err(|error| match error {
-            EngineError::Library { message, .. } => message,
-            other => other.to_string(),
-        });
-        return Ok(say(&serde_json::to_string(&answer)?)?);
+            ROWS => reply(database.rows())?,
+            _ => break,
+        }
     }
+    Ok(())
 }
 
-/// From now on the end of the input ends this process, whatever it is at.
-fn end_with_input() {
-    thread::spawn(|| {
-        drop(io::stdin().read_to_end(&mut Vec::new()));
-        std::process::exit(1);
+/// What comes on standard input. Its end ends this process, whatever it is at.
+fn orders() -> Receiver<String> {
+    let (hand, orders) = mpsc::channel();
+    thread::spawn(move || {
+        for order in io::stdin().lines().map_while(Result::ok) {
+            drop(hand.send(order));
+        }
+        std::process::exit(0);
     });
+    orders
+}
+
+fn say(line: &str) -> io::Result<()> {
+    io::stdout().write_all(format!("{line}\n").as_bytes())
+}
+
+fn reply<T: Serialize>(answer: Result<T, EngineError>) -> io::Result<()> {
+    let answer = answer.map_err(|error| match error {
+        EngineError::Library { message, .. } => message,
+        other => other.to_string(),
+    });
+    say(&serde_json::to_string(&answer)?)
 }

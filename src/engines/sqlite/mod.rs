@@ -41,6 +41,7 @@ use std::{
     time::{Duration, Instant},
 };
 use swap::Places;
+use tables::Facts;
 
 /// One SQLite database file.
 ///
@@ -207,7 +208,7 @@ impl Engine for Sqlite {
         })
         .map_err(late)?;
         match opened {
-            Ok(database) => Ok(database.facts(tables).map_err(late)?.counted),
+            Ok(database) => Ok(Facts::new(database.rows().map_err(late)?, tables)?.counted),
             Err(error) if open::is_busy(&error) => Err(busy(place)),
             Err(error) => Err(open::library("open", place, &error)),
         }

@@ -81,28 +81,25 @@ impl Database {
 
     /// Counts the rows of every user table; what cannot be counted, as a virtual table whose module is not here, comes
     /// with the reason instead.
-    pub(super) fn facts(&self, tables: Option<&Tables>) -> Result<Facts, EngineError> {
-        let classes = tables.map(Classes::new).transpose()?;
-        let mut facts = Facts::default();
+    pub(super) fn rows(&self) -> Result<Rows, EngineError> {
+        let mut rows = Rows::new();
         for table in self.user_tables().map_err(|error| self.library("list the tables of", &error))? {
-            let class = classes.as_ref().map_or(TableClass::Unclassed, |classes| classes.class(&table));
-            match self.count(&table) {
-                Ok(rows) => {
-                    facts.counted.insert(table, TableFact { class, rows });
-                }
+            let counted = match self.count(&table) {
                 Err(error)
                     if super::open::code(&error) == Some(rusqlite::ErrorCode::OperationInterrupted) =>
                 {
                     return Err(self.library("count the rows of", &error));
                 }
-                Err(error) => {
-                    facts.uncounted.insert(table, (class, error.to_string()));
-                }
-            }
+                counted => counted.map_err(|error| error.to_string()),
+            };
+            rows.insert(table, counted);
         }
-        Ok(facts)
+        Ok(rows)
     }
 }
+
+/// The rows of every user table by its name, or why they cannot be counted.
+pub(super) type Rows = BTreeMap<String, Result<u64, String>>;
 
 /// What is known of the user's tables.
 #[derive(Debug, Default)]
@@ -114,6 +111,20 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Gives each table its class.
+    pub(super) fn new(rows: Rows, tables: Option<&Tables>) -> Result<Self, EngineError> {
+        let classes = tables.map(Classes::new).transpose()?;
+        let mut facts = Self::default();
+        for (table, counted) in rows {
+            let class = classes.as_ref().map_or(TableClass::Unclassed, |classes| classes.class(&table));
+            match counted {
+                Ok(rows) => drop(facts.counted.insert(table, TableFact { class, rows })),
+                Err(why) => drop(facts.uncounted.insert(table, (class, why))),
+            }
+        }
+        Ok(facts)
+    }
+
     /// Every table's class.
     pub(super) fn classes(&self) -> BTreeMap<&str, TableClass> {
         let counted = self.counted.iter().map(|(name, fact)| (name.as_str(), fact.class));
