@@ -21,6 +21,7 @@ mod crowd;
 mod damage;
 mod delete;
 #[cfg(unix)]
+mod examiner;
 mod examples;
 #[cfg(target_os = "linux")]
 mod faults;

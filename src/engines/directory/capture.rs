@@ -19,7 +19,6 @@ use super::{
 };
 use crate::platform::folder::{Folder, Kind, Meta};
 use crate::{engines::EngineError, fault::OnPath, watch::Watch};
-use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -262,7 +261,7 @@ impl<'c, 'w> Capturing<'c, 'w> {
         }
         let member = Member::new(entry.path.clone(), Form::File, &before);
         self.header(&member)?;
-        let mut hasher = Sha256::new();
+        let mut hasher = blake3::Hasher::new();
         let mut left = before.size;
         let mut torn = None;
         while left > 0 {
@@ -332,7 +331,7 @@ impl<'c, 'w> Capturing<'c, 'w> {
         member.size = bytes.len() as u64;
         self.header(&member)?;
         self.archive.content(bytes).and_then(|()| self.archive.pad(member.size)).map_err(EngineError::Out)?;
-        Ok(Sha256::digest(bytes).into())
+        Ok(blake3::hash(bytes).into())
     }
 
     /// The part that could be read stays in the archive, as it may be all there is; the member counts as unreadable.

@@ -1,7 +1,8 @@
-//! The list of the members' digests, which lies beside the archive: `sha256sum -c` reads it in an extracted folder.
+//! The list of the members' digests, which lies beside the archive: `b3sum -c` reads it in an extracted folder.
 //!
-//! Its format is that of sha256sum(1): a name that holds a line feed, a carriage return or a backslash has them escaped
-//! and a backslash before the digest. It has a line for each file and each hard link, in the order of the archive.
+//! Its format is that of b3sum(1): a name that holds a line feed or a backslash has them escaped and a backslash before
+//! the digest. It has a line for each file and each hard link, in the order of the archive. The digest is BLAKE3, as
+//! every byte of a folder passes by it in the capture, and again whenever the archive is examined.
 
 use super::archive::{PREFIX, shown};
 use crate::engines::EngineError;
@@ -17,7 +18,7 @@ const LINE_LIMIT: u64 = 1 << 18;
 /// So many findings are kept.
 const FINDINGS: usize = 20;
 
-/// A SHA-256 digest.
+/// A BLAKE3 digest.
 pub(super) type Digest = [u8; 32];
 
 /// Writes one line; returns its length in bytes.
@@ -42,7 +43,6 @@ pub(super) fn escape(path: &[u8]) -> Vec<u8> {
     for byte in path {
         match byte {
             b'\n' => escaped.extend_from_slice(b"\\n"),
-            b'\r' => escaped.extend_from_slice(b"\\r"),
             b'\\' => escaped.extend_from_slice(b"\\\\"),
             _ => escaped.push(*byte),
         }
@@ -57,7 +57,6 @@ fn unescape(escaped: &[u8]) -> Option<Vec<u8>> {
         path.push(match byte {
             b'\\' => match bytes.next()? {
                 b'n' => b'\n',
-                b'r' => b'\r',
                 b'\\' => b'\\',
                 _ => return None,
             },
@@ -137,7 +136,7 @@ impl Against {
             return Ok(());
         }
         let parsed = read_line(&line).ok_or_else(|| {
-            EngineError::Damaged("the list of members holds a line that sha256sum would not write".to_owned())
+            EngineError::Damaged("the list of members holds a line that b3sum would not write".to_owned())
         })?;
         self.next = Some(parsed);
         Ok(())

@@ -177,7 +177,8 @@ impl Examiner {
         self.orders = None;
         let how = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
         self.failed(format!(
-            "the process that read it ended with {how}: it was cut short meanwhile, or its disk cannot be read"
+            "the process that read it ended with {how}: by SIGBUS where the file is cut short or its disk cannot be \
+             read, by SIGKILL where the system is out of memory; run again, and look at the disk where it is the former"
         ))
     }
 

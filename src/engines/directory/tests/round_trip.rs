@@ -79,12 +79,15 @@ fn a_restored_folder_equals_its_source_in_everything() {
 }
 
 #[test]
-fn stock_tar_and_sha256sum_restore_and_prove_the_same() {
+fn stock_tar_and_b3sum_restore_and_prove_the_same() {
     let bench = everything();
     let shot = bench.shoot(&bench.engine(&[], &[]));
     let (tar, list, place) = (bench.path("x.tar"), bench.path("x.members"), bench.path("stock"));
     fs::write(&tar, &shot.tar).unwrap();
-    fs::write(&list, &shot.members).unwrap();
+    // b3sum(1) reads names that are UTF-8 alone.
+    let lines =
+        shot.members.split_inclusive(|byte| *byte == b'\n').filter(|line| str::from_utf8(line).is_ok());
+    fs::write(&list, lines.collect::<Vec<_>>().concat()).unwrap();
     fs::create_dir(&place).unwrap();
     let ran = Command::new("tar")
         .args(["--warning=no-timestamp", "-xpf"])
@@ -95,9 +98,9 @@ fn stock_tar_and_sha256sum_restore_and_prove_the_same() {
         .unwrap();
     assert!(ran.status.success() && ran.stderr.is_empty(), "{}", String::from_utf8_lossy(&ran.stderr));
     assert_eq!(picture(&place), picture(&bench.source()));
-    let ran = Command::new("sha256sum").arg("-c").arg(&list).current_dir(&place).output().unwrap();
+    let ran = Command::new("b3sum").arg("--check").arg(&list).current_dir(&place).output().unwrap();
     assert!(ran.status.success() && ran.stderr.is_empty(), "{}", String::from_utf8_lossy(&ran.stderr));
-    assert_eq!(String::from_utf8_lossy(&ran.stdout).matches(": OK").count(), 16);
+    assert_eq!(String::from_utf8_lossy(&ran.stdout).matches(": OK").count(), 15);
 }
 
 #[test]
