@@ -26,7 +26,7 @@ impl<W: Write> Codec<W> {
                 // Without the frame's checksum only 7 of 40 flipped bits are noticed on decoding, with it all.
                 encoder.include_checksum(true)?;
                 let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                encoder.multithread(u32::try_from(cores.min(2)).unwrap_or(1))?;
+                encoder.multithread(u32::try_from(cores.min(4)).unwrap_or(1))?;
                 // Every worker holds whole jobs, before and behind it: at the library's own choice of 8 MiB they come
                 // to some 75 MiB, at 2 MiB to 20, and the files are as small.
                 encoder.set_parameter(CParameter::JobSize(JOB))?;

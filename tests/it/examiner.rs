@@ -56,7 +56,7 @@ fn at_work(run: u32) -> Vec<u32> {
     found
 }
 
-/// Hundredths of a second that a process has computed (proc_pid_stat(5), fields 14 and 15).
+/// Hundredths of a second that a process has computed (`proc_pid_stat(5)`, fields 14 and 15).
 fn ticks(id: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
