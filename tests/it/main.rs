@@ -6,6 +6,7 @@
     reason = "a test touches the world, and ends where it goes wrong"
 )]
 
+mod canary;
 mod check;
 #[cfg(unix)]
 mod check_host;
@@ -51,6 +52,7 @@ mod run;
 #[cfg(unix)]
 mod schema;
 mod secrets;
+mod short;
 mod store_id;
 mod stores;
 mod support;
@@ -58,6 +60,7 @@ mod support;
 mod systems;
 #[cfg(unix)]
 mod tidy;
+mod torn_away;
 mod undo;
 mod unproven;
 mod unreached;

@@ -19,7 +19,7 @@ use crate::{
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     env,
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -128,8 +128,9 @@ impl Examiner {
         if cfg!(test) {
             return None;
         }
+        let name = serde_json::to_string(path.to_str()?).ok()?;
         let mut child = Command::new(env::current_exe().ok()?)
-            .args([OsStr::new(WORD), OsStr::new(kind.word()), path.as_os_str()])
+            .args([WORD, kind.word()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -140,8 +141,10 @@ impl Examiner {
         thread::spawn(move || {
             BufReader::new(said).lines().map_while(Result::ok).try_for_each(|line| heard.send(line))
         });
-        let started = Self { child, orders, answers, path: path.to_owned() };
-        (started.reply().as_deref() == Some(env!("CARGO_PKG_VERSION"))).then_some(started)
+        let mut started = Self { child, orders, answers, path: path.to_owned() };
+        // Not as an argument, which every user of the host may read: a path may hold the value of a variable.
+        let is_told = started.order(&name);
+        (is_told && started.reply().as_deref() == Some(env!("CARGO_PKG_VERSION"))).then_some(started)
     }
 
     fn order(&mut self, word: &str) -> bool {
@@ -196,24 +199,26 @@ impl Drop for Examiner {
 
 /// Does the work of an examiner where the arguments ask for it, and returns the exit code.
 pub fn serve(arguments: &[OsString]) -> Option<u8> {
-    let [_, word, kind, path] = arguments else { return None };
+    let [_, word, kind] = arguments else { return None };
     if word != WORD {
         return None;
     }
     let kind = if kind == Kind::Live.word() { Kind::Live } else { Kind::Still };
-    Some(u8::from(attend(kind, Path::new(path)).is_err()))
+    Some(u8::from(attend(kind).is_err()))
 }
 
-fn attend(kind: Kind, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn attend(kind: Kind) -> Result<(), Box<dyn std::error::Error>> {
+    let orders = orders();
+    let path: PathBuf = serde_json::from_str(&orders.recv()?)?;
     let mut database = match kind {
-        Kind::Live => Database::live(path)?,
-        Kind::Still => Database::still(path)?,
+        Kind::Live => Database::live(&path)?,
+        Kind::Still => Database::still(&path)?,
     };
     database.map()?;
     say(env!("CARGO_PKG_VERSION"))?;
     let cancel = Cancel::default();
     let watch = Watch::new(&cancel, None, &|_| ());
-    for order in orders() {
+    for order in orders {
         match order.as_str() {
             BEGIN => {
                 if !database.connection.is_autocommit() {

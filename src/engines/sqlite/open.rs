@@ -166,6 +166,8 @@ impl Database {
     /// Reads the file mapped from now on, its pages those of the page cache and not ours: for examiners alone, since
     /// a file that cannot be read ends whoever mapped it.
     pub(super) fn map(&self) -> rusqlite::Result<()> {
+        // Only what the library was not built to map still comes through the cache (`.cargo/config.toml`).
+        self.reading(8)?;
         self.connection.pragma_update(None, "mmap_size", 1_i64 << 40)
     }
 
