@@ -149,6 +149,20 @@ impl JobRun<'_> {
         }
     }
 
+    /// What no output of a command may show: it is given the variables of the files whole, and may hold those of the
+    /// other commands' words in its environment.
+    fn redaction(&self) -> Redaction {
+        let variables = &self.order.world.variables;
+        let words = self.order.plan.steps.iter().flat_map(|step| match &step.action {
+            Action::Hook { command, .. } => command.argv.as_slice(),
+            _ => &[],
+        });
+        let expanded = words.filter_map(|word| word.expand_with(variables, |_| String::new()).ok());
+        let used: Vec<_> = expanded.flat_map(|word| word.used).collect();
+        let of_words = used.iter().map(|(name, value, _)| (name.as_str(), value.as_str()));
+        Redaction::new(of_words.chain(variables.of_files()))
+    }
+
     fn call(
         &self,
         step: Option<&Step>,
@@ -207,8 +221,7 @@ impl JobRun<'_> {
             let value = value(placeholder).unwrap_or_default();
             environment.insert(placeholder.variable(), value.into_owned());
         }
-        let used = words.iter().flat_map(|word| &word.used);
-        let redaction = Redaction::new(used.map(|(name, value, _)| (name.as_str(), value.as_str())));
+        let redaction = self.redaction();
         let argv = words.into_iter().map(|word| word.text).collect();
         let call = Invocation { argv, environment, folder: world.policy.source().folder.clone(), redaction };
         exec::run(&call, watch, &|line| match step {

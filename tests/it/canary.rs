@@ -37,12 +37,10 @@ done
 exit $(cat exit 2>/dev/null || echo 0)";
 
 fn scene() -> Sandbox {
-    let sandbox = Sandbox::with_policy(POLICY)
-        .variable("FROM_ENVIRONMENT", &format!("{CANARY}-environment"))
-        .variable("UNUSED", &format!("{CANARY}-unused"));
+    let sandbox = Sandbox::with_policy(POLICY).variable("FROM_ENVIRONMENT", &format!("{CANARY}-environment"));
     sandbox.write(
         ".env",
-        format!("FROM_FILE={CANARY}-file\nWITH_DEFAULT='{CANARY} default'\nUNUSED_TOO={CANARY}\n"),
+        format!("FROM_FILE={CANARY}-file\nWITH_DEFAULT='{CANARY} default'\nUNUSED={CANARY}\n"),
     );
     sandbox.sql("app.db", "PRAGMA journal_mode = wal; CREATE TABLE t(x); INSERT INTO t VALUES (1)");
     sandbox.write("files/a", "x");
