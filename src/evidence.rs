@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckedOn {
-    /// In the read transaction that produced the stored bytes, whose plain digest the stored file, read back, has.
+    /// In the read transaction that produced the stored bytes, or in one of the same moment; the stored file, read back,
+    /// has their plain digest.
     Snapshot,
     /// On a copy made of the stored or captured bytes.
     Copy,

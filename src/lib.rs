@@ -62,6 +62,10 @@
 //!   `yaml_serde`, the maintained successor of `serde_yaml`, is the second opinion in the tests.
 //! - Dotenv files are read by `policy::env_file`: the libraries fill `$NAME` in values from the process environment, and
 //!   then the terminal and the schedule would no longer see the same.
+//! - What reads all of a SQLite database to examine it are processes of their own, this program under another word: they
+//!   map the file, which halves the time, and a mapped file that is cut short ends whoever reads it.
+//! - Stored bytes are read back in the capture step where the engine still examines the content; what came of it is told
+//!   by the verify step, in its place.
 //! - A restore has steps of its own ([`restore::Step`]) instead of new actions in [`plan::Action`]: a run's interpreter
 //!   then has no arm that a run can never reach.
 

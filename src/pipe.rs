@@ -50,6 +50,34 @@ mod tests {
     }
 
     #[test]
+    fn a_read_that_fails_once_is_told_as_that_and_never_as_other_content() {
+        struct Failing(io::Cursor<Vec<u8>>, bool);
+        impl io::Read for Failing {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                if self.0.position() > 200_000 && !std::mem::replace(&mut self.1, true) {
+                    return Err(io::Error::from_raw_os_error(5));
+                }
+                let most = buffer.len().min(1000);
+                self.0.read(&mut buffer[..most])
+            }
+        }
+        let plain: Vec<u8> = (0..300_000u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
+        let (file, bytes) = stored(Compression::None, &plain);
+        let cancel = Cancel::default();
+        let watch = Watch::new(&cancel, None, &|_| ());
+        for taken in [false, true] {
+            let source = Failing(io::Cursor::new(bytes.clone()), false);
+            let mut decoder = Decoder::new(&file.name, source, None, &watch).unwrap();
+            if taken {
+                assert!(decoder.read_to_end(&mut Vec::new()).is_err());
+            }
+            let failed = decoder.finish(&file).unwrap_err();
+            let Mismatch::Unreadable { source, .. } = failed else { panic!("{failed}") };
+            assert_eq!(source.raw_os_error(), Some(5));
+        }
+    }
+
+    #[test]
     fn every_flipped_byte_every_truncation_and_every_added_byte_is_found() {
         for compression in [Compression::None, Compression::Gzip(6), Compression::Zstd(3)] {
             let (file, bytes) = stored(compression, b"a small database, as it were, a small database");

@@ -64,12 +64,15 @@ pub fn plain_reader(name: &str, stored: Box<dyn Read + Send>) -> io::Result<Box<
     Ok(Box::new(Plain::new(name, stored)?))
 }
 
+/// What is handed over: plain bytes, or why there are no more.
+type Piece = io::Result<Vec<u8>>;
+
 /// The thread that decodes: full pieces come from it, used ones go back to it. It ends with its work, with the first
-/// error, or when nobody takes its pieces any more.
+/// error, or when nobody takes its pieces any more, and never outlives this.
 struct Worker {
-    full: Receiver<io::Result<Vec<u8>>>,
-    used: SyncSender<Vec<u8>>,
-    thread: JoinHandle<Option<io::Result<Sum>>>,
+    /// Closed first of all when it is to end.
+    pieces: Option<(Receiver<Piece>, SyncSender<Vec<u8>>)>,
+    thread: Option<JoinHandle<io::Result<Sum>>>,
 }
 
 impl Worker {
@@ -81,28 +84,58 @@ impl Worker {
         }
         let decode = move || {
             loop {
-                let mut piece = empty.recv().ok()?;
-                let read = fill_up(&mut plain, &mut piece);
-                let is_last = !read.as_ref().is_ok_and(|read| *read == PIECE);
-                give.send(read.map(|_| piece)).ok()?;
-                if is_last {
+                let unwanted = || io::Error::from(io::ErrorKind::BrokenPipe);
+                let mut piece = empty.recv().map_err(|_| unwanted())?;
+                let read = match fill_up(&mut plain, &mut piece) {
+                    Ok(read) => read,
+                    Err(error) => {
+                        // Whoever reads gets a copy; the error itself, with its number, is what `finish` tells.
+                        let copy = io::Error::new(error.kind(), error.to_string());
+                        let _ = give.send(Err(copy));
+                        return Err(error);
+                    }
+                };
+                give.send(Ok(piece)).map_err(|_| unwanted())?;
+                if read < PIECE {
                     break;
                 }
             }
             drop(give);
             let mut stored = plain.into_stored();
             // A decoder stops at the end of its last frame: bytes behind it are read too, to be part of the sum.
-            Some(io::copy(&mut stored, &mut io::sink()).map(|_| stored.finish().1))
+            io::copy(&mut stored, &mut io::sink())?;
+            Ok(stored.finish().1)
         };
         let thread = thread::Builder::new().name("decode".to_owned()).spawn(decode)?;
-        Ok(Self { full, used, thread })
+        Ok(Self { pieces: Some((full, used)), thread: Some(thread) })
     }
 
-    /// The sum of the stored bytes; asked when every piece was taken.
-    fn finish(self) -> io::Result<Sum> {
-        drop((self.full, self.used));
-        let ended = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        ended.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into()))
+    /// The next piece, for a used one; `None` at the end.
+    fn exchange(&self, used: Vec<u8>) -> Option<Piece> {
+        let (full, back) = self.pieces.as_ref()?;
+        if used.capacity() > 0 {
+            let _ = back.send(used); // it ended where this fails, and its last piece says why
+        }
+        full.recv().ok()
+    }
+
+    /// The sum of the stored bytes, or what kept them from being read; asked when every piece was taken.
+    fn finish(mut self) -> io::Result<Sum> {
+        self.pieces = None;
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(ended)) => ended,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.pieces = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // nobody waits for what it says
+        }
     }
 }
 
@@ -192,7 +225,7 @@ impl<'a> Decoder<'a> {
                 Ok(()) => {}
                 Err(error) => {
                     self.watch.check()?;
-                    return Err(unreadable(error));
+                    return Err(unreadable(self.worker.finish().err().unwrap_or(error)));
                 }
             }
         }
@@ -215,13 +248,10 @@ impl<'a> Decoder<'a> {
             return Ok(());
         }
         let used = std::mem::take(&mut self.piece);
-        if used.capacity() > 0 {
-            let _ = self.worker.used.send(used); // it ended where this fails, and its last piece says why
-        }
         self.taken = 0;
-        match self.worker.full.recv() {
-            Ok(piece) => self.piece = piece?,
-            Err(mpsc::RecvError) => self.is_at_end = true,
+        match self.worker.exchange(used) {
+            Some(piece) => self.piece = piece?,
+            None => self.is_at_end = true,
         }
         self.digest.take(&self.piece);
         self.bytes += self.piece.len() as u64;

@@ -62,11 +62,6 @@ impl<T, D: Digest> Summing<T, D> {
         Self { inner, digest: D::default(), bytes: 0 }
     }
 
-    /// Bytes seen so far.
-    pub fn passed_bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// The stream behind, and the sum of what passed.
     pub fn finish(self) -> (T, Sum) {
         (self.inner, Sum { bytes: self.bytes, digest: self.digest.hex() })

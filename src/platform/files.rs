@@ -243,6 +243,22 @@ pub(crate) fn immutable_uri(path: &Path) -> std::ffi::OsString {
     std::ffi::OsString::from(uri)
 }
 
+/// What tells a file from another one that gets its name: device and inode (unix). Opens nothing.
+pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::metadata(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Ok((metadata.dev(), metadata.ino()))
+    }
+    // Windows gives no other file the name of one that is open.
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        Ok((0, 0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

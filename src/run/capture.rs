@@ -186,7 +186,11 @@ impl<'a> JobRun<'a> {
     fn settle(&mut self, step: &Step, open: &[usize], file: &StoredFile) {
         for index in open {
             let synced = match &mut self.pairs[*index].staged {
-                Some(staged) => staged.staging.sync(&file.name).map(|()| staged.files.push(file.clone())),
+                Some(staged) => {
+                    // What was read back before was not all.
+                    staged.read = None;
+                    staged.staging.sync(&file.name).map(|()| staged.files.push(file.clone()))
+                }
                 None => Ok(()),
             };
             if let Err(error) = synced {

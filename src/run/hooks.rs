@@ -151,12 +151,15 @@ impl JobRun<'_> {
 
     /// What no output of a command may show: it is given the variables of the files whole, and may hold those of the
     /// other commands' words in its environment.
-    fn redaction(&self) -> Redaction {
+    fn redaction(&self, command: &Command) -> Redaction {
         let variables = &self.order.world.variables;
-        let words = self.order.plan.steps.iter().flat_map(|step| match &step.action {
-            Action::Hook { command, .. } => command.argv.as_slice(),
-            _ => &[],
-        });
+        let policy = self.order.world.policy;
+        let of_jobs = policy.jobs().values().flat_map(|job| job.before.iter().chain(&job.after));
+        let of_targets =
+            policy.targets().values().flat_map(|target| target.before.iter().chain(&target.after));
+        // The command itself may be one that a killed run owed, and stand in the policy no more.
+        let commands = of_jobs.chain(of_targets).chain([command]);
+        let words = commands.flat_map(|command| &command.argv);
         let expanded = words.filter_map(|word| word.expand_with(variables, |_| String::new()).ok());
         let used: Vec<_> = expanded.flat_map(|word| word.used).collect();
         let of_words = used.iter().map(|(name, value, _)| (name.as_str(), value.as_str()));
@@ -221,7 +224,7 @@ impl JobRun<'_> {
             let value = value(placeholder).unwrap_or_default();
             environment.insert(placeholder.variable(), value.into_owned());
         }
-        let redaction = self.redaction();
+        let redaction = self.redaction(command);
         let argv = words.into_iter().map(|word| word.text).collect();
         let call = Invocation { argv, environment, folder: world.policy.source().folder.clone(), redaction };
         exec::run(&call, watch, &|line| match step {

@@ -1,6 +1,6 @@
 //! A secret in every variable there is, through every command and many ways to fail: it is shown nowhere and kept nowhere.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 use crate::support::{Answer, Sandbox};
 use std::{fs, path::PathBuf};

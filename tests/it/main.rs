@@ -17,12 +17,13 @@ mod check_shapes;
 #[cfg(unix)]
 mod checkout;
 mod cli;
+mod clocks;
 mod crash;
 mod crowd;
 mod damage;
 mod delete;
-#[cfg(unix)]
 mod examiner;
+#[cfg(unix)]
 mod examples;
 #[cfg(target_os = "linux")]
 mod faults;

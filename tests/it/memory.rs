@@ -72,13 +72,21 @@ fn grow(path: &Path, mode: &str, bytes: u64) {
 fn flat(sandbox: &Sandbox, what: &str, arguments: &[&str]) {
     let begun = Instant::now();
     let mut running = sandbox.start(arguments);
-    let status = format!("/proc/{}/status", running.id());
+    let of = |id: &str| -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+        Some(line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024)
+    };
+    let id = running.id().to_string();
     let (mut peak, mut samples) = (0, 0);
     while running.is_running() {
-        let status = fs::read_to_string(&status).unwrap_or_default();
-        if let Some(line) = status.lines().find_map(|line| line.strip_prefix("RssAnon:")) {
-            let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
-            peak = peak.max(kib * 1024);
+        if let Some(own) = of(&id) {
+            // With the processes that it has started.
+            let threads = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+            let children =
+                threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+            let started: u64 = children.map(|ids| ids.split_whitespace().filter_map(of).sum::<u64>()).sum();
+            peak = peak.max(own + started);
             samples += 1;
         }
         thread::sleep(Duration::from_millis(1));

@@ -37,6 +37,15 @@ fn is_staging(sandbox: &Sandbox) -> bool {
     sandbox.tree("store").iter().any(|name| name.contains(".staging"))
 }
 
+/// Whether something of the source is written already, so that it was opened before.
+fn is_captured(sandbox: &Sandbox) -> bool {
+    let is_begun = |name: &String| {
+        let length = fs::metadata(sandbox.path("store").join(name)).map_or(0, |file| file.len());
+        name.contains(".staging") && name.contains(".gz") && length > 0
+    };
+    sandbox.tree("store").iter().any(is_begun)
+}
+
 #[test]
 fn a_store_that_is_unmounted_under_a_run_costs_that_run_alone_and_nothing_is_written_in_its_place() {
     if !is_root() {
@@ -80,7 +89,7 @@ fn a_database_that_is_deleted_while_it_is_read_is_backed_up_as_it_was() {
     let sandbox = slow();
     let before = content::of_still_file(&sandbox.path("data.db"));
     let running = sandbox.start(&["run", "hourly"]);
-    until("the capture", || is_staging(&sandbox));
+    until("the capture", || is_captured(&sandbox));
     for side in ["", "-wal", "-shm"] {
         drop(fs::remove_file(sandbox.path(&format!("data.db{side}"))));
     }
@@ -93,7 +102,7 @@ fn a_database_that_is_deleted_while_it_is_read_is_backed_up_as_it_was() {
 fn a_folder_that_is_deleted_while_it_is_read_is_no_backup() {
     let sandbox = slow();
     let running = sandbox.start(&["run", "nightly", "--json"]);
-    until("the capture", || is_staging(&sandbox));
+    until("the capture", || is_captured(&sandbox));
     fs::remove_dir_all(sandbox.path("files")).unwrap();
     let answer = running.wait().exits(1);
     assert_eq!(answer.json()[0]["failures"][0]["step"], "capture", "{answer}");

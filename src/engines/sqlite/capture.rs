@@ -1,8 +1,8 @@
 //! Taking the content of a live database at one moment.
 //!
 //! In write-ahead mode a read transaction stops nobody: pages stream from it into the pipe, and everything asked is
-//! shown in a second transaction of the same moment, at the same time (see `twin`). In rollback-journal mode a reader keeps writers from committing, so the lock is held
-//! for a byte copy alone, and the copy is examined afterwards.
+//! shown in further transactions of the same moment, at the same time (see `twin`). In rollback-journal mode a reader
+//! keeps writers from committing, so the lock is held for a byte copy alone, and the copy is examined afterwards.
 //!
 //! What the copy answers is then what the source would have answered, also where it is to equal the source's: its bytes,
 //! read back, have the digest of the pages as SQLite read them under the lock, in the same order, and an answer is a
@@ -27,6 +27,7 @@ use crate::{
     evidence::{CheckedOn, Integrity},
     fault::OnPath,
     pipe::{Blake3, Sum, Summing},
+    platform::files,
     policy::values::{Level, Size},
     watch::Watch,
 };
@@ -78,12 +79,17 @@ impl Sqlite {
         let header = Header::read(&self.path)?;
         // Through links, as SQLite goes: its side files lie beside the file itself.
         let path = resolved(&self.path)?;
+        let identity = files::identity(&path);
         let mut source = begin(&path, header, watch)?;
         let began = Instant::now();
         let pages = self.pages(&source.database)?;
         let shared = source.wal && source.unlocked.is_none() && pages == Pages::Dbpage;
         let whole = request.level >= Level::Integrity;
         let twin = if shared { twin(&source.database, &path, whole, watch)? } else { None };
+        // All of them opened it by its name. Where another file has got that name meanwhile, nobody knows who reads which.
+        let is_same =
+            identity.as_ref().is_ok_and(|before| files::identity(&path).is_ok_and(|now| now == *before));
+        let twin = twin.filter(|_| is_same);
         let shape = Shape::of(&source.database)?;
         shape.guard(request, &source.database)?;
         let mut rungs = Vec::new();
@@ -111,6 +117,8 @@ impl Sqlite {
                 };
                 let stream = || {
                     let first_page = pages::stream(&source.database, out, watch)?;
+                    // What was written is read back now, which may take its time: nothing of the source's is held for it.
+                    source.database.end()?;
                     out.complete().map_err(EngineError::Out)?;
                     Ok(first_page)
                 };
@@ -326,7 +334,11 @@ pub(super) fn examine_file(
     watch: &Watch<'_>,
 ) -> Result<crate::evidence::Evidence, EngineError> {
     match Database::still(path) {
-        Ok(mut database) => database.examine(Examiners::start(path, Kind::Still), asked, watch),
+        Ok(mut database) => {
+            let whole = asked.level >= Level::Integrity;
+            let examiners = if whole { Examiners::start(path, Kind::Still) } else { None };
+            database.examine(examiners, asked, watch)
+        }
         Err(error) if open::is_damage(&error) => {
             let integrity = Integrity::Damaged(vec![error.to_string()]);
             Ok(crate::evidence::Evidence { integrity, ..Default::default() })

@@ -5,7 +5,7 @@ use super::{
         EngineError, Previous,
         expectation::{self, Against, Answer, Value},
     },
-    examiner::Examiners,
+    examiner::{Examiners, Heard},
     implied,
     open::{self, Database},
     tables::{Classes, Facts, Rows, counts_as_irreplaceable, quoted},
@@ -53,19 +53,25 @@ impl Database {
             let rows = asked.tables.map(|_| self.listed(watch)).transpose()?;
             return found(Integrity::Skipped, self.answers(asked, watch)?, rows, asked);
         }
-        let Some(mut examiners) = examiners else {
-            let integrity = match self.structure(watch)? {
-                Integrity::Sound => self.references(watch)?,
-                unsound => unsound,
-            };
+        let mut lost = None;
+        if let Some(mut examiners) = examiners {
+            examiners.ask();
             let checks = self.answers(asked, watch)?;
-            let rows = self.listed(watch)?;
-            return found(integrity, checks, Some(rows), asked);
+            match examiners.hear(watch)? {
+                Heard::All(integrity, rows) => return found(integrity, checks, Some(rows), asked),
+                // This connection stands on the same moment.
+                Heard::Lost(how) => lost = Some(how),
+            }
+        }
+        let integrity = match self.structure(watch)? {
+            Integrity::Sound => self.references(watch)?,
+            unsound => unsound,
         };
-        examiners.ask(watch)?;
         let checks = self.answers(asked, watch)?;
-        let (integrity, rows) = examiners.hear(watch)?;
-        found(integrity, checks, Some(rows), asked)
+        let rows = self.listed(watch)?;
+        let mut evidence = found(integrity, checks, Some(rows), asked)?;
+        evidence.warnings.extend(lost);
+        Ok(evidence)
     }
 
     /// Whether SQLite finds the structure sound.

@@ -13,7 +13,7 @@
 use super::{super::EngineError, open::Database, tables::Rows};
 use crate::{
     evidence::Integrity,
-    platform::process::stand_back,
+    platform::process::{own_group, stand_back},
     watch::{Cancel, Watch},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -43,7 +43,7 @@ const REFERENCES: &str = "references";
 const ROWS: &str = "rows";
 
 /// How long it may take to start or to begin a transaction.
-const LONGEST_START: Duration = Duration::from_secs(10);
+const LONGEST_START: Duration = Duration::from_secs(3);
 
 /// What kind of file is examined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,40 +79,45 @@ impl Examiners {
 
     /// Begins a transaction in each, in place of an earlier one.
     pub(super) fn begin(&mut self) -> bool {
-        self.structure.begin() && self.tables.begin()
+        let both = [&mut self.structure, &mut self.tables];
+        let asked = both.into_iter().all(|examiner| examiner.order(BEGIN));
+        asked
+            && [&self.structure, &self.tables]
+                .iter()
+                .all(|examiner| examiner.reply().as_deref() == Some(BEGUN))
     }
 
-    /// Asks both; they work until they are heard, or dropped.
-    ///
-    /// # Errors
-    /// When one of them is gone.
-    pub(super) fn ask(&mut self, watch: &Watch<'_>) -> Result<(), EngineError> {
-        if !self.structure.order(STRUCTURE) {
-            return Err(self.structure.lost(watch));
-        }
-        if !(self.tables.order(REFERENCES) && self.tables.order(ROWS)) {
-            return Err(self.tables.lost(watch));
-        }
-        Ok(())
+    /// Asks both; they work until they are heard, or dropped. What is gone does not answer.
+    pub(super) fn ask(&mut self) {
+        self.structure.order(STRUCTURE);
+        self.tables.order(REFERENCES);
+        self.tables.order(ROWS);
     }
 
     /// Whether the structure is sound and every foreign key finds its row; and the rows of the tables, or why they cannot
     /// be listed.
     ///
     /// # Errors
-    /// When one of them could not tell, or ended before it did.
-    pub(super) fn hear(
-        mut self,
-        watch: &Watch<'_>,
-    ) -> Result<(Integrity, Result<Rows, String>), EngineError> {
-        let structure: Integrity = self.structure.answer(watch)?.map_err(|why| self.structure.failed(why))?;
-        let references = self.tables.answer(watch)?;
+    /// When one of them could not tell, or it was asked to stop.
+    pub(super) fn hear(mut self, watch: &Watch<'_>) -> Result<Heard, EngineError> {
+        let Some(structure) = self.structure.answer(watch)? else { return Ok(self.structure.lost()) };
+        let structure: Integrity = structure.map_err(|why| self.structure.failed(why))?;
+        let Some(references) = self.tables.answer(watch)? else { return Ok(self.tables.lost()) };
         let integrity = match structure {
             Integrity::Sound => references.map_err(|why| self.tables.failed(why))?,
             unsound => unsound,
         };
-        Ok((integrity, self.tables.answer(watch)?))
+        let Some(rows) = self.tables.answer(watch)? else { return Ok(self.tables.lost()) };
+        Ok(Heard::All(integrity, rows))
     }
+}
+
+/// What examiners said.
+pub(super) enum Heard {
+    /// Soundness, and the tables' rows.
+    All(Integrity, Result<Rows, String>),
+    /// One of them ended without an answer: how.
+    Lost(String),
 }
 
 struct Examiner {
@@ -129,19 +134,17 @@ impl Examiner {
             return None;
         }
         let name = serde_json::to_string(path.to_str()?).ok()?;
-        let mut child = Command::new(env::current_exe().ok()?)
-            .args([WORD, kind.word()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
+        let mut command = Command::new(env::current_exe().ok()?);
+        command.args([WORD, kind.word()]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // What a terminal sends to the whole group is for this process to answer.
+        own_group(&mut command);
+        let mut child = command.spawn().ok()?;
         let (orders, said) = (child.stdin.take(), child.stdout.take()?);
         let (heard, answers) = mpsc::channel();
-        thread::spawn(move || {
-            BufReader::new(said).lines().map_while(Result::ok).try_for_each(|line| heard.send(line))
-        });
         let mut started = Self { child, orders, answers, path: path.to_owned() };
+        let listen =
+            move || BufReader::new(said).lines().map_while(Result::ok).try_for_each(|line| heard.send(line));
+        thread::Builder::new().spawn(listen).ok()?;
         // Not as an argument, which every user of the host may read: a path may hold the value of a variable.
         let is_told = started.order(&name);
         (is_told && started.reply().as_deref() == Some(env!("CARGO_PKG_VERSION"))).then_some(started)
@@ -151,37 +154,35 @@ impl Examiner {
         self.orders.as_mut().is_some_and(|orders| writeln!(orders, "{word}").is_ok())
     }
 
-    fn begin(&mut self) -> bool {
-        self.order(BEGIN) && self.reply().as_deref() == Some(BEGUN)
-    }
-
     fn reply(&self) -> Option<String> {
         self.answers.recv_timeout(LONGEST_START).ok()
     }
 
-    /// The next answer; the inner error is what it said instead of one.
-    fn answer<T: DeserializeOwned>(&mut self, watch: &Watch<'_>) -> Result<Result<T, String>, EngineError> {
+    /// The next answer; the inner error is what it said instead of one, and `None` is given when it is gone.
+    fn answer<T: DeserializeOwned>(
+        &mut self,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Result<T, String>>, EngineError> {
         let answer = loop {
             match self.answers.recv_timeout(Duration::from_millis(25)) {
                 Ok(answer) => break answer,
                 Err(RecvTimeoutError::Timeout) => watch.check()?,
-                Err(RecvTimeoutError::Disconnected) => return Err(self.lost(watch)),
+                Err(RecvTimeoutError::Disconnected) => {
+                    watch.check()?;
+                    return Ok(None);
+                }
             }
         };
-        serde_json::from_str(&answer).map_err(|error| self.failed(error.to_string()))
+        serde_json::from_str(&answer).map(Some).map_err(|error| self.failed(error.to_string()))
     }
 
-    /// It is gone, and did not answer.
-    fn lost(&mut self, watch: &Watch<'_>) -> EngineError {
-        // A signal to the whole group, as from a terminal, ends it too; then that is the reason.
-        if let Err(stopped) = watch.check() {
-            return stopped.into();
-        }
+    /// How it ended, which it did.
+    fn lost(&mut self) -> Heard {
         self.orders = None;
         let how = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
-        self.failed(format!(
-            "the process that read it ended with {how}: by SIGBUS where the file is cut short or its disk cannot be \
-             read, by SIGKILL where the system is out of memory; run again, and look at the disk where it is the former"
+        Heard::Lost(format!(
+            "the process that examined it ended with {how} (by SIGBUS where a file is cut short or a disk cannot be read, \
+             by SIGKILL where memory is short): it was examined without that"
         ))
     }
 
@@ -203,7 +204,7 @@ pub fn serve(arguments: &[OsString]) -> Option<u8> {
     if word != WORD {
         return None;
     }
-    let kind = if kind == Kind::Live.word() { Kind::Live } else { Kind::Still };
+    let kind = [Kind::Live, Kind::Still].into_iter().find(|known| kind == known.word())?;
     Some(u8::from(attend(kind).is_err()))
 }
 

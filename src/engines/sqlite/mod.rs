@@ -1,7 +1,7 @@
 //! SQLite databases.
 //!
-//! A capture is one read transaction: its pages stream from `sqlite_dbpage` into the pipe without a temporary file, and
-//! what is asked about the content is shown in the same transaction, so that `same_as_source` is exact. The library
+//! A capture is one moment: its pages stream from `sqlite_dbpage` into the pipe without a temporary file, and what is asked
+//! about the content is shown in transactions of that same moment, so that `same_as_source` is exact. The library
 //! may lack `sqlite_dbpage` (a compile-time option), and a database in rollback-journal mode keeps its writers waiting
 //! while it is read: then a copy is made first. Restores go into the live place in one of two ways, see `swap`.
 

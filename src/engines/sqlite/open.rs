@@ -30,6 +30,9 @@ pub(super) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// How long a lock of another process is waited for.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
+/// What a connection that reads keeps of the pages, in MiB.
+pub(super) const CACHE_MIB: i64 = 32;
+
 /// How long one call of SQLite may wait: short, so that a request to stop is seen.
 const SLICE: Duration = Duration::from_millis(100);
 
@@ -154,7 +157,7 @@ impl Database {
     /// Opens a live database for reading: nothing of it is ever written, but `-shm` may appear in write-ahead mode.
     pub(super) fn live(path: &Path) -> rusqlite::Result<Self> {
         let database = Self::open(path, path.as_os_str().to_owned(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        database.reading(32)?;
+        database.reading(CACHE_MIB)?;
         Ok(database)
     }
 
@@ -175,7 +178,7 @@ impl Database {
     pub(super) fn still_live(path: &Path) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let database = Self::open(path, files::immutable_uri(path), flags)?;
-        database.reading(32)?;
+        database.reading(CACHE_MIB)?;
         Ok(database)
     }
 
@@ -225,8 +228,11 @@ impl Database {
         read.map(drop)
     }
 
-    /// Ends the transaction.
+    /// Ends the transaction, if there is one.
     pub(super) fn end(&self) -> Result<(), EngineError> {
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
         self.connection.execute_batch("ROLLBACK").map_err(|error| self.library("end reading", &error))
     }
 

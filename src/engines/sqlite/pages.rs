@@ -59,6 +59,7 @@ pub(super) fn stream(
     };
     let (size, count) = (pragma("page_size")?, pragma("page_count")?);
     // Every page is read once: a cache would only push everything else out of the processor's.
+    // It comes back afterwards, for whatever else the connection is asked.
     drop(database.connection.pragma_update(None, "cache_size", -256));
     let mut statement = database
         .connection
@@ -92,6 +93,8 @@ pub(super) fn stream(
     }
     out.write_all(&chunk).map_err(EngineError::Out)?;
     watch.tell(done * size, Some(size * count));
+    drop(rows);
+    drop(database.connection.pragma_update(None, "cache_size", -open::CACHE_MIB * 1024));
     Ok(first)
 }
 
