@@ -185,14 +185,7 @@ impl<'a> JobRun<'a> {
     /// Makes a written file durable in each store that still takes part, and notes it for the manifest.
     fn settle(&mut self, step: &Step, open: &[usize], file: &StoredFile) {
         for index in open {
-            let synced = match &mut self.pairs[*index].staged {
-                Some(staged) => {
-                    // What was read back before was not all.
-                    staged.read = None;
-                    staged.staging.sync(&file.name).map(|()| staged.files.push(file.clone()))
-                }
-                None => Ok(()),
-            };
+            let synced = self.pairs[*index].staged.as_mut().map_or(Ok(()), |staged| staged.settle(file));
             if let Err(error) = synced {
                 self.fail_pair(step, *index, store_error(&error));
             }

@@ -61,10 +61,7 @@ impl<'w, 't> Intake<'w, 't> {
             if !outs.is_there(n) {
                 continue;
             }
-            match taker.staged.staging.sync(self.name) {
-                Ok(()) => taker.staged.files.push(file.clone()),
-                Err(error) => taker.unsynced = Some(error),
-            }
+            taker.unsynced = taker.staged.settle(&file).err();
         }
         self.file = Some(file);
         Ok(())

@@ -8,7 +8,7 @@ use crate::{
     catalog::Catalog,
     plan::{Action, Moment, PlannedJob, Step},
     policy::model::{Job, Target},
-    store::{Listing, Series, Staging, Stored, lock::Lock, manifest::StoredFile},
+    store::{Listing, Series, Staging, StoreError, Stored, lock::Lock, manifest::StoredFile},
     watch::{Progress, Stopped, Watch},
 };
 use std::{
@@ -55,6 +55,16 @@ pub(super) struct Staged {
     /// How reading it back ended, where that was done beside the capture.
     pub(super) read: Option<Result<(), VerifyError>>,
     pub(super) proof: Option<Proof>,
+}
+
+impl Staged {
+    /// Makes a written file durable and notes it for the manifest. What was read back before was not all.
+    pub(super) fn settle(&mut self, file: &StoredFile) -> Result<(), StoreError> {
+        self.read = None;
+        self.staging.sync(&file.name)?;
+        self.files.push(file.clone());
+        Ok(())
+    }
 }
 
 /// How far a pair is.

@@ -376,7 +376,7 @@ fn unshared(path: &Path, error: &rusqlite::Error, mut warnings: Vec<String>) -> 
             path.display()
         )));
     }
-    let database = Database::still_live(path).map_err(|error| open::library("open", path, &error))?;
+    let database = Database::still(path).map_err(|error| open::library("open", path, &error))?;
     database.begin().map_err(|error| database.library("read", &error))?;
     warnings
         .push("read without locks, as its folder cannot be written; nothing changed meanwhile".to_owned());

@@ -201,7 +201,7 @@ impl Engine for Sqlite {
             // In write-ahead mode an ordinary reader makes `-wal` and `-shm` where nobody is connected. All of it is in
             // the one file then; should somebody connect this moment, a count for a person's eye may be off.
             let alone = is_wal && !is_used;
-            let mut database = if alone { Database::still_live(place)? } else { Database::live(place)? };
+            let mut database = if alone { Database::still(place)? } else { Database::live(place)? };
             database.stop_with(&watch)?;
             database.begin()?;
             Ok(database)

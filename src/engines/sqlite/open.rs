@@ -161,11 +161,6 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens a file that nothing writes: without locks, and without side files though its header may ask for them.
-    pub(super) fn still(path: &Path) -> rusqlite::Result<Self> {
-        Self::still_live(path)
-    }
-
     /// Reads the file mapped from now on, its pages those of the page cache and not ours: for examiners alone, since
     /// a file that cannot be read ends whoever mapped it.
     pub(super) fn map(&self) -> rusqlite::Result<()> {
@@ -174,8 +169,9 @@ impl Database {
         self.connection.pragma_update(None, "mmap_size", 1_i64 << 40)
     }
 
-    /// Opens someone else's file as if nothing wrote it, which the caller makes sure of afterwards.
-    pub(super) fn still_live(path: &Path) -> rusqlite::Result<Self> {
+    /// Opens a file that nothing writes, without locks, and without side files though its header may ask for them. Of one
+    /// that is not ours the caller makes sure afterwards.
+    pub(super) fn still(path: &Path) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let database = Self::open(path, files::immutable_uri(path), flags)?;
         database.reading(CACHE_MIB)?;

@@ -227,12 +227,12 @@ fn a_folder_that_shrank_or_grew_too_much_fails_a_check() {
 }
 
 /// Something that happens to the source while its archive is written.
-impl<F: FnMut(u64)> crate::engines::Outlet for Meddling<F> {}
-
 struct Meddling<F: FnMut(u64)> {
     tar: Vec<u8>,
     meddle: F,
 }
+
+impl<F: FnMut(u64)> crate::engines::Outlet for Meddling<F> {}
 
 impl<F: FnMut(u64)> Write for Meddling<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
