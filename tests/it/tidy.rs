@@ -12,7 +12,7 @@ const LIMIT: usize = 450;
 
 /// The modules that touch files, environment, programs or clocks.
 const EFFECTS: &str = "
-    src/catalog.rs
+    src/catalog/open.rs
     src/cli/history.rs
     src/cli/plan.rs
     src/cli/progress.rs
