@@ -161,9 +161,9 @@ impl Catalog {
         self.connection.execute(sql, [policy, store, id]).map(drop).map_err(|e| self.err(e))
     }
 
-    /// What a store held when it was last seen, newest first: manifest and whether it was proven.
+    /// What a store held when it was last seen, in no order: manifest and whether it was proven.
     pub fn backups(&self, policy: &str, store: &str) -> Result<Vec<(Manifest, bool)>, CatalogError> {
-        let sql = "SELECT manifest, proven FROM backups WHERE policy = ?1 AND store = ?2 ORDER BY time DESC, id DESC";
+        let sql = "SELECT manifest, proven FROM backups WHERE policy = ?1 AND store = ?2";
         let read = || -> rusqlite::Result<Vec<(String, bool)>> {
             let mut statement = self.connection.prepare(sql)?;
             statement.query_map([policy, store], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
@@ -171,6 +171,16 @@ impl Catalog {
         let rows = read().map_err(|e| self.err(e))?;
         let parse = |(text, proven): (String, bool)| Some((serde_json::from_str(&text).ok()?, proven));
         Ok(rows.into_iter().filter_map(parse).collect())
+    }
+
+    /// The ids of what a store held when it was last seen, in no order.
+    pub fn backup_ids(&self, policy: &str, store: &str) -> Result<Vec<String>, CatalogError> {
+        let sql = "SELECT id FROM backups WHERE policy = ?1 AND store = ?2";
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let mut statement = self.connection.prepare(sql)?;
+            statement.query_map([policy, store], |row| row.get(0))?.collect()
+        };
+        read().map_err(|e| self.err(e))
     }
 
     /// Replaces the index of one store by what it holds now, at once or not at all.

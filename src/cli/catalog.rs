@@ -27,7 +27,7 @@ pub(crate) fn catalog(session: &Session, args: &Args) -> Result<u8, CliError> {
         index
             .entry((manifest.policy.clone(), copy.rack))
             .or_default()
-            .push((manifest.clone(), copy.stored.proven()));
+            .push((Manifest::clone(manifest), copy.stored.proven()));
         let entry = runs.entry(manifest.run.clone()).or_insert_with(|| HistoryEntry {
             run: manifest.run.clone(),
             policy: manifest.policy.clone(),

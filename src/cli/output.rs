@@ -21,11 +21,24 @@ pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Writes data to standard output. A reader that went away, as `head` does, is no error.
+/// Writes data to standard output as it is. A reader that went away, as `head` does, is no error.
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<u8, CliError> {
-    // In large pieces: the standard library's own buffer is written out at every line.
-    let mut out = io::BufWriter::with_capacity(1 << 16, anstream::stdout().lock());
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    written(io::stdout().lock().write_all(bytes))
+}
+
+/// Writes text to standard output, with its colours where they are wanted.
+pub(crate) fn print(text: &str) -> Result<u8, CliError> {
+    match anstream::AutoStream::choice(&io::stdout()) {
+        // At once: `anstream` would write each piece between two colours by itself, a line a call.
+        anstream::ColorChoice::Never => {
+            print_bytes(&anstream::adapter::strip_bytes(text.as_bytes()).into_vec())
+        }
+        _ => written(anstream::stdout().write_all(text.as_bytes())),
+    }
+}
+
+fn written(outcome: io::Result<()>) -> Result<u8, CliError> {
+    match outcome.and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(CliError::failed(format!("cannot write to standard output: {error}")))
         }
@@ -33,17 +46,12 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<u8, CliError> {
     }
 }
 
-/// Writes text to standard output.
-pub(crate) fn print(text: &str) -> Result<u8, CliError> {
-    print_bytes(text.as_bytes())
-}
-
 /// Writes one JSON value to standard output.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<u8, CliError> {
     let mut text =
         serde_json::to_string_pretty(value).map_err(|error| CliError::failed(error.to_string()))?;
     text.push('\n');
-    print(&text)
+    print_bytes(text.as_bytes())
 }
 
 /// Writes a line to standard error. A reader that went away must not end a run in the middle of its work.

@@ -252,7 +252,7 @@ fn verify_copy(
     let id = &copy.stored.id;
     let looked = rack.store.manifest(id).and_then(|manifest| {
         let damage = rack.store.damage(id, &manifest)?;
-        Ok(Stored { manifest, damage, ..copy.stored.clone() })
+        Ok(Stored { manifest: Box::new(manifest), damage, ..copy.stored.clone() })
     });
     let stored = match looked {
         Ok(stored) => stored,

@@ -46,7 +46,7 @@ impl JobRun<'_> {
         let staged = staged.ok_or_else(|| StepError::new(FailureCode::Storage, "nothing was staged"))?;
         let id = staged.staging.id().clone();
         let manifest = staged.staging.publish(manifest).map_err(|error| store_error(&error))?;
-        let stored = Stored { id, manifest, records: Vec::new(), damage: None };
+        let stored = Stored { id, manifest: Box::new(manifest), records: Vec::new(), damage: None };
         let proven = stored.proven();
         if let Some(catalog) = self.catalog {
             let store = step.store.as_deref().unwrap_or_default();

@@ -4,7 +4,7 @@
 //! can name a place outside its own folder (no `/`, no `..`, no leading dot).
 
 use crate::policy::values::{Compression, Name, name::Alphabet};
-use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, Timelike as _, Utc};
 use serde::{Deserialize, Serialize, de};
 use std::{fmt, str::FromStr};
 
@@ -80,32 +80,43 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    const FORMAT: &'static str = "%Y-%m-%dT%H%M%SZ";
+    /// The first second of the year 0 and the last of 9999, in POSIX time.
+    const SPAN: [i64; 2] = [-62_167_219_200, 253_402_300_799];
 
     /// The stamp of the first run of a second. Years outside 0 to 9999, which RFC 3339 cannot say, are taken as the
     /// nearest that it can.
     pub fn first(time: DateTime<Utc>) -> Self {
-        let at = |year: &str| NaiveDateTime::parse_from_str(year, Self::FORMAT).map(|naive| naive.and_utc());
-        let lowest = at("0000-01-01T000000Z").unwrap_or(time);
-        let highest = at("9999-12-31T235959Z").unwrap_or(time);
+        let [first, last] = Self::SPAN;
         // A leap second counts as the one before it, as in POSIX time: one second, one spelling.
-        let seconds = DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time);
-        Self { time: seconds.trunc_subsecs(0).clamp(lowest, highest), nth: 1 }
+        let seconds = DateTime::from_timestamp(time.timestamp().clamp(first, last), 0);
+        Self { time: seconds.unwrap_or_default(), nth: 1 }
     }
 
     /// Reads exactly what [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Option<Self> {
-        let end = text.find('Z')?;
-        let (time, rest) = text.split_at(end + 1);
+        // Digits alone: a number reads signs too, and a folder has one spelling.
+        let number = |text: &str| -> Option<u32> {
+            if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+        };
+        let (time, rest) = text.split_once('Z')?;
+        let (date, clock) = time.split_once('T')?;
+        let field = |text: &str, at: usize, len: usize| number(text.get(at..at + len)?);
+        if date.len() != 10 || clock.len() != 6 || date.get(4..5)? != "-" || date.get(7..8)? != "-" {
+            return None;
+        }
+        let date = NaiveDate::from_ymd_opt(
+            field(date, 0, 4)?.try_into().ok()?,
+            field(date, 5, 2)?,
+            field(date, 8, 2)?,
+        )?;
+        let time = date.and_hms_opt(field(clock, 0, 2)?, field(clock, 2, 2)?, field(clock, 4, 2)?)?;
         let nth = match rest.strip_prefix('-') {
             None if rest.is_empty() => 1,
             None => return None,
-            Some(digits) => digits.parse::<u32>().ok().filter(|nth| *nth >= 2)?,
+            Some(digits) if digits.starts_with('0') => return None,
+            Some(digits) => number(digits).filter(|nth| *nth >= 2)?,
         };
-        let time = NaiveDateTime::parse_from_str(time, Self::FORMAT).ok()?.and_utc();
-        let stamp = Self { nth, ..Self::first(time) };
-        // chrono also reads signs, blanks, short fields and leap seconds; a folder has one spelling.
-        (stamp.to_string() == text).then_some(stamp)
+        Some(Self { time: time.and_utc(), nth })
     }
 
     /// The run's start, in whole seconds.
@@ -130,7 +141,9 @@ pub fn free_stamp(time: DateTime<Utc>, taken: impl IntoIterator<Item = Stamp>) -
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.time.format(Self::FORMAT))?;
+        let (date, time) = (self.time.date_naive(), self.time.time());
+        write!(f, "{:04}-{:02}-{:02}T", date.year(), date.month(), date.day())?;
+        write!(f, "{:02}{:02}{:02}Z", time.hour(), time.minute(), time.second())?;
         if self.nth > 1 { write!(f, "-{}", self.nth) } else { Ok(()) }
     }
 }

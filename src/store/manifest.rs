@@ -132,8 +132,11 @@ impl Manifest {
     /// Renders the manifest with its own digest filled in: what is stored.
     pub fn seal(mut self) -> (Self, String) {
         self.digest = String::new();
-        self.digest = sha256_hex(self.render().as_bytes());
-        let text = self.render();
+        let mut text = serde_json::to_string_pretty(&self).unwrap_or_default();
+        text.push('\n');
+        self.digest = digest_of([text.as_bytes()]);
+        // The digest is the last field, and was empty.
+        text.insert_str(text.len().saturating_sub(END.len()), &self.digest);
         (self, text)
     }
 
@@ -143,30 +146,31 @@ impl Manifest {
         struct Head {
             format: u32,
         }
-        let malformed = |e: serde_json::Error| Unreliable::Malformed(e.to_string());
-        let head: Head = serde_json::from_slice(bytes).map_err(malformed)?;
-        if head.format > FORMAT {
-            return Err(Unreliable::Newer(head.format));
+        let manifest = serde_json::from_slice::<Self>(bytes);
+        // A newer one may have other fields: that it is newer is what is told then.
+        let format = match &manifest {
+            Ok(manifest) => Some(manifest.format),
+            Err(_) => serde_json::from_slice(bytes).ok().map(|head: Head| head.format),
+        };
+        if let Some(newer) = format.filter(|format| *format > FORMAT) {
+            return Err(Unreliable::Newer(newer));
         }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(malformed)?;
-        let digest = manifest.digest.clone();
-        let (sealed, text) = manifest.seal();
-        // The bytes themselves are compared too: a field this program does not know is no part of what was sealed.
-        if sealed.digest == digest && text.as_bytes() == bytes {
-            Ok(sealed)
-        } else {
-            Err(Unreliable::Changed)
+        let manifest = manifest.map_err(|error| Unreliable::Malformed(error.to_string()))?;
+        // Of the bytes, not of what was understood of them: a field this program does not know counts too.
+        let sealed = bytes.strip_suffix(END).and_then(|rest| rest.strip_suffix(manifest.digest.as_bytes()));
+        match sealed {
+            Some(rest) if digest_of([rest, END]) == manifest.digest => Ok(manifest),
+            _ => Err(Unreliable::Changed),
         }
-    }
-
-    fn render(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        text
     }
 }
 
-fn sha256_hex(bytes: &[u8]) -> String {
+/// What stands behind the digest, the last field.
+const END: &[u8] = b"\"\n}\n";
+
+fn digest_of<const N: usize>(parts: [&[u8]; N]) -> String {
     use sha2::Digest;
-    hex::encode(sha2::Sha256::digest(bytes))
+    let mut digest = sha2::Sha256::new();
+    parts.iter().for_each(|part| digest.update(part));
+    hex::encode(digest.finalize())
 }

@@ -172,8 +172,8 @@ impl std::fmt::Display for Unclaimed {
 pub struct Stored {
     /// Its id.
     pub id: BackupId,
-    /// Its manifest.
-    pub manifest: Manifest,
+    /// Its manifest; boxed, as lists of thousands are sorted.
+    pub manifest: Box<Manifest>,
     /// Its records, oldest first.
     pub records: Vec<Record>,
     /// What of its data was seen not to be there when it was listed.

@@ -11,14 +11,19 @@ use crate::{
     policy::{self, Policy},
     run,
     store::{
-        self, BackupId, RecordKind, Series, Store as _, StoreError, Stored, UnclaimedKind, local::LocalStore,
+        self, BackupId, Listing, RecordKind, Series, Store as _, StoreError, Stored, UnclaimedKind,
+        local::LocalStore,
     },
 };
 use chrono::{DateTime, Utc};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    thread,
 };
+
+/// More readers of one store are of no use.
+const MOST_READERS: usize = 8;
 
 /// Looks into every store that is meant: one of the policies by its name, a place, or all. Takes no lock and writes
 /// nothing.
@@ -130,9 +135,7 @@ fn collect_place(session: &Session, place: &str, shelf: &mut Shelf<'_>) -> Resul
     let every = store.series()?;
     let (origins, scratch) = (BTreeMap::new(), BTreeMap::new());
     shelf.stores.push(Rack { name: place.to_owned(), store, policy: None, is_last: true, origins, scratch });
-    for series in &every {
-        add_series(shelf, 0, series, &Memory::default());
-    }
+    add_all(shelf, 0, &every, &Memory::default());
     Ok(())
 }
 
@@ -143,7 +146,7 @@ fn look_into(memory: &Memory, shelf: &mut Shelf<'_>) {
     let (name, place) = (name.clone(), store.place());
     let last = memory.last_store(policy.name().as_str(), &name);
     // Asked before anything is listed: what is published meanwhile is not missed.
-    let known = memory.backups(policy.name().as_str(), &name);
+    let known = memory.backup_ids(policy.name().as_str(), &name);
     let found = store.id();
     let other = store::is_other(last.as_deref(), &found);
     let own = |series: &Series| policy.name() == series.policy.as_str();
@@ -170,10 +173,7 @@ fn look_into(memory: &Memory, shelf: &mut Shelf<'_>) {
         lacking.is_read = true;
         shelf.unreached.push(lacking);
     }
-    let mut accounted = BTreeSet::new();
-    for series in &every {
-        accounted.extend(add_series(shelf, rack, series, memory));
-    }
+    let accounted = add_all(shelf, rack, &every, memory);
     if shelf.stores[rack].is_last {
         miss(shelf, rack, known, accounted);
     }
@@ -181,7 +181,7 @@ fn look_into(memory: &Memory, shelf: &mut Shelf<'_>) {
 
 /// Tells what a store held when it was last seen and what is not there any more, though nothing tells of its removal: a
 /// store that lost its backups looks like one that never had any.
-fn miss(shelf: &mut Shelf<'_>, rack: usize, known: Vec<Stored>, mut accounted: BTreeSet<BackupId>) {
+fn miss(shelf: &mut Shelf<'_>, rack: usize, known: Vec<BackupId>, mut accounted: BTreeSet<BackupId>) {
     let name = shelf.stores[rack].name.clone();
     let copies = shelf.copies.iter().filter(|copy| copy.rack == rack).map(|copy| &copy.stored.id);
     let of_it = |place: &&NotRead| place.rack == rack;
@@ -189,7 +189,7 @@ fn miss(shelf: &mut Shelf<'_>, rack: usize, known: Vec<Stored>, mut accounted: B
     // A folder without a manifest was perhaps never a backup; one that the catalog knows was.
     let bare: BTreeSet<BackupId> =
         shelf.no_backups.iter().filter(of_it).map(|place| place.id.clone()).collect();
-    for Stored { id, .. } in known {
+    for id in known {
         let is_unread =
             |store: &Unreached<'_>| store.rack == Some(rack) && store.series.as_ref() == Some(&id.series);
         if accounted.contains(&id) || shelf.unreached.iter().any(is_unread) {
@@ -245,9 +245,40 @@ fn remember(
     shelf.copies.extend(known.into_iter().map(copy));
 }
 
-/// Adds what a series holds; returns what does not lie there because it was, or is being, removed.
-fn add_series(shelf: &mut Shelf<'_>, rack: usize, series: &Series, memory: &Memory) -> Vec<BackupId> {
-    let listing = match shelf.stores[rack].store.list(series) {
+/// Adds what the series of a store hold; returns what does not lie there because it was, or is being, removed.
+fn add_all(shelf: &mut Shelf<'_>, rack: usize, every: &[Series], memory: &Memory) -> BTreeSet<BackupId> {
+    let listings = list_all(&shelf.stores[rack].store, every);
+    let add = |(series, listing)| add_series(shelf, rack, series, listing, memory);
+    every.iter().zip(listings).flat_map(add).collect()
+}
+
+/// Lists series, several at a time: thousands of small files are waited for, on a disk of the network most of all.
+fn list_all(store: &LocalStore, every: &[Series]) -> Vec<Result<Listing, StoreError>> {
+    let readers = thread::available_parallelism().map_or(1, usize::from).min(MOST_READERS);
+    let share = every.len().div_ceil(readers).max(1);
+    let mut listings: Vec<_> = every.iter().map(|_| None).collect();
+    thread::scope(|scope| {
+        for (every, listings) in every.chunks(share).zip(listings.chunks_mut(share)) {
+            let read = move || {
+                for (series, listing) in every.iter().zip(listings) {
+                    *listing = Some(store.list(series));
+                }
+            };
+            // Where no thread can be had, what it would have read is read below.
+            let _ = thread::Builder::new().spawn_scoped(scope, read);
+        }
+    });
+    every.iter().zip(listings).map(|(series, read)| read.unwrap_or_else(|| store.list(series))).collect()
+}
+
+fn add_series(
+    shelf: &mut Shelf<'_>,
+    rack: usize,
+    series: &Series,
+    listing: Result<Listing, StoreError>,
+    memory: &Memory,
+) -> Vec<BackupId> {
+    let listing = match listing {
         Ok(listing) => listing,
         Err(StoreError::Absent(_)) => return Vec::new(),
         Err(error) => {

@@ -42,12 +42,18 @@ impl Memory {
         self.catalog.as_ref().and_then(|catalog| self.tried(catalog.last_store(policy, store)))
     }
 
+    /// The ids of what a store held when it was last seen.
+    pub(super) fn backup_ids(&self, policy: &str, store: &str) -> Vec<BackupId> {
+        let known = self.catalog.as_ref().map(|catalog| self.tried(catalog.backup_ids(policy, store)));
+        known.unwrap_or_default().iter().filter_map(|id| BackupId::parse(id)).collect()
+    }
+
     /// What a store held when it was last seen.
     pub(super) fn backups(&self, policy: &str, store: &str) -> Vec<Stored> {
         let known = self.catalog.as_ref().map(|catalog| self.tried(catalog.backups(policy, store)));
         let stored = known.unwrap_or_default().into_iter().filter_map(|(manifest, proven)| {
             let id = BackupId::parse(&manifest.id)?;
-            let mut stored = Stored { id, manifest, records: Vec::new(), damage: None };
+            let mut stored = Stored { id, manifest: Box::new(manifest), records: Vec::new(), damage: None };
             // Why lies in the store, lost data or a verification: the catalog only kept that it was so.
             if !proven && stored.proven() {
                 stored.manifest.level = Level::None;

@@ -53,7 +53,7 @@ pub(super) fn list(folder: &Path, series: &Series) -> Result<Listing, StoreError
         match read {
             Ok((manifest, damage)) => {
                 let records = records.remove(&id).unwrap_or_default();
-                listing.backups.push(Stored { id, manifest, records, damage });
+                listing.backups.push(Stored { id, manifest: Box::new(manifest), records, damage });
             }
             // Pruned since the folder was listed: readers take no lock.
             Err(NoManifest::NoFolder) => listing.leaving.push(id),
