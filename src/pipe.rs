@@ -3,6 +3,7 @@
 //!
 //! Stored bytes have a SHA-256, so that `sha256sum` proves them; plain bytes have a BLAKE3, which costs least.
 
+mod ahead;
 mod decode;
 mod encode;
 mod sum;

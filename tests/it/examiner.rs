@@ -156,3 +156,26 @@ fn a_program_that_was_replaced_meanwhile_examines_by_itself() {
     assert_eq!(answer.json()[0]["backups"][0]["level"], "integrity", "{answer}");
     assert_eq!(sandbox.backups(SERIES).len(), 2);
 }
+
+#[test]
+fn another_database_under_the_name_is_never_taken_for_the_one_that_is_streamed() {
+    let sandbox = large();
+    fs::copy(sandbox.path("data.db"), sandbox.path("other.db")).unwrap();
+    // As alike as two databases can be, but for one row.
+    sandbox.sql("other.db", "DELETE FROM entries WHERE id = 7; PRAGMA wal_checkpoint(TRUNCATE)");
+    for side in ["other.db-wal", "other.db-shm"] {
+        drop(fs::remove_file(sandbox.path(side)));
+    }
+    let Some(sandbox) = sandbox.preload("swap.c") else { return };
+    let [from, to] = ["other.db", "data.db"].map(|name| sandbox.path(name).display().to_string());
+    let sandbox = sandbox.variable("SWAP_FROM", &from).variable("SWAP_TO", &to);
+    let answer = sandbox.run(&["run", "--json"]).exits(0);
+    assert!(!sandbox.path("other.db").exists(), "no examiner was started\n{answer}");
+    let backup = answer.json()[0]["backups"][0]["id"].as_str().unwrap().to_owned();
+    let manifest = sandbox.manifest(&format!("store/{backup}"));
+    assert_eq!(manifest["tables"]["entries"]["rows"], 500_000, "{answer}");
+    let sandbox = sandbox.variable("SWAP_FROM", "");
+    sandbox.run(&["restore", "data", "--to", sandbox.path("back.db").to_str().unwrap()]).exits(0);
+    assert_eq!(sandbox.ask("back.db", "SELECT count(*) FROM entries"), "500000");
+    assert_eq!(sandbox.ask("data.db", "SELECT count(*) FROM entries"), "499999");
+}

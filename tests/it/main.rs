@@ -44,6 +44,7 @@ mod places;
 #[cfg(unix)]
 mod plan;
 mod prune;
+mod read_back;
 #[cfg(unix)]
 mod readme;
 mod restore;

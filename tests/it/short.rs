@@ -2,8 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-use crate::support::{Sandbox, content, skip};
-use std::{path::PathBuf, process::Command};
+use crate::support::{Sandbox, content};
 
 const POLICY: &str = "\
 version: 1
@@ -20,25 +19,10 @@ jobs:
   plain: {retention: {last: 2}, compress: none, targets: [app, old, files]}
 ";
 
-/// The library that shortens what is read and written; `None` where it cannot be built.
-fn shortened(sandbox: &Sandbox) -> Option<PathBuf> {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/short.c");
-    let library = sandbox.path("short.so");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).output();
-    match built {
-        Ok(built) if built.status.success() => Some(library),
-        other => {
-            skip(&format!("the library that shortens reads cannot be built: {other:?}"));
-            None
-        }
-    }
-}
-
 #[test]
 fn short_reads_and_writes_lose_nothing() {
     let sandbox = Sandbox::with_policy(POLICY);
-    let Some(library) = shortened(&sandbox) else { return };
-    let sandbox = sandbox.variable("LD_PRELOAD", library.to_str().unwrap());
+    let Some(sandbox) = sandbox.preload("short.c") else { return };
     let rows = "CREATE TABLE t (id INTEGER PRIMARY KEY, b BLOB, note TEXT);
         WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
         INSERT INTO t SELECT i, randomblob(i % 700), 'row ' || i FROM n;";

@@ -23,7 +23,10 @@ use std::{
     io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
     thread,
     time::Duration,
 };
@@ -42,8 +45,15 @@ const REFERENCES: &str = "references";
 /// Asks for the rows of every table.
 const ROWS: &str = "rows";
 
+/// Stands before the last words of one that cannot go on.
+const GONE: &str = "gone: ";
+
 /// How long it may take to start or to begin a transaction.
 const LONGEST_START: Duration = Duration::from_secs(3);
+
+/// Whether this program answers to [`WORD`]: one that only links this library, as the tests' harness does, must not be
+/// started in the belief that it does.
+static SERVES: AtomicBool = AtomicBool::new(false);
 
 /// What kind of file is examined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,13 +134,14 @@ struct Examiner {
     child: Child,
     orders: Option<ChildStdin>,
     answers: Receiver<String>,
+    /// What it said when it could not go on.
+    last_words: Option<String>,
     path: PathBuf,
 }
 
 impl Examiner {
     fn start(path: &Path, kind: Kind) -> Option<Self> {
-        // The harness of the unit tests is not this program.
-        if cfg!(test) {
+        if !SERVES.load(Ordering::Relaxed) {
             return None;
         }
         let name = serde_json::to_string(path.to_str()?).ok()?;
@@ -141,7 +152,7 @@ impl Examiner {
         let mut child = command.spawn().ok()?;
         let (orders, said) = (child.stdin.take(), child.stdout.take()?);
         let (heard, answers) = mpsc::channel();
-        let mut started = Self { child, orders, answers, path: path.to_owned() };
+        let mut started = Self { child, orders, answers, last_words: None, path: path.to_owned() };
         let listen =
             move || BufReader::new(said).lines().map_while(Result::ok).try_for_each(|line| heard.send(line));
         thread::Builder::new().spawn(listen).ok()?;
@@ -150,8 +161,15 @@ impl Examiner {
         (is_told && started.reply().as_deref() == Some(env!("CARGO_PKG_VERSION"))).then_some(started)
     }
 
+    /// Hands an order over. One that cannot be has no answer, which nobody is to wait for: its end of the pipe goes, and
+    /// with that the examiner.
     fn order(&mut self, word: &str) -> bool {
-        self.orders.as_mut().is_some_and(|orders| writeln!(orders, "{word}").is_ok())
+        let line = format!("{word}\n");
+        let is_told = self.orders.as_mut().is_some_and(|orders| orders.write_all(line.as_bytes()).is_ok());
+        if !is_told {
+            self.orders = None;
+        }
+        is_told
     }
 
     fn reply(&self) -> Option<String> {
@@ -165,7 +183,10 @@ impl Examiner {
     ) -> Result<Option<Result<T, String>>, EngineError> {
         let answer = loop {
             match self.answers.recv_timeout(Duration::from_millis(25)) {
-                Ok(answer) => break answer,
+                Ok(answer) => match answer.strip_prefix(GONE) {
+                    None => break answer,
+                    Some(words) => self.last_words = Some(words.to_owned()),
+                },
                 Err(RecvTimeoutError::Timeout) => watch.check()?,
                 Err(RecvTimeoutError::Disconnected) => {
                     watch.check()?;
@@ -180,10 +201,15 @@ impl Examiner {
     fn lost(&mut self) -> Heard {
         self.orders = None;
         let how = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
-        Heard::Lost(format!(
-            "the process that examined it ended with {how} (by SIGBUS where a file is cut short or a disk cannot be read, \
-             by SIGKILL where memory is short): it was examined without that"
-        ))
+        Heard::Lost(match &self.last_words {
+            Some(words) => {
+                format!("the process that examined it could not go on: {words}: it was examined without that")
+            }
+            None => format!(
+                "the process that examined it ended with {how} (by SIGBUS where a file is cut short or a disk cannot be \
+                 read, by SIGKILL where memory is short): it was examined without that"
+            ),
+        })
     }
 
     fn failed(&self, message: String) -> EngineError {
@@ -198,14 +224,21 @@ impl Drop for Examiner {
     }
 }
 
-/// Does the work of an examiner where the arguments ask for it, and returns the exit code.
+/// Does the work of an examiner where the arguments ask for it, and returns the exit code. Called first by every program
+/// that is to be its own examiner.
 pub fn serve(arguments: &[OsString]) -> Option<u8> {
+    SERVES.store(true, Ordering::Relaxed);
     let [_, word, kind] = arguments else { return None };
     if word != WORD {
         return None;
     }
     let kind = [Kind::Live, Kind::Still].into_iter().find(|known| kind == known.word())?;
-    Some(u8::from(attend(kind).is_err()))
+    let ended = attend(kind);
+    if let Err(error) = &ended {
+        // Whoever asked tells it; where nobody listens any more, nobody wants to know.
+        drop(say(&format!("{GONE}{error}")));
+    }
+    Some(u8::from(ended.is_err()))
 }
 
 fn attend(kind: Kind) -> Result<(), Box<dyn std::error::Error>> {

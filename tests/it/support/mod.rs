@@ -12,6 +12,8 @@ pub(crate) mod content;
 pub(crate) mod disk;
 #[cfg(target_os = "linux")]
 pub(crate) mod faults;
+#[cfg(target_os = "linux")]
+mod preload;
 pub(crate) mod simple;
 
 use serde_json::Value;
@@ -73,6 +75,7 @@ impl Sandbox {
     /// Sets a variable of every later call.
     #[must_use]
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
