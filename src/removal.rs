@@ -1,12 +1,15 @@
 //! Removing a backup: what a run, `prune` and `delete` have in common.
 //!
-//! Each removal that is owed to retention relies on a newer proven backup, which is read again just before: should that
-//! one be gone, nothing is removed.
+//! Each removal that is owed to retention relies on a newer proven backup. Every byte of it is read again before the first
+//! one goes, unless this very run wrote and read it, and its manifest and sizes before each: should it not stand, nothing is
+//! removed.
 
 use crate::{
     catalog::Catalog,
+    pipe::{Decoder, Mismatch},
     policy::values::Level,
     store::{BackupId, Listing, Record, RecordKind, Store, StoreError, Stored, UnclaimedKind},
+    watch::{Stopped, Watch},
 };
 use chrono::{DateTime, Utc};
 
@@ -42,6 +45,9 @@ pub(crate) enum RemovalError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It was asked to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 impl Removal<'_> {
@@ -83,6 +89,24 @@ impl Removal<'_> {
         }
         Ok(warnings)
     }
+}
+
+/// Reads every stored byte of the backup that is to make others needless: that it was proven once says nothing about what
+/// the disk has made of it since.
+pub(crate) fn stands_whole(store: &dyn Store, id: &BackupId, watch: &Watch<'_>) -> Result<(), RemovalError> {
+    let unfounded = |why| RemovalError::Unfounded { relied_on: id.clone(), why: Box::new(why) };
+    let manifest = store.manifest(id).map_err(unfounded)?;
+    for file in &manifest.files {
+        let stored = store.open(id, &file.name).map_err(unfounded)?;
+        let read = Decoder::new(&file.name, stored, Some(file.plain_bytes), watch)
+            .map_err(|source| Mismatch::Unreadable { name: file.name.clone(), source })
+            .and_then(|decoder| decoder.finish(file));
+        read.map_err(|mismatch| match mismatch {
+            Mismatch::Stopped(stopped) => stopped.into(),
+            other => unfounded(StoreError::Damaged { id: id.to_string(), why: other.to_string() }),
+        })?;
+    }
+    Ok(())
 }
 
 /// Refuses to prune a series whose newest backup, once proven, was seen to have lost data, or in which a newer one can no

@@ -10,17 +10,30 @@ use std::{
 
 /// A request to stop, shared between the signal handler and whatever is running.
 #[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicU8>);
+pub struct Cancel {
+    asked: Arc<AtomicU8>,
+    /// How many requests it stays deaf to.
+    deaf_to: u8,
+}
 
 impl Cancel {
     /// Asks everything that watches to stop.
     pub fn cancel(&self) {
-        self.0.store(1, Ordering::Relaxed);
+        let once_more = |asked: u8| Some(asked.saturating_add(1));
+        let _ = self.asked.fetch_update(Ordering::Relaxed, Ordering::Relaxed, once_more); // it never refuses
     }
 
     /// Whether stopping was asked.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != 0
+        self.asked.load(Ordering::Relaxed) > self.deaf_to
+    }
+
+    /// The same for work that one request, or the same once more, does not stop, as it cleans up: the next one from now on
+    /// does, and no sooner than the third.
+    #[must_use]
+    pub fn insisted(&self) -> Self {
+        let asked = self.asked.load(Ordering::Relaxed);
+        Self { asked: Arc::clone(&self.asked), deaf_to: asked.clamp(2, u8::MAX - 1) }
     }
 }
 

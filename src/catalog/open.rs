@@ -91,7 +91,7 @@ impl Catalog {
         loop {
             match prepare() {
                 Err(error) if is_busy(&error) && Instant::now() < end => {
-                    thread::sleep(Duration::from_millis(5))
+                    thread::sleep(Duration::from_millis(5));
                 }
                 prepared => return prepared.map(|()| Self { connection }),
             }

@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    removal::Removal,
+    removal::{Removal, stands_whole},
     run::joint_exit,
     store::{BackupId, RecordKind, Store as _, Stored, lock::Mode},
+    watch::{Cancel, Watch},
 };
 
 pub(crate) fn delete(session: &Session, args: &Delete) -> Result<u8, CliError> {
@@ -137,6 +138,10 @@ fn remove_copy(
         at: session.host.real_now(),
         relied_on: newest.as_ref(),
     };
+    if let Some(newest) = &newest {
+        // Nothing is begun yet that a signal could not end at once.
+        stands_whole(&rack.store, newest, &Watch::new(&Cancel::default(), None, &|_| ()))?;
+    }
     for warning in removal.remove(id)? {
         output::warn(&warning);
     }

@@ -133,6 +133,7 @@ impl From<RemovalError> for CliError {
             RemovalError::Unfounded { .. } => Self::refused(error.to_string())
                 .help("`policy verify` shows which backups stand; a newer one is made by `policy run`"),
             RemovalError::Store(error) => error.into(),
+            RemovalError::Stopped(_) => Self::interrupted(),
         }
     }
 }

@@ -12,11 +12,11 @@ use super::{
 use crate::{
     plan::Selection,
     policy::{Policy, model::Job},
-    removal::{Removal, refuse_losses},
+    removal::{Removal, refuse_losses, stands_whole},
     retention,
     run::joint_exit,
     store::{BackupId, RecordKind, Series, Store as _, Stored, lock::Mode},
-    watch::Cancel,
+    watch::{Cancel, Watch},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -80,6 +80,9 @@ pub(crate) fn prune(session: &Session, args: &Prune) -> Result<u8, CliError> {
     let lacking: Vec<&Unreached<'_>> =
         lacking.into_iter().filter(|store| store.series.as_ref().is_none_or(is_selected)).collect();
     let cancel = signals::watch()?;
+    if session.host.is_ahead() {
+        output::warn("`--now` lies later than the clock: nothing is deleted");
+    }
     let work = || prune_lines(session, args, &shelf, &lines, &lacking, &cancel);
     if args.dry_run {
         return work();
@@ -196,7 +199,6 @@ fn apply(
         return Ok(0);
     }
     if session.host.is_ahead() {
-        output::warn("`--now` lies later than the clock: nothing is deleted");
         return Ok(0);
     }
     let relied_on = decided
@@ -210,6 +212,8 @@ fn apply(
             rack.name
         )));
     };
+    let watch = Watch::new(cancel, None, &|_| ());
+    stands_whole(&rack.store, relied_on, &watch)?;
     let catalog = session.catalog();
     let removal = Removal {
         store: &rack.store,
@@ -238,14 +242,20 @@ fn print(session: &Session, args: &Prune, verdicts: &[Verdict], removed: usize) 
     let rows: Vec<_> = verdicts
         .iter()
         .map(|verdict| {
-            let word = if verdict.keep { paint(DIM, "keep") } else { paint(WARNING, "prune") };
+            let word = match (verdict.keep, session.host.is_ahead()) {
+                (true, _) => paint(DIM, "keep"),
+                (false, false) => paint(WARNING, "prune"),
+                (false, true) => paint(WARNING, "needless then"),
+            };
             vec![word, verdict.id.clone(), verdict.store.clone(), verdict.reasons.join("; ")]
         })
         .collect();
     output::print(&output::table(&rows))?;
     let gone = verdicts.iter().filter(|verdict| !verdict.keep).count();
     let kept = verdicts.len() - gone;
-    if args.dry_run {
+    if session.host.is_ahead() {
+        output::tell(&format!("{kept} kept and {gone} needless at that time; nothing was changed"));
+    } else if args.dry_run {
         output::tell(&format!("{kept} kept, {gone} would be pruned; nothing was changed"));
     } else {
         output::tell(&format!("{} kept, {removed} pruned", verdicts.len() - removed));

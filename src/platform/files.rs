@@ -4,7 +4,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Options that make a file which only its owner reads (unix: mode 0600), and which must not exist yet.
@@ -138,6 +138,23 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
         let _ = (one, other);
         Ok(false)
     }
+}
+
+/// A place below a path, which has no links in it, where something is mounted; `None` also where the system does not tell.
+pub(crate) fn mount_below(path: &Path) -> io::Result<Option<PathBuf>> {
+    let table = match fs::read_to_string("/proc/self/mountinfo") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        table => table?,
+    };
+    // proc_pid_mountinfo(5): the fifth field, in which blanks and the like stand as octal numbers.
+    let place = |line: &str| {
+        let field = line.split(' ').nth(4)?;
+        let escapes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+        let plain =
+            escapes.iter().fold(field.to_owned(), |field, (escape, plain)| field.replace(escape, plain));
+        Some(PathBuf::from(plain)).filter(|place| place != path && place.starts_with(path))
+    };
+    Ok(table.lines().find_map(place))
 }
 
 /// Whether a folder is the root of a mounted filesystem, bind mounts included.

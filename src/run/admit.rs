@@ -4,12 +4,14 @@ use super::{
     Event, FailureCode,
     capture::store_error,
     job::{JobRun, StepError, StepResult},
+    prune::removal_error,
     room::{self, Room, needless},
 };
 use crate::{
     observe::StoreView,
     plan::Step,
     policy::{model::Retention, values::Size},
+    removal::stands_whole,
     store::{self, Store as _, StoreError, lock::Mode},
 };
 
@@ -189,6 +191,9 @@ impl JobRun<'_> {
         self.pairs[index].listing = listing;
         let needless = needless.map_err(|error| StepError::new(FailureCode::Prune, error.to_string()))?;
         let Some(needless) = needless else { return Ok(0) };
+        // This run has written nothing yet: what it relies on is an earlier one's.
+        stands_whole(&view.store, &needless.relied_on, &self.watch(&|_| ()))
+            .map_err(|error| removal_error(&error))?;
         let ids: Vec<_> = needless.verdicts.iter().map(|verdict| series.backup(verdict.stamp)).collect();
         self.remove_all(step, index, &ids, &needless.relied_on, |run, id| {
             let store = &run.pairs[index].store;

@@ -18,7 +18,7 @@ use std::{
 /// How long a command that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 /// Longest line that is passed on, in bytes; a longer one is passed on in pieces.
-const LINE_MAX: u64 = 4_096;
+const LINE_MAX: usize = 4_096;
 /// Most lines of one command that are passed on: what follows is read, so that the command can go on, and counted.
 const LINES_MAX: u64 = 2_000;
 /// How many lines may wait to be passed on; a command that prints faster waits for its reader.
@@ -91,10 +91,10 @@ pub fn run(call: &Invocation, watch: &Watch<'_>, line: &dyn Fn(String)) -> Resul
     let mut child = spawn(call).map_err(|source| ExecError::Start { program: program.clone(), source })?;
     let (send, receive) = mpsc::sync_channel::<Said>(LINES_WAITING);
     if let Some(out) = child.stdout.take() {
-        forward(out, false, send.clone());
+        forward(out, false, call.redaction.clone(), send.clone());
     }
     if let Some(err) = child.stderr.take() {
-        forward(err, true, send);
+        forward(err, true, call.redaction.clone(), send);
     }
     let redaction = &call.redaction;
     let mut output = Output { line, redaction, passed_on: 0, left_out: 0, last_error: String::new() };
@@ -209,26 +209,39 @@ fn resolve(program: &str, folder: &Path) -> PathBuf {
     if path.is_relative() && path.components().count() > 1 { folder.join(path) } else { path.to_owned() }
 }
 
-fn forward(stream: impl Read + Send + 'static, is_error: bool, send: mpsc::SyncSender<Said>) {
+fn forward(
+    stream: impl Read + Send + 'static,
+    is_error: bool,
+    redaction: Redaction,
+    send: mpsc::SyncSender<Said>,
+) {
+    // So far a piece is read that no value which begins in it is cut.
+    let reach = LINE_MAX + redaction.longest();
     std::thread::spawn(move || {
         let mut reader = BufReader::new(stream);
         let mut bytes = Vec::new();
         loop {
-            bytes.clear();
-            match reader.by_ref().take(LINE_MAX).read_until(b'\n', &mut bytes) {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {
-                    let text: String = String::from_utf8_lossy(&bytes)
-                        .trim_end()
-                        .chars()
-                        .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
-                        .collect();
-                    // Nobody listens any more: the pipe closes, and who still prints into it is told by the system.
-                    if send.send((is_error, text)).is_err() {
-                        return;
-                    }
-                }
+            let more = (reach - bytes.len()) as u64;
+            let Ok(read) = reader.by_ref().take(more).read_until(b'\n', &mut bytes) else { return };
+            let is_whole = read == 0 || bytes.ends_with(b"\n");
+            if bytes.is_empty() {
+                return;
             }
+            if !is_whole && bytes.len() < reach {
+                continue; // the stream ends here, or paused
+            }
+            let end = if is_whole { bytes.len() } else { redaction.division(&bytes, LINE_MAX) };
+            let rest = bytes.split_off(end);
+            let text: String = String::from_utf8_lossy(&bytes)
+                .trim_end()
+                .chars()
+                .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
+                .collect();
+            // Nobody listens any more: the pipe closes, and who still prints into it is told by the system.
+            if send.send((is_error, text)).is_err() {
+                return;
+            }
+            bytes = rest;
         }
     });
 }

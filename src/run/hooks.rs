@@ -17,7 +17,7 @@ use crate::{
             template::Unset,
         },
     },
-    watch::{Cancel, Watch},
+    watch::Watch,
 };
 use std::{
     borrow::Cow,
@@ -25,7 +25,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long an `after` command may take: neither the job's timeout nor a signal ends it, and it must not hang for ever.
+/// How long an `after` command may take: neither the job's timeout nor a signal ends it before the third, and it must not
+/// hang for ever.
 const AFTER_LIMIT: Duration = Duration::from_mins(10);
 
 impl JobRun<'_> {
@@ -96,7 +97,7 @@ impl JobRun<'_> {
         }
     }
 
-    /// An `after` runs whatever stopped the job; it has its own limit.
+    /// An `after` runs whatever stopped the job; it has its own limit, and ends where stopping is asked a third time.
     #[expect(clippy::disallowed_methods, reason = "a limit is measured on the monotonic clock")]
     fn call_after(
         &self,
@@ -104,8 +105,8 @@ impl JobRun<'_> {
         target: Option<&str>,
         command: &Command,
     ) -> Result<(), HookError> {
-        let never = Cancel::default();
-        let watch = Watch::new(&never, Some(Instant::now() + AFTER_LIMIT), &|_| ());
+        let insisted = self.order.cancel.insisted();
+        let watch = Watch::new(&insisted, Some(Instant::now() + AFTER_LIMIT), &|_| ());
         self.call(step, target, command, &watch)
     }
 

@@ -95,15 +95,20 @@ impl JobRun<'_> {
             if self.order.cancel.is_cancelled() {
                 return Err(StepError::stopped(crate::watch::Stopped::Cancelled));
             }
-            warnings.extend(removal.remove(id).map_err(|error| match &error {
-                RemovalError::Unfounded { .. } => StepError::new(FailureCode::Prune, error.to_string()),
-                RemovalError::Store(error) => store_error(error),
-            })?);
+            warnings.extend(removal.remove(id).map_err(|error| removal_error(&error))?);
             told(self, id);
         }
         for warning in warnings {
             self.tell(&Event::Warning(warning));
         }
         Ok(ids.len())
+    }
+}
+
+pub(super) fn removal_error(error: &RemovalError) -> StepError {
+    match error {
+        RemovalError::Unfounded { .. } => StepError::new(FailureCode::Prune, error.to_string()),
+        RemovalError::Store(error) => store_error(error),
+        RemovalError::Stopped(stopped) => StepError::stopped(*stopped),
     }
 }

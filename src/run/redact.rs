@@ -30,6 +30,24 @@ impl Redaction {
         Self { values }
     }
 
+    /// The bytes of the longest value.
+    pub fn longest(&self) -> usize {
+        self.values.first().map_or(0, |(value, _)| value.len())
+    }
+
+    /// Where a text that goes on may be divided: at `near` bytes or as soon behind it as no value and no character is cut.
+    /// It must hold as many bytes behind `near` as the longest value has.
+    pub fn division(&self, text: &[u8], near: usize) -> usize {
+        let mut at = 0;
+        while at < near.min(text.len()) {
+            let rest = text.get(at..).unwrap_or_default();
+            let value = self.values.iter().find(|(value, _)| rest.starts_with(value.as_bytes()));
+            at += value.map_or(1, |(value, _)| value.len());
+        }
+        let goes_on = |byte: &u8| byte & 0b1100_0000 == 0b1000_0000;
+        at + text.get(at..).unwrap_or_default().iter().take(3).take_while(|byte| goes_on(byte)).count()
+    }
+
     /// A text with every value in it replaced by its variable's name.
     pub fn apply<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if !self.values.iter().any(|(value, _)| text.contains(value)) {

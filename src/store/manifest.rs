@@ -171,6 +171,8 @@ const END: &[u8] = b"\"\n}\n";
 fn digest_of<const N: usize>(parts: [&[u8]; N]) -> String {
     use sha2::Digest;
     let mut digest = sha2::Sha256::new();
-    parts.iter().for_each(|part| digest.update(part));
+    for part in parts {
+        digest.update(part);
+    }
     hex::encode(digest.finalize())
 }

@@ -63,3 +63,16 @@ fn a_folder_that_holds_a_store_of_another_policy_at_hand_is_not_replaced() {
         is_refused(&sandbox, "out", &words);
     }
 }
+
+#[test]
+fn no_restore_takes_the_name_of_the_log_of_a_database() {
+    let sandbox = shop(1);
+    sandbox.sql("there.db", "CREATE TABLE t(x)");
+    for suffix in ["wal", "journal", "shm"] {
+        let to = format!("there.db-{suffix}");
+        sandbox.run(&["restore", "trading", "--to", &to, "--yes"]).exits(5).says("the log of");
+        assert!(!sandbox.path(&to).exists());
+    }
+    // Nothing of that name is there: it is a name like any other.
+    sandbox.run(&["restore", "trading", "--to", "nowhere.db-wal"]).exits(0);
+}

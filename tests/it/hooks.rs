@@ -248,6 +248,20 @@ fn a_signal_during_an_after_lets_it_end() {
 }
 
 #[test]
+fn an_after_that_hangs_ends_at_the_third_signal() {
+    let sandbox = sandbox("", ", after: [[hang], [note, second]]");
+    sandbox.program("hang", "echo begun > begun; while :; do sleep 0.05; done");
+    let running = sandbox.start(&["run"]);
+    until("the hook", || sandbox.path("begun").exists());
+    for _ in 0..3 {
+        running.signal("INT");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    running.wait().exits(130).says("`hang` was stopped");
+    assert_eq!(notes(&sandbox), ["second"]);
+}
+
+#[test]
 fn after_a_kill_the_next_run_does_what_the_killed_one_owed() {
     let sandbox = sandbox(
         ", before: [[wait-long]], after: [[note, target after]]",

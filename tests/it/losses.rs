@@ -91,3 +91,30 @@ fn while_the_newest_backup_cannot_be_read_prune_takes_nothing() {
     sandbox.run(&["prune"]).exits(0);
     assert_eq!(sandbox.backups(SERIES), ["2026-01-03T070000Z", "2026-01-04T070000Z"]);
 }
+
+#[test]
+fn nothing_goes_for_a_newer_backup_whose_bytes_have_changed() {
+    for words in [
+        &["--now", "2026-01-05T00:00:00Z", "prune"][..],
+        &["delete", "app@2026-01-01", "--reason", "room"],
+        // Nearly all of the disk is wanted: what retention no longer keeps goes before the capture.
+        &["--now", "2026-01-05T07:00:00Z", "run"],
+    ] {
+        let sandbox = simple();
+        sandbox.write("policy.yaml", SIMPLE.replace("last: 3", "last: 9"));
+        runs(&sandbox, 1..=4);
+        let strict = SIMPLE.replace("last: 3", "last: 1");
+        sandbox.write("policy.yaml", strict.replace("./store}", "{path: ./store, min_free: 900TiB}}"));
+        let newest = sandbox.path(&format!("{SERIES}/2026-01-04T070000Z/app.db.zst"));
+        let mut bytes = fs::read(&newest).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&newest, &bytes).unwrap();
+        let exit = if words.contains(&"run") { 1 } else { 5 };
+        sandbox.run(words).exits(exit).says("does not stand");
+        assert_eq!(sandbox.backups(SERIES).len(), 4, "{words:?}");
+        // A verification finds it out, and the one before it is relied on.
+        sandbox.run(&["verify"]).exits(4);
+        sandbox.run(&["restore", "app", "--to", "back.db"]).exits(0).says("2026-01-03");
+    }
+}

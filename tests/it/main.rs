@@ -39,6 +39,7 @@ mod losses;
 #[cfg(target_os = "linux")]
 mod meddling;
 mod memory;
+mod order;
 #[cfg(unix)]
 mod places;
 #[cfg(unix)]

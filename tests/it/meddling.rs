@@ -10,6 +10,16 @@
 //! | retention keeps the newest proven backup | `retention::tests`, `locks`, this file (15 tests) |
 //! | another origin's backups stay | `retention::tests`, `crowd`, `prune::another_hosts_backups_…` |
 //! | what is relied on is read again before each removal | `store::local::tests::removing::nothing_goes_once_…` |
+//! | the same, every byte of it, before a prune by hand, for room, or a deletion | `losses::nothing_goes_for_a_newer_…` |
+//! | a store that is not the one last used is refused | `store_id::a_store_that_lost_its_id_…` |
+//! | digests are compared | `pipe`, `damage` (3 tests) |
+//! | what a living run stages is not swept | `store::local::tests` (`runs_at_once_…`, `the_remains_of_dead_runs_…`) |
+//! | an unproven run prunes nothing | `unproven::what_retention_no_longer_keeps_…` |
+//! | what is read back beside the capture counts | `read_back::a_byte_that_reads_back_wrong_…` |
+//! | examiners that opened another file are not believed | `examiner::another_database_under_the_name_…` |
+//! | a restore is refused below the level it was proven to | `restore::what_no_longer_passes_its_checks_…` |
+//! | data is durable before the name, and a removal's name gone before its data | `order` |
+//! | locks exclude | `locks` (they wait for ever without) |
 //! | content is examined in the very moment that is streamed | `load::in_200_backups_…_in_write_ahead_mode_…` |
 
 #![allow(clippy::print_stdout, reason = "tells how many cases there were")]

@@ -100,6 +100,16 @@ fn a_mount_point_cannot_change_places_with_anything() {
 }
 
 #[test]
+fn what_is_mounted_in_a_folder_does_not_move_away_with_it() {
+    let sandbox = shop(1);
+    let place = "app/scripts/a disk";
+    let Some(_mount) = Mount::small(&sandbox.path(place), "1m") else { return };
+    sandbox.write(&format!("{place}/kept"), "kept");
+    refused(&sandbox, &["scripts"], 5, &[place, "is a mount point", "--to"]);
+    assert_eq!(sandbox.read(&format!("{place}/kept")), "kept");
+}
+
+#[test]
 fn where_nothing_may_be_written_nothing_is_promised() {
     let sandbox = shop(1);
     let folder = sandbox.path("app");

@@ -89,7 +89,10 @@ fn with_a_calendar_ahead_of_the_clock_nothing_is_deleted() {
         .run(&["--now", "2199-01-01T00:00:00Z", "prune"])
         .exits(0)
         .says("nothing is deleted")
-        .says("8 kept, 0 pruned");
+        .says("4 kept and 4 needless at that time; nothing was changed");
+    // A dry run promises no more than that.
+    let told = sandbox.run(&["--now", "2199-01-01T00:00:00Z", "prune", "-n"]).exits(0);
+    told.says("nothing is deleted").says("needless at that time").hides("would be pruned");
     sandbox.run(&["--now", "2199-01-01T00:00:00Z", "delete", "trading@oldest", "--reason", "x"]).exits(5);
     assert_eq!(sandbox.backups("store/shop/nightly/trading").len(), 2);
 }

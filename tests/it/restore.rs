@@ -604,3 +604,21 @@ fn a_restore_that_took_longer_than_its_rto_says_so() {
     );
     sandbox.run(&["restore", "scripts", "--to", "x"]).exits(0).hides("rto");
 }
+
+#[test]
+fn what_no_longer_passes_its_checks_replaces_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.sql("app.db", "CREATE TABLE t(x); INSERT INTO t VALUES (1)");
+    // A check whose answer changes while the stored bytes stay what they were.
+    let soon = chrono::Utc::now().timestamp() + 3;
+    let check = format!("{{name: soon, sql: \"SELECT unixepoch() < {soon}\", expect: 1}}");
+    let policy = crate::support::simple::policy(&format!(", checks: [{check}]"), "");
+    sandbox.write("policy.yaml", policy);
+    sandbox.run(&["run"]).exits(0);
+    crate::support::until("the change", || chrono::Utc::now().timestamp() >= soon);
+    sandbox.sql("app.db", "INSERT INTO t VALUES (2)");
+    sandbox.run(&["restore", "app", "--yes"]).exits(4).says("soon").says("not touched");
+    assert_eq!(sandbox.ask("app.db", "SELECT count(*) FROM t"), "2");
+    sandbox.run(&["restore", "app", "--to", "new.db"]).exits(4);
+    assert!(!sandbox.path("new.db").exists());
+}

@@ -93,3 +93,21 @@ fn the_state_is_its_owners_alone_also_where_it_was_not() {
     sandbox.run(&["run"]).exits(0);
     is_private();
 }
+
+#[test]
+fn a_value_across_the_pieces_of_a_long_line_is_hidden() {
+    // Wherever it lies across the place where a line of 4 KiB is divided.
+    for before in 4_080..=4_100 {
+        let sandbox = sandbox("[long]", &format!("PW={VALUE}\n"));
+        let dots = ".".repeat(before);
+        sandbox
+            .program("long", &format!("printf '%s%s%s\\n' {dots} \"$PW\" {dots} | tee /dev/stderr; exit 1"));
+        let answer = sandbox.run(&["run", "-v", "--json"]).exits(1).hides(VALUE);
+        let shown = format!("{}{}", answer.stdout, answer.stderr);
+        for part in [&VALUE[..5], &VALUE[4..]] {
+            assert!(!shown.contains(part), "{before}: {part}");
+            is_kept_nowhere(&sandbox, part);
+        }
+        assert!(shown.contains("${PW}"), "{before}\n{answer}");
+    }
+}

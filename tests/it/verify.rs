@@ -96,6 +96,13 @@ fn a_sample_is_the_same_all_day_and_every_backup_has_its_turn() {
     }
     assert_eq!(records(&sandbox, "store"), 0, "a dry run records nothing");
     sandbox.run(&["verify", "--sample", "0%"]).exits(2);
+    // Of a few backups at least one is looked at, whatever the day.
+    for day in 1..=9 {
+        let now = format!("2026-02-{day:02}T07:00:00Z");
+        let words = ["--now", &now, "verify", "trading", "--sample", "1%", "-n"];
+        let chosen = sandbox.run(&words).exits(0).stdout.lines().count();
+        assert!((1..=2).contains(&chosen), "{day}: {chosen}");
+    }
 }
 
 #[test]

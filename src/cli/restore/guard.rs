@@ -50,6 +50,15 @@ pub(super) fn refuse_what_holds_backups(
     to: &Path,
     engine: &dyn Engine,
 ) -> Result<(), CliError> {
+    // SQLite would take it for the log of that database, play it back or delete it.
+    let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for suffix in ["-wal", "-shm", "-journal"] {
+        if let Some(database) = name.strip_suffix(suffix).map(|bare| to.with_file_name(bare))
+            && fs::symlink_metadata(&database).is_ok()
+        {
+            return refused(to, &format!("has the name of the log of {}", database.display()));
+        }
+    }
     // By name and by what links lead to: neither way may end in it.
     let real_to = real(to);
     for store in stores {

@@ -66,6 +66,16 @@ impl Sandbox {
         counts.into_values().max().unwrap_or_default()
     }
 
+    /// The system calls of some kinds that a call of the program makes, each a line, with the paths of what is open.
+    pub(crate) fn told(&self, calls: &str, arguments: &[&str]) -> Vec<String> {
+        let (trace, log, program) = (format!("trace={calls}"), self.log(), env!("CARGO_BIN_EXE_policy"));
+        let mut all =
+            vec!["-f", "-qq", "-y", "-s", "4096", "-o", log.to_str().unwrap(), "-e", &trace, program];
+        all.extend(arguments);
+        self.finish(self.prepare(Path::new(STRACE), &all)).exits(0);
+        std::fs::read_to_string(log).unwrap().lines().map(ToOwned::to_owned).collect()
+    }
+
     fn log(&self) -> PathBuf {
         self.root().join("strace")
     }
