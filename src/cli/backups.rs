@@ -153,10 +153,16 @@ impl Shelf<'_> {
         selector.one(&self.known()).map_err(|why| self.unresolved(&selector, &why))
     }
 
-    /// The one id that a selector means to restore from: what only the catalog remembers proves nothing.
+    /// The one id that a selector means to restore from: what only the catalog remembers proves nothing, and what this
+    /// host made of this source comes before what others put into the same store.
     pub(crate) fn one_at_hand(&self, text: &str) -> Result<BackupId, CliError> {
         let selector = parse(text)?;
-        selector.one(&self.at_hand()).map_err(|why| match &why {
+        let own = self.known_by(|copy| !copy.remembered && self.is_own(copy), &[]);
+        let found = match selector.one(&own) {
+            Err(NotOne::NoneProven { .. }) => selector.one(&self.at_hand()),
+            found => found,
+        };
+        found.map_err(|why| match &why {
             NotOne::NoneProven { newest, .. }
                 if self.copies_of(newest).iter().all(|copy| copy.remembered) =>
             {
@@ -164,6 +170,12 @@ impl Shelf<'_> {
             }
             _ => self.unresolved(&selector, &why),
         })
+    }
+
+    /// Whether a copy is of the source and the host that its target means here; so is one of which nobody knows.
+    pub(crate) fn is_own(&self, copy: &Copy) -> bool {
+        let own = self.stores[copy.rack].origins.get(&copy.stored.id.series.target);
+        own.is_none_or(|own| *own == copy.stored.manifest.origin)
     }
 
     /// The error of a backup that has no copy at hand: damaged, out of reach, or none.

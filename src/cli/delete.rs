@@ -15,6 +15,7 @@ use crate::{
     store::{BackupId, RecordKind, Store as _, Stored, lock::Mode},
     watch::{Cancel, Watch},
 };
+use std::collections::BTreeSet;
 
 pub(crate) fn delete(session: &Session, args: &Delete) -> Result<u8, CliError> {
     if args.reason.trim().is_empty() {
@@ -86,10 +87,14 @@ fn remove(
         output::warn(&output::printable(reason));
         failures.push(CliError::failed(reason.clone()));
     }
+    let mut read = BTreeSet::new();
     for copy in doomed {
         let (rack, id) = (&shelf.stores[copy.rack], &copy.stored.id);
-        let removed =
-            if args.dry_run { Ok(()) } else { remove_copy(session, args, rack, id, catalog.as_ref()) };
+        let removed = if args.dry_run {
+            Ok(())
+        } else {
+            remove_copy(session, args, rack, id, catalog.as_ref(), &mut read)
+        };
         match removed {
             Ok(()) => {
                 let what = if args.dry_run { "would delete" } else { "deleted" };
@@ -118,13 +123,15 @@ fn remove(
     }
 }
 
-/// Removes one copy, judged once more under its lock.
+/// Removes one copy, judged once more under its lock; `read` are the backups that were read whole by this call, with their
+/// stores.
 fn remove_copy(
     session: &Session,
     args: &Delete,
     rack: &Rack<'_>,
     id: &BackupId,
     catalog: Option<&Catalog>,
+    read: &mut BTreeSet<(String, BackupId)>,
 ) -> Result<(), CliError> {
     let _lock = rack.store.lock(&id.series, Mode::Exclusive)?;
     let listing = rack.store.list(&id.series)?;
@@ -138,9 +145,12 @@ fn remove_copy(
         at: session.host.real_now(),
         relied_on: newest.as_ref(),
     };
-    if let Some(newest) = &newest {
+    if let Some(newest) = &newest
+        && !read.contains(&(rack.name.clone(), newest.clone()))
+    {
         // Nothing is begun yet that a signal could not end at once.
         stands_whole(&rack.store, newest, &Watch::new(&Cancel::default(), None, &|_| ()))?;
+        read.insert((rack.name.clone(), newest.clone()));
     }
     for warning in removal.remove(id)? {
         output::warn(&warning);

@@ -35,6 +35,17 @@ pub(crate) struct Verdict {
     reasons: Vec<String>,
 }
 
+/// What is done about what is needless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// It goes.
+    Removes,
+    /// It is shown, as a dry run does.
+    Shows,
+    /// It is what will be needless at a time to come, and stays.
+    Ahead,
+}
+
 /// One series in one store, decided by itself.
 struct Line {
     rack: usize,
@@ -80,10 +91,16 @@ pub(crate) fn prune(session: &Session, args: &Prune) -> Result<u8, CliError> {
     let lacking: Vec<&Unreached<'_>> =
         lacking.into_iter().filter(|store| store.series.as_ref().is_none_or(is_selected)).collect();
     let cancel = signals::watch()?;
-    if session.host.is_ahead() {
+    // Asked once, as the clock goes on.
+    let how = match (session.host.is_ahead(), args.dry_run) {
+        (true, _) => How::Ahead,
+        (false, true) => How::Shows,
+        (false, false) => How::Removes,
+    };
+    if how == How::Ahead {
         output::warn("`--now` lies later than the clock: nothing is deleted");
     }
-    let work = || prune_lines(session, args, &shelf, &lines, &lacking, &cancel);
+    let work = || prune_lines(session, (args, how), &shelf, &lines, &lacking, &cancel);
     if args.dry_run {
         return work();
     }
@@ -96,7 +113,7 @@ pub(crate) fn prune(session: &Session, args: &Prune) -> Result<u8, CliError> {
 /// too: a list without its verdicts is no answer to what would go.
 fn prune_lines(
     session: &Session,
-    args: &Prune,
+    (args, how): (&Prune, How),
     shelf: &Shelf<'_>,
     lines: &[Line],
     lacking: &[&Unreached<'_>],
@@ -107,7 +124,7 @@ fn prune_lines(
     let mut removed = 0;
     for line in lines {
         // One series that cannot be pruned is no reason to leave the others as they are.
-        match prune_line(session, &shelf.stores[line.rack], line, args, cancel) {
+        match prune_line(session, &shelf.stores[line.rack], line, (args, how), cancel) {
             Ok((decided, count)) => {
                 verdicts.extend(decided);
                 removed += count;
@@ -119,7 +136,7 @@ fn prune_lines(
             }
         }
     }
-    print(session, args, &verdicts, removed)?;
+    print(session, how, &verdicts, removed)?;
     // A store in which nothing of what is meant lies is as it should be.
     let is_bare = |n: usize| {
         lines.iter().all(|line| line.rack != n) && shelf.unreached.iter().all(|store| store.rack != Some(n))
@@ -144,11 +161,14 @@ fn prune_line(
     session: &Session,
     rack: &Rack<'_>,
     line: &Line,
-    args: &Prune,
+    (args, how): (&Prune, How),
     cancel: &Cancel,
 ) -> Result<(Vec<Verdict>, usize), CliError> {
     // A lock first and then a fresh look: what was decided must still be so when it is done.
-    let lock = if args.dry_run { None } else { Some(rack.store.lock(&line.series, Mode::Exclusive)?) };
+    let lock = match how {
+        How::Removes => Some(rack.store.lock(&line.series, Mode::Exclusive)?),
+        How::Shows | How::Ahead => None,
+    };
     let decided = decide(session, rack, &line.series, &args.adopt)?;
     let removed = if lock.is_some() { apply(session, rack, &line.series, &decided, cancel)? } else { 0 };
     let verdicts = decided.into_iter().map(|(id, verdict)| Verdict {
@@ -198,9 +218,6 @@ fn apply(
     if gone.is_empty() {
         return Ok(0);
     }
-    if session.host.is_ahead() {
-        return Ok(0);
-    }
     let relied_on = decided
         .iter()
         .filter(|(_, verdict)| verdict.keep && verdict.reasons.contains(&retention::Reason::NewestProven))
@@ -235,17 +252,17 @@ fn apply(
     Ok(gone.len())
 }
 
-fn print(session: &Session, args: &Prune, verdicts: &[Verdict], removed: usize) -> Result<u8, CliError> {
+fn print(session: &Session, how: How, verdicts: &[Verdict], removed: usize) -> Result<u8, CliError> {
     if session.global.json {
         return output::print_json(&verdicts);
     }
     let rows: Vec<_> = verdicts
         .iter()
         .map(|verdict| {
-            let word = match (verdict.keep, session.host.is_ahead()) {
-                (true, _) => paint(DIM, "keep"),
-                (false, false) => paint(WARNING, "prune"),
-                (false, true) => paint(WARNING, "needless then"),
+            let word = match how {
+                _ if verdict.keep => paint(DIM, "keep"),
+                How::Ahead => paint(WARNING, "needless then"),
+                How::Removes | How::Shows => paint(WARNING, "prune"),
             };
             vec![word, verdict.id.clone(), verdict.store.clone(), verdict.reasons.join("; ")]
         })
@@ -253,12 +270,10 @@ fn print(session: &Session, args: &Prune, verdicts: &[Verdict], removed: usize) 
     output::print(&output::table(&rows))?;
     let gone = verdicts.iter().filter(|verdict| !verdict.keep).count();
     let kept = verdicts.len() - gone;
-    if session.host.is_ahead() {
-        output::tell(&format!("{kept} kept and {gone} needless at that time; nothing was changed"));
-    } else if args.dry_run {
-        output::tell(&format!("{kept} kept, {gone} would be pruned; nothing was changed"));
-    } else {
-        output::tell(&format!("{} kept, {removed} pruned", verdicts.len() - removed));
-    }
+    output::tell(&match how {
+        How::Ahead => format!("{kept} kept and {gone} needless at that time; nothing was changed"),
+        How::Shows => format!("{kept} kept, {gone} would be pruned; nothing was changed"),
+        How::Removes => format!("{} kept, {removed} pruned", verdicts.len() - removed),
+    });
     Ok(0)
 }

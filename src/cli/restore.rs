@@ -11,6 +11,7 @@ use super::{
     args::Restore,
     backups::{self, Copy, Shelf},
     error::CliError,
+    output,
     session::Session,
 };
 use crate::{
@@ -92,6 +93,13 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
         choices.push(decide(session, args, &policies, &shelf, &stores, id)?);
     }
     apart(&choices)?;
+    for Choice { copy, .. } in choices.iter().filter(|choice| !shelf.is_own(choice.copy)) {
+        output::warn(&format!(
+            "`{}` was made by another host or of another source: {}",
+            copy.stored.id,
+            output::printable(&copy.stored.manifest.source)
+        ));
+    }
     if !session.global.quiet {
         for choice in &choices {
             show::show(session, &shelf, choice);

@@ -50,12 +50,12 @@ pub(crate) fn verify(session: &Session, args: &Verify) -> Result<u8, CliError> {
     let ids = shelf.every(args.selector.as_deref())?;
     let day = session.host.now().date_naive().to_string();
     let meant = shelf.copies.iter().filter(|copy| ids.contains(&copy.stored.id) && !copy.remembered);
-    let mut wanted: Vec<&Copy> = match args.sample {
-        None => meant.collect(),
-        Some(percent) => sample(meant, &day, percent),
-    };
+    let mut wanted: Vec<&Copy> = meant.collect();
     if let Some(level) = args.level {
         wanted = offering(&shelf, wanted, level, args.selector.is_some())?;
+    }
+    if let Some(percent) = args.sample {
+        wanted = sample(wanted, &day, percent);
     }
     // What lies there and cannot be read as a backup is no passing answer to "does it all stand".
     let mut results: Vec<Verified> = shelf
@@ -211,12 +211,12 @@ fn unproven(failed: usize, all: usize) -> CliError {
 
 /// Chosen by id and day: the same call twice a day takes the same sample, and every backup has its turn. Of few backups
 /// one is taken all the same: a sample of nothing would look like one that passed.
-fn sample<'c>(copies: impl Iterator<Item = &'c Copy>, day: &str, percent: u32) -> Vec<&'c Copy> {
+fn sample<'c>(copies: Vec<&'c Copy>, day: &str, percent: u32) -> Vec<&'c Copy> {
     let drawn = |copy: &Copy| {
         let digest = Sha256::digest(format!("{day} {}", copy.stored.id));
         u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
     };
-    let mut drawn: Vec<(u32, &Copy)> = copies.map(|copy| (drawn(copy), copy)).collect();
+    let mut drawn: Vec<(u32, &Copy)> = copies.into_iter().map(|copy| (drawn(copy), copy)).collect();
     let first = drawn.iter().map(|(number, _)| *number).min();
     let falls_in = |number: u32| u64::from(number) * 100 / (u64::from(u32::MAX) + 1) < u64::from(percent);
     drawn.retain(|(number, _)| falls_in(*number) || Some(*number) == first);

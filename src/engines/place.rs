@@ -115,7 +115,9 @@ pub fn check(place: &Path, shape: Shape) -> Result<(), Obstacle> {
         return Err(Obstacle::MountPoint { place: real });
     }
     // What is mounted in it would move away with it, and who removes the set-aside copy would empty that disk.
-    if let Some(place) = files::mount_below(&real).on("look for mounts in", &real)? {
+    if shape == Shape::Folder
+        && let Some(place) = files::mount_below(&real).on("look for mounts in", &real)?
+    {
         return Err(Obstacle::MountPoint { place });
     }
     writable_above(&real)

@@ -24,6 +24,7 @@ pub(super) struct Ahead<S> {
     piece: Vec<u8>,
     taken: usize,
     is_at_end: bool,
+    has_failed: bool,
 }
 
 impl<S: Send + 'static> Ahead<S> {
@@ -63,8 +64,9 @@ impl<S: Send + 'static> Ahead<S> {
             end(stream)
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(read)?;
-        let (piece, taken, is_at_end) = (Vec::new(), 0, false);
-        Ok(Self { pieces: Some((full, used)), thread: Some(thread), piece, taken, is_at_end })
+        let (piece, taken, is_at_end, has_failed) = (Vec::new(), 0, false, false);
+        let pieces = Some((full, used));
+        Ok(Self { pieces, thread: Some(thread), piece, taken, is_at_end, has_failed })
     }
 
     /// Whether everything that came was taken, so that the next bytes are new.
@@ -80,10 +82,16 @@ impl<S: Send + 'static> Ahead<S> {
             let _ = back.send(used); // it ended where this fails, and its last piece says why
         }
         match full.recv() {
-            Ok(piece) => {
-                self.piece = piece?;
-                self.is_at_end = self.piece.is_empty();
+            Ok(Ok(piece)) => {
+                self.is_at_end = piece.is_empty();
+                self.piece = piece;
             }
+            Ok(Err(error)) => {
+                self.has_failed = true;
+                return Err(error);
+            }
+            // What failed once has no end that anybody could take for that of the stream.
+            Err(_) if self.has_failed => return Err(io::ErrorKind::BrokenPipe.into()),
             Err(_) => self.is_at_end = true,
         }
         Ok(())

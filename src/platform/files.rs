@@ -140,21 +140,36 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-/// A place below a path, which has no links in it, where something is mounted; `None` also where the system does not tell.
-pub(crate) fn mount_below(path: &Path) -> io::Result<Option<PathBuf>> {
-    let table = match fs::read_to_string("/proc/self/mountinfo") {
+/// A place below a folder where something is mounted; `None` also where the system does not tell.
+#[cfg(unix)]
+pub(crate) fn mount_below(folder: &Path) -> io::Result<Option<PathBuf>> {
+    use std::os::unix::ffi::OsStringExt as _;
+    let folder = fs::canonicalize(folder)?;
+    let table = match fs::read("/proc/self/mountinfo") {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         table => table?,
     };
-    // proc_pid_mountinfo(5): the fifth field, in which blanks and the like stand as octal numbers.
-    let place = |line: &str| {
-        let field = line.split(' ').nth(4)?;
-        let escapes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
-        let plain =
-            escapes.iter().fold(field.to_owned(), |field, (escape, plain)| field.replace(escape, plain));
-        Some(PathBuf::from(plain)).filter(|place| place != path && place.starts_with(path))
+    // proc_pid_mountinfo(5): the fifth field, in which blanks and the like stand as three octal digits.
+    let place = |line: &[u8]| {
+        let mut field = line.split(|byte| *byte == b' ').nth(4)?;
+        let mut plain = Vec::new();
+        while let Some((first, rest)) = field.split_first() {
+            let octal = rest.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+            let escaped =
+                octal.filter(|_| *first == b'\\').and_then(|digits| u8::from_str_radix(digits, 8).ok());
+            plain.push(escaped.unwrap_or(*first));
+            field = if escaped.is_some() { rest.get(3..).unwrap_or_default() } else { rest };
+        }
+        let place = PathBuf::from(std::ffi::OsString::from_vec(plain));
+        Some(place).filter(|place| *place != folder && place.starts_with(&folder))
     };
-    Ok(table.lines().find_map(place))
+    Ok(table.split(|byte| *byte == b'\n').find_map(place))
+}
+
+/// A place below a folder where something is mounted; `None` as the system does not tell.
+#[cfg(not(unix))]
+pub(crate) fn mount_below(_: &Path) -> io::Result<Option<PathBuf>> {
+    Ok(None)
 }
 
 /// Whether a folder is the root of a mounted filesystem, bind mounts included.

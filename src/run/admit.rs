@@ -116,7 +116,9 @@ impl JobRun<'_> {
             match made {
                 Ok(0) => {}
                 Ok(removed) => note = format!("pruned {removed} to make room; "),
-                Err(error) if error.code == FailureCode::Interrupted => return Err(error),
+                Err(error) if matches!(error.code, FailureCode::Interrupted | FailureCode::Timeout) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     let what = format!(
                         "no room can be made in store `{name}`: {}; `policy verify` tells which backups stand; {} are free, \

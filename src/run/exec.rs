@@ -17,7 +17,7 @@ use std::{
 
 /// How long a command that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
-/// Longest line that is passed on, in bytes; a longer one is passed on in pieces.
+/// A line that is longer, in bytes, is passed on in pieces of about this length.
 const LINE_MAX: usize = 4_096;
 /// Most lines of one command that are passed on: what follows is read, so that the command can go on, and counted.
 const LINES_MAX: u64 = 2_000;
@@ -215,8 +215,8 @@ fn forward(
     redaction: Redaction,
     send: mpsc::SyncSender<Said>,
 ) {
-    // So far a piece is read that no value which begins in it is cut.
-    let reach = LINE_MAX + redaction.longest();
+    // So far a piece is read that no value which begins in it is cut, and no character.
+    let reach = LINE_MAX + redaction.longest().max(3);
     std::thread::spawn(move || {
         let mut reader = BufReader::new(stream);
         let mut bytes = Vec::new();

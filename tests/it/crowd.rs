@@ -105,3 +105,52 @@ fn two_hosts_that_share_a_store_neither_prune_nor_sweep_each_others_backups() {
         sandbox.finish(on_host(&sandbox, host, &["verify", "-q"])).exits(0);
     }
 }
+
+#[test]
+fn a_restore_takes_what_this_host_made_and_says_where_it_takes_anothers() {
+    let sandbox = scene(5);
+    let made = |host: &str| {
+        sandbox.finish(on_host(&sandbox, host, &["run", "-q"])).exits(0);
+        sandbox.backups(SERIES).last().unwrap().clone()
+    };
+    let [own, theirs] = [made("one"), made("two")];
+    let restored = |host: &str, words: &[&str]| {
+        let all = [&["restore", "--to"], words].concat();
+        sandbox.finish(on_host(&sandbox, host, &all)).exits(0)
+    };
+    restored("one", &["one.db", "app"]).says(&own).hides("another host");
+    let id = format!("app/nightly/app/{theirs}");
+    restored("one", &["two.db", &id]).says("another host");
+    // A new machine has nothing of its own.
+    restored("three", &["three.db", "app"]).says(&theirs).says("another host");
+}
+
+#[test]
+fn restores_beside_runs_and_prunes_bring_back_a_whole_state() {
+    let sandbox = scene(2);
+    for _ in 0..3 {
+        sandbox.run(&["run", "-q"]).exits(0);
+    }
+    thread::scope(|scope| {
+        for words in [&["run", "-q"][..], &["prune", "-q"], &["restore", "app", "--yes", "-q"]] {
+            let sandbox = &sandbox;
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    let answer = sandbox.run(words);
+                    // A lock or an open database may be in the way, and each says so.
+                    let fair = [0, 1, 3, 5, 11].contains(&answer.exit) && !answer.stderr.contains("panicked");
+                    assert!(fair, "{words:?}\n{answer}");
+                    assert!(answer.exit == 0 || !answer.stderr.trim().is_empty(), "{words:?}\n{answer}");
+                }
+            });
+        }
+    });
+    assert_eq!(
+        sandbox.ask("app.db", "SELECT count(*) || (SELECT * FROM pragma_integrity_check) FROM t"),
+        "2ok"
+    );
+    sandbox.run(&["restore", "app", "--yes", "-q"]).exits(0);
+    sandbox.run(&["run", "-q"]).exits(0);
+    assert_eq!(sandbox.backups(SERIES).len(), 2);
+    sandbox.run(&["verify"]).exits(0);
+}

@@ -73,6 +73,8 @@ fn no_restore_takes_the_name_of_the_log_of_a_database() {
         sandbox.run(&["restore", "trading", "--to", &to, "--yes"]).exits(5).says("the log of");
         assert!(!sandbox.path(&to).exists());
     }
-    // Nothing of that name is there: it is a name like any other.
+    // Where that is a folder, or nothing, it is a name like any other.
+    fs::create_dir(sandbox.path("trade")).unwrap();
+    sandbox.run(&["restore", "scripts", "--to", "trade-journal"]).exits(0);
     sandbox.run(&["restore", "trading", "--to", "nowhere.db-wal"]).exits(0);
 }

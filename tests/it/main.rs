@@ -56,6 +56,7 @@ mod run;
 mod schema;
 mod secrets;
 mod short;
+mod sources;
 mod store_id;
 mod stores;
 mod support;

@@ -30,15 +30,17 @@ fn a_backup_gets_its_name_when_all_of_it_is_durable_and_then_the_name_is() {
     sandbox.run(&["run", "-q"]).exits(0);
     let Some(calls) = calls(&sandbox, &["run", "-q"]) else { return };
     let named = place(&calls, &["rename", "/.staging-"]);
-    for parts in [
-        &["sync(", "app.db.zst"][..],
-        &["sync(", "SHA256SUMS"],
-        &["sync(", "manifest.json"],
-        &["sync(", ".staging-"],
-    ] {
-        assert!(place(&calls, parts) < named, "{parts:?} behind the name:\n{}", calls.join("\n"));
-    }
-    assert!(place(&calls, &["sync(", "app.db.zst"]) < place(&calls, &["sync(", "manifest.json"]));
+    let data = place(&calls, &["sync(", "app.db.zst"]);
+    let sums = place(&calls, &["sync(", "SHA256SUMS"]);
+    let manifest = place(&calls, &["sync(", "manifest.json"]);
+    // The folder itself, not a file in it.
+    let is_folder = |call: &String| {
+        let synced = call.split_once("sync(").map_or("", |(_, rest)| rest);
+        synced.split_once("/.staging-").is_some_and(|(_, name)| !name.contains('/'))
+    };
+    let folder = calls.iter().position(is_folder).unwrap();
+    let steps = [data, sums, manifest, folder, named];
+    assert!(steps.is_sorted(), "{steps:?}\n{}", calls.join("\n"));
     let durable =
         calls[named..].iter().any(|call| call.contains("sync(") && call.contains(&format!("{SERIES}>")));
     assert!(durable, "{}", calls.join("\n"));

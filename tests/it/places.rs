@@ -106,6 +106,9 @@ fn what_is_mounted_in_a_folder_does_not_move_away_with_it() {
     let Some(_mount) = Mount::small(&sandbox.path(place), "1m") else { return };
     sandbox.write(&format!("{place}/kept"), "kept");
     refused(&sandbox, &["scripts"], 5, &[place, "is a mount point", "--to"]);
+    // By another name too.
+    symlink(sandbox.path("app"), sandbox.path("behind")).unwrap();
+    refused(&sandbox, &["scripts", "--to", "behind/scripts"], 5, &[place, "is a mount point", "--to"]);
     assert_eq!(sandbox.read(&format!("{place}/kept")), "kept");
 }
 

@@ -224,3 +224,30 @@ fn a_name_said_to_be_irreplaceable_that_no_table_has_is_told() {
     sandbox.sql("app.db", "CREATE TABLE trades(x)");
     run(&sandbox, 1).exits(0).says("no table matches `trade`").hides("no table matches `T*`");
 }
+
+#[test]
+fn a_database_that_was_cut_short_is_told_and_earlier_backups_stay() {
+    let sandbox = crate::support::simple::simple();
+    sandbox.sql(
+        "app.db",
+        "INSERT INTO t SELECT hex(randomblob(900)) FROM (VALUES (1), (2), (3), (4), (5), (6), (7), (8))",
+    );
+    sandbox.run(&["run"]).exits(0);
+    let whole = std::fs::read(sandbox.path("app.db")).unwrap();
+    sandbox.write("app.db", &whole[..whole.len() / 2]);
+    sandbox.run(&["run"]).exits(1).says("malformed");
+    assert_eq!(sandbox.backups(SERIES).len(), 1);
+    sandbox.run(&["restore", "app", "--yes"]).exits(0);
+    assert_eq!(sandbox.ask("app.db", "SELECT count(*) FROM t"), "10");
+}
+
+#[test]
+fn a_time_is_held_against_the_capture_however_late_it_is_looked_at() {
+    let sandbox = Sandbox::new();
+    sandbox.sql("app.db", "CREATE TABLE t(at TEXT); INSERT INTO t VALUES (datetime('now'))");
+    let check = ", checks: [{name: fresh, sql: \"SELECT max(at) FROM t\", expect: {max_age: 1d}}]";
+    sandbox.write("policy.yaml", policy(check, ""));
+    sandbox.run(&["run"]).exits(0);
+    sandbox.run(&["--now", "2199-01-01T00:00:00Z", "verify"]).exits(0);
+    sandbox.run(&["--now", "2199-01-01T00:00:00Z", "restore", "app", "--yes"]).exits(0);
+}

@@ -51,11 +51,9 @@ pub(super) fn refuse_what_holds_backups(
     engine: &dyn Engine,
 ) -> Result<(), CliError> {
     // SQLite would take it for the log of that database, play it back or delete it.
-    let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for suffix in ["-wal", "-shm", "-journal"] {
-        if let Some(database) = name.strip_suffix(suffix).map(|bare| to.with_file_name(bare))
-            && fs::symlink_metadata(&database).is_ok()
-        {
+        let database = to.to_str().and_then(|to| to.strip_suffix(suffix)).map(Path::new);
+        if let Some(database) = database.filter(|database| database.is_file()) {
             return refused(to, &format!("has the name of the log of {}", database.display()));
         }
     }

@@ -45,9 +45,6 @@ const REFERENCES: &str = "references";
 /// Asks for the rows of every table.
 const ROWS: &str = "rows";
 
-/// Stands before the last words of one that cannot go on.
-const GONE: &str = "gone: ";
-
 /// How long it may take to start or to begin a transaction.
 const LONGEST_START: Duration = Duration::from_secs(3);
 
@@ -134,8 +131,6 @@ struct Examiner {
     child: Child,
     orders: Option<ChildStdin>,
     answers: Receiver<String>,
-    /// What it said when it could not go on.
-    last_words: Option<String>,
     path: PathBuf,
 }
 
@@ -152,7 +147,7 @@ impl Examiner {
         let mut child = command.spawn().ok()?;
         let (orders, said) = (child.stdin.take(), child.stdout.take()?);
         let (heard, answers) = mpsc::channel();
-        let mut started = Self { child, orders, answers, last_words: None, path: path.to_owned() };
+        let mut started = Self { child, orders, answers, path: path.to_owned() };
         let listen =
             move || BufReader::new(said).lines().map_while(Result::ok).try_for_each(|line| heard.send(line));
         thread::Builder::new().spawn(listen).ok()?;
@@ -183,10 +178,7 @@ impl Examiner {
     ) -> Result<Option<Result<T, String>>, EngineError> {
         let answer = loop {
             match self.answers.recv_timeout(Duration::from_millis(25)) {
-                Ok(answer) => match answer.strip_prefix(GONE) {
-                    None => break answer,
-                    Some(words) => self.last_words = Some(words.to_owned()),
-                },
+                Ok(answer) => break answer,
                 Err(RecvTimeoutError::Timeout) => watch.check()?,
                 Err(RecvTimeoutError::Disconnected) => {
                     watch.check()?;
@@ -201,15 +193,10 @@ impl Examiner {
     fn lost(&mut self) -> Heard {
         self.orders = None;
         let how = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
-        Heard::Lost(match &self.last_words {
-            Some(words) => {
-                format!("the process that examined it could not go on: {words}: it was examined without that")
-            }
-            None => format!(
-                "the process that examined it ended with {how} (by SIGBUS where a file is cut short or a disk cannot be \
-                 read, by SIGKILL where memory is short): it was examined without that"
-            ),
-        })
+        Heard::Lost(format!(
+            "the process that examined it ended with {how} (by SIGBUS where a file is cut short or a disk cannot be read, \
+             by SIGKILL where memory is short): it was examined without that"
+        ))
     }
 
     fn failed(&self, message: String) -> EngineError {
@@ -233,12 +220,7 @@ pub fn serve(arguments: &[OsString]) -> Option<u8> {
         return None;
     }
     let kind = [Kind::Live, Kind::Still].into_iter().find(|known| kind == known.word())?;
-    let ended = attend(kind);
-    if let Err(error) = &ended {
-        // Whoever asked tells it; where nobody listens any more, nobody wants to know.
-        drop(say(&format!("{GONE}{error}")));
-    }
-    Some(u8::from(ended.is_err()))
+    Some(u8::from(attend(kind).is_err()))
 }
 
 fn attend(kind: Kind) -> Result<(), Box<dyn std::error::Error>> {
