@@ -228,7 +228,7 @@ fn forward(
                 return;
             }
             if !is_whole && bytes.len() < reach {
-                continue; // the stream ends here, or paused
+                continue; // the stream ends here, as the next reading says
             }
             let end = if is_whole { bytes.len() } else { redaction.division(&bytes, LINE_MAX) };
             let rest = bytes.split_off(end);

@@ -1,6 +1,6 @@
 //! Many calls of the program at once, of one host and of two: each backup is whole, and nobody takes another's.
 
-use crate::support::{Sandbox, simple::SERIES, until};
+use crate::support::{Answer, Sandbox, simple::SERIES, until};
 use std::{collections::BTreeMap, process::Command, thread};
 
 const POLICY: &str = "\
@@ -16,6 +16,15 @@ fn scene(last: u32) -> Sandbox {
     let sandbox = Sandbox::with_policy(&POLICY.replace("last: 2", &format!("last: {last}")));
     sandbox.sql("app.db", "PRAGMA journal_mode = wal; CREATE TABLE t(x); INSERT INTO t VALUES (1), (2)");
     sandbox
+}
+
+/// Makes each of the calls so many times, all of them beside the others, and has every answer looked at.
+fn at_once(sandbox: &Sandbox, calls: &[&[&str]], times: usize, look: impl Fn(&[&str], &Answer) + Sync) {
+    thread::scope(|scope| {
+        for words in calls {
+            scope.spawn(|| (0..times).for_each(|_| look(words, &sandbox.run(words))));
+        }
+    });
 }
 
 #[test]
@@ -45,24 +54,13 @@ fn runs_prunes_verifications_and_lists_at_once_leave_what_retention_says() {
     for _ in 0..2 {
         sandbox.run(&["run", "-q"]).exits(0);
     }
-    thread::scope(|scope| {
-        for words in
-            [&["run", "-q"][..], &["run", "-q"], &["prune", "-q"], &["verify", "-q"], &["list", "--json"]]
-        {
-            let sandbox = &sandbox;
-            scope.spawn(move || {
-                for _ in 0..12 {
-                    let answer = sandbox.run(words);
-                    // Of one that a lock was in the way of, some may be done: 3.
-                    let fair = [0, 3, 11].contains(&answer.exit) && !answer.stderr.contains("panicked");
-                    assert!(fair, "{words:?}\n{answer}");
-                    assert!(
-                        sandbox.backups(SERIES).len() >= 2,
-                        "{words:?}: fewer than retention keeps\n{answer}"
-                    );
-                }
-            });
-        }
+    let calls =
+        [&["run", "-q"][..], &["run", "-q"], &["prune", "-q"], &["verify", "-q"], &["list", "--json"]];
+    at_once(&sandbox, &calls, 12, |words, answer| {
+        // Of one that a lock was in the way of, some may be done: 3.
+        let fair = [0, 3, 11].contains(&answer.exit) && !answer.stderr.contains("panicked");
+        assert!(fair, "{words:?}\n{answer}");
+        assert!(sandbox.backups(SERIES).len() >= 2, "{words:?}: fewer than retention keeps\n{answer}");
     });
     sandbox.run(&["run", "-q"]).exits(0);
     assert_eq!(sandbox.backups(SERIES).len(), 2);
@@ -131,19 +129,12 @@ fn restores_beside_runs_and_prunes_bring_back_a_whole_state() {
     for _ in 0..3 {
         sandbox.run(&["run", "-q"]).exits(0);
     }
-    thread::scope(|scope| {
-        for words in [&["run", "-q"][..], &["prune", "-q"], &["restore", "app", "--yes", "-q"]] {
-            let sandbox = &sandbox;
-            scope.spawn(move || {
-                for _ in 0..10 {
-                    let answer = sandbox.run(words);
-                    // A lock or an open database may be in the way, and each says so.
-                    let fair = [0, 1, 3, 5, 11].contains(&answer.exit) && !answer.stderr.contains("panicked");
-                    assert!(fair, "{words:?}\n{answer}");
-                    assert!(answer.exit == 0 || !answer.stderr.trim().is_empty(), "{words:?}\n{answer}");
-                }
-            });
-        }
+    let calls = [&["run", "-q"][..], &["prune", "-q"], &["restore", "app", "--yes", "-q"]];
+    at_once(&sandbox, &calls, 10, |words, answer| {
+        // A lock or an open database may be in the way, and each says so.
+        let fair = [0, 1, 3, 5, 11].contains(&answer.exit) && !answer.stderr.contains("panicked");
+        assert!(fair, "{words:?}\n{answer}");
+        assert!(answer.exit == 0 || !answer.stderr.trim().is_empty(), "{words:?}\n{answer}");
     });
     assert_eq!(
         sandbox.ask("app.db", "SELECT count(*) || (SELECT * FROM pragma_integrity_check) FROM t"),

@@ -75,7 +75,9 @@ fn a_store_is_meant_by_its_name_or_by_any_spelling_of_its_place() {
     fs::remove_file(sandbox.path("policy.yaml")).unwrap();
     let absolute = sandbox.path("store").to_string_lossy().into_owned();
     let url = format!("file://{absolute}");
-    for place in ["./store", "../work/store", absolute.as_str(), url.as_str(), "~/moved"] {
+    let here = sandbox.path(".").canonicalize().unwrap();
+    let around = format!("../{}/store", here.file_name().unwrap().display());
+    for place in ["./store", around.as_str(), absolute.as_str(), url.as_str(), "~/moved"] {
         assert_eq!(ids(&sandbox, &["--store", place]).len(), 2, "{place}");
     }
     sandbox.run(&["list", "--store", "./nowhere"]).exits(10);

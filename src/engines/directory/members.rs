@@ -1,8 +1,9 @@
 //! The list of the members' digests, which lies beside the archive: `b3sum -c` reads it in an extracted folder.
 //!
 //! Its format is that of b3sum(1), which takes names that are UTF-8 alone: a name that holds a line feed or a backslash
-//! has them escaped and a backslash before the digest. It has a line for each file and each hard link, in the order of the archive. The digest is BLAKE3, as
-//! every byte of a folder passes by it in the capture, and again whenever the archive is examined.
+//! has them escaped and a backslash before the digest. It has a line for each file and each hard link, in the order of the
+//! archive. The digest is BLAKE3, as every byte of a folder passes by it in the capture, and again whenever the archive is
+//! examined.
 
 use super::archive::{PREFIX, shown};
 use crate::engines::EngineError;
