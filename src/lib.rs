@@ -28,7 +28,8 @@
 //! | [`pipe`] | compress and digest in one streaming pass, and back | no |
 //! | [`fault`], [`watch`] | I/O errors with verb and path; deadlines, requests to stop, progress | clock |
 //! | `platform` | what Linux, macOS and Windows do differently: the only code that one of them alone compiles | yes |
-//! | [`engines`] | `trait Engine`: SQLite and folders; capture, examine, restore, swap | yes |
+//! | [`exec`] | the policy's commands: started, stopped, their words shown without the variables' values | yes |
+//! | [`engines`] | `trait Engine`: SQLite, DuckDB and folders; capture, examine, restore, swap | yes |
 //! | [`store`] | `trait Store`: layout, manifest, records, locks, publish, removal | yes |
 //! | [`host`], [`observe`] | environment, home, machine; sources and stores resolved on this host | reads |
 //! | [`catalog`] | index and history of this host, in SQLite | yes |
@@ -63,7 +64,8 @@
 //! - Dotenv files are read by `policy::env_file`: the libraries fill `$NAME` in values from the process environment, and
 //!   then the terminal and the schedule would no longer see the same.
 //! - What reads all of a SQLite database to examine it are processes of their own, this program under another word: they
-//!   map the file, which halves the time, and a mapped file that is cut short ends whoever reads it.
+//!   map the file, which halves the time, and a mapped file that is cut short ends whoever reads it. DuckDB is only ever
+//!   opened by such a process: it may end of what is damaged, and its memory is its own.
 //! - Stored bytes are read back in the capture step where the engine still examines the content; what came of it is told
 //!   by the verify step, in its place.
 //! - A restore has steps of its own ([`restore::Step`]) instead of new actions in [`plan::Action`]: a run's interpreter
@@ -84,6 +86,8 @@ pub mod selector;
 pub mod plan;
 
 pub mod pipe;
+
+pub mod exec;
 
 pub mod engines;
 pub mod store;

@@ -10,9 +10,10 @@ use crate::{
     },
     fault::Fault,
     host::Host,
+    plan::{Action, Step},
     policy::{
         Policy, Source, env_file,
-        model::{EngineSpec, PathTemplate, Store, Target},
+        model::{Command, EngineSpec, PathTemplate, Store, Target},
         paths::{self, Place, Resolved},
         problem::{Code, Problem},
         span::Spanned,
@@ -209,16 +210,28 @@ impl<'a> World<'a> {
             }
         }
         for step in &plan.steps {
-            if let crate::plan::Action::Hook { command, .. } = &step.action {
-                for word in &command.argv {
-                    problems.extend(paths::unset(self.policy.source(), word, &self.variables));
-                }
+            for word in self.commands(step).iter().flat_map(|command| &command.argv) {
+                problems.extend(paths::unset(self.policy.source(), word, &self.variables));
             }
         }
         problems.extend(self.stores_in_targets(false));
         problems.sort_by(Problem::order);
         problems.dedup();
         problems
+    }
+
+    /// The commands that a step calls, or may call.
+    fn commands(&self, step: &Step) -> Vec<Command> {
+        match &step.action {
+            Action::Hook { command, .. } => vec![command.clone()],
+            Action::Capture { .. } => {
+                let job = self.policy.jobs().get(step.job.as_str());
+                let target = step.target.as_deref().and_then(|name| self.policy.targets().get(name));
+                let engine = job.zip(target).map(|(job, target)| job.engine(target));
+                engine.iter().flat_map(EngineSpec::commands).cloned().collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The stores that lie inside what a target's capture reads; with `written_only`, those alone that the policy's text
@@ -330,6 +343,12 @@ fn source_view(
 pub fn engine(spec: &EngineSpec, path: PathBuf) -> Result<Box<dyn Engine>, EngineError> {
     Ok(match spec {
         EngineSpec::Sqlite { .. } => Box::new(Sqlite::new(path)),
+        #[cfg(feature = "duckdb")]
+        EngineSpec::Duckdb { .. } => Box::new(crate::engines::duckdb::Duckdb::new(path)),
+        #[cfg(not(feature = "duckdb"))]
+        EngineSpec::Duckdb { .. } => {
+            return Err(EngineError::Refused("this `policy` was built without `duckdb`".to_owned()));
+        }
         EngineSpec::Directory { include, exclude, .. } => {
             let globs =
                 |list: &'_ [Spanned<String>]| list.iter().map(|glob| glob.value.clone()).collect::<Vec<_>>();

@@ -6,9 +6,16 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+/// The version, and what is built in.
+const LONG_VERSION: &str = if cfg!(feature = "duckdb") {
+    concat!(env!("CARGO_PKG_VERSION"), "\nengines: sqlite, duckdb, directory")
+} else {
+    concat!(env!("CARGO_PKG_VERSION"), "\nengines: sqlite, directory")
+};
+
 /// Backups of databases and folders, declared in YAML: checked, planned, proven and restored.
 #[derive(Debug, Parser)]
-#[command(name = "policy", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "policy", version, long_version = LONG_VERSION, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]

@@ -34,7 +34,7 @@ use std::{ffi::OsString, io::Write as _};
 /// Runs the program and returns its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(exit) = crate::engines::sqlite::serve(&arguments) {
+    if let Some(exit) = crate::engines::serve(&arguments) {
         return exit;
     }
     let cli = match Cli::try_parse_from(arguments) {

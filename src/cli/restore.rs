@@ -17,12 +17,7 @@ use super::{
 use crate::{
     engines::{Engine, place},
     evidence::CheckResult,
-    policy::{
-        Policy,
-        model::{EngineSpec, Target},
-        paths::normalized,
-        values::Level,
-    },
+    policy::{Policy, model::Target, paths::normalized, values::Level},
     restore::{self, Order},
     store::{BackupId, Store as _},
 };
@@ -210,14 +205,11 @@ fn live_place(
     }
 }
 
-/// The place that a restore swaps: of a database behind a link the file itself, for SQLite keeps its side files beside
+/// The place that a restore swaps: of a database behind a link the file itself, for its side files lie beside
 /// that one, and only what lies on its filesystem can be renamed into its place. A folder's link is left to be refused.
 fn behind_links(target: &Target, to: PathBuf) -> PathBuf {
     let is_link = fs::symlink_metadata(&to).is_ok_and(|seen| seen.is_symlink());
-    match &target.engine {
-        EngineSpec::Sqlite { .. } if is_link => fs::canonicalize(&to).unwrap_or(to),
-        _ => to,
-    }
+    if is_link && target.engine.is_database_file() { fs::canonicalize(&to).unwrap_or(to) } else { to }
 }
 
 /// Refuses places within each other: swapping the outer one would take the inner one's restored content with it.

@@ -4,20 +4,31 @@
 //! *plain* bytes of a capture into a writer (the run's pipe compresses, digests and stores them) and reads plain bytes
 //! back. A capture is one content at one moment: what cannot be shown to be that is an error, never a backup.
 
+mod apart;
+mod at_once;
 pub mod directory;
+#[cfg(feature = "duckdb")]
+pub mod duckdb;
+mod examination;
 pub mod expectation;
+mod files;
+mod implied;
 pub mod place;
 pub mod sqlite;
+mod tables;
+#[cfg(test)]
+mod testing;
 
 use crate::{
     evidence::{CheckedOn, Evidence, TableFact},
     fault::Fault,
     policy::{
-        model::{Check, Tables},
+        model::{Check, Command, EngineSpec, Tables},
         values::Level,
     },
     watch::{Stopped, Watch},
 };
+pub use apart::serve;
 use chrono::{DateTime, Utc};
 use place::{Obstacle, Shape};
 use std::{
@@ -28,9 +39,6 @@ use std::{
 
 /// One kind of source, bound to the place of one target.
 pub trait Engine {
-    /// The extension of its plain content: `db`, `tar`.
-    fn extension(&self) -> &'static str;
-
     /// What stands at the place of its target.
     fn shape(&self) -> Shape;
 
@@ -160,9 +168,16 @@ pub struct SourceFacts {
     pub facts: BTreeMap<String, String>,
 }
 
+/// Runs a command of the policy's that an engine calls for; the path is what `{copy}` stands for. The error is in words
+/// for people.
+pub type Call<'a> = dyn Fn(&Command, &Path) -> Result<(), String> + 'a;
+
 /// What a capture is to show.
-#[derive(Debug)]
 pub struct CaptureRequest<'a> {
+    /// How the job captures this target.
+    pub spec: &'a EngineSpec,
+    /// Runs the policy's commands.
+    pub call: &'a Call<'a>,
     /// The level asked; content is examined up to `checks` here, `restore` is shown on the stored file afterwards.
     pub level: Level,
     /// Guards on the source's shape.

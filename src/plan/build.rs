@@ -7,7 +7,7 @@ use super::{
 use crate::{
     policy::{
         Policy,
-        model::{Command, EngineSpec, Job, Target},
+        model::{Command, DuckdbFormat, EngineSpec, Job, Target},
         values::{Duration, Level, Name},
     },
     schedule::{CatchUp, Schedule, calendar::ZoneDays},
@@ -50,6 +50,10 @@ impl Selection {
 pub const fn extension(engine: &EngineSpec) -> &'static str {
     match engine {
         EngineSpec::Sqlite { .. } => "db",
+        EngineSpec::Duckdb { options, .. } => match options.format {
+            Some(DuckdbFormat::Export) => "tar",
+            Some(DuckdbFormat::File) | None => "duckdb",
+        },
         EngineSpec::Directory { .. } => "tar",
     }
 }
@@ -176,7 +180,7 @@ fn plan_capture(job: &Job, target: &Target, stores: &[String], steps: &mut Steps
     let asked = if level >= Level::Checks { target.checks.as_slice() } else { &[] };
     let checks = asked.iter().map(|check| check.name.clone()).collect();
     steps.add(job, Some(target), None, Action::Capture { engine, level, checks });
-    let file = format!("{}.{}{}", target.name.value, extension(&target.engine), job.compress.suffix());
+    let file = format!("{}.{}{}", target.name.value, extension(&job.engine(target)), job.compress.suffix());
     let stores = stores.to_vec();
     steps.add(job, Some(target), None, Action::Compress { codec: job.compress, file, stores });
     steps.hooks(job, Some(target), Moment::TargetAfter, &target.after);

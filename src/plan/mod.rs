@@ -8,7 +8,7 @@ pub mod render;
 pub mod snapshot;
 pub mod step;
 
-pub use build::{Selection, build};
+pub use build::{Selection, build, extension};
 pub use step::{Action, Moment, Step};
 
 use chrono::{DateTime, SecondsFormat, Utc};

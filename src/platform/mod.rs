@@ -5,5 +5,6 @@
 
 pub(crate) mod files;
 pub(crate) mod folder;
+pub(crate) mod locks;
 pub(crate) mod process;
 pub(crate) mod signals;

@@ -8,17 +8,19 @@ mod expectation;
 mod hints;
 mod leaf;
 mod read;
+mod rungs;
 mod shapes;
 
 pub(super) use compound::{CatchUpDocument, Commands, JobStoreDocument};
 pub(super) use expectation::ExpectationDocument;
 pub(super) use leaf::Cron;
 pub(super) use read::{Read, Reader};
+pub(super) use rungs::RungDocument;
 pub(super) use shapes::{Map, Short, Shorthand};
 
 use super::{
     Span, Spanned,
-    model::{OnFail, PathTemplate},
+    model::{DuckdbFormat, OnFail, PathTemplate},
     values::{Compression, Duration, Level, Percent, Size, Zone},
 };
 use shapes::document;
@@ -41,7 +43,7 @@ document! {
         /// Where backups go, by name: a folder, or a mapping with `path`.
         #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }))]
         stores [required = "stores: {local: ~/Backups/app}"]: Map<Short<StoreDocument>>,
-        /// What is protected, by name: a SQLite database or a folder each.
+        /// What is protected, by name: a SQLite database, a DuckDB database or a folder each.
         #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$" }))]
         targets [required = "targets: {app: {sqlite: ../app.db}}"]: Map<TargetDocument>,
         /// When backups are made, to where, kept for how long and proven how, by name.
@@ -78,8 +80,10 @@ impl Shorthand for StoreDocument {
 }
 
 document! {
-    /// Something to protect: exactly one of `sqlite` and `directory`, and what must hold for it.
-    #[schemars(extend("oneOf" = [{ "required": ["sqlite"] }, { "required": ["directory"] }]))]
+    /// Something to protect: exactly one of `sqlite`, `duckdb` and `directory`, and what must hold for it.
+    #[schemars(extend("oneOf" = [
+        { "required": ["sqlite"] }, { "required": ["duckdb"] }, { "required": ["directory"] }
+    ]))]
     #[schemars(extend("if" = { "required": ["directory"] }))]
     #[schemars(extend("then" = {
         "properties": {
@@ -90,6 +94,8 @@ document! {
     TargetDocument = "{sqlite: ../app.db}" {
         /// A SQLite database file. It is captured whole while it is in use.
         sqlite: Short<SqliteDocument>,
+        /// A DuckDB database file. It is captured while no writer has it open, or as `when_locked` says.
+        duckdb: Box<Short<DuckdbDocument>>,
         /// A folder with all that is in it.
         directory: Box<Short<DirectoryDocument>>,
         /// What the source must look like before a backup of it counts.
@@ -124,6 +130,45 @@ impl Shorthand for SqliteDocument {
 
     fn alone(path: Self::Alone, span: Span) -> Self {
         Self { path: Some(path), span, ..Self::default() }
+    }
+}
+
+document! {
+    /// A DuckDB database file.
+    DuckdbDocument = "{path: ../app.duckdb}" {
+        /// The database file.
+        path [required = "path: ../app.duckdb"]: Spanned<PathTemplate>,
+        /// What is tried, in order, while a writer keeps the database open.
+        #[schemars(length(min = 1))]
+        #[schemars(extend("examples" = [[{ "wait": "30s" }, "hot_copy"]]))]
+        when_locked: Vec<RungDocument>,
+        /// What the backup is: `file`, the database file byte for byte, or `export`, Parquet files with the statements that
+        /// make the schema, which other programs and releases can read.
+        #[schemars(extend("default" = "file"))]
+        format: Spanned<DuckdbFormat>,
+    }
+}
+
+impl Shorthand for DuckdbDocument {
+    type Alone = Spanned<PathTemplate>;
+    const ALONE: &'static str = "../app.duckdb";
+
+    fn alone(path: Self::Alone, span: Span) -> Self {
+        Self { path: Some(path), span, ..Self::default() }
+    }
+}
+
+document! {
+    /// How a job's DuckDB targets are captured, in place of what each of them says.
+    DuckdbOptionsDocument = "{when_locked: [{wait: 30s}]}" {
+        /// What is tried, in order, while a writer keeps the database open.
+        #[schemars(length(min = 1))]
+        #[schemars(extend("examples" = [[{ "wait": "5m" }, "hot_copy"]]))]
+        when_locked: Vec<RungDocument>,
+        /// What the backup is: `file`, the database file byte for byte, or `export`, Parquet files with the statements that
+        /// make the schema, which other programs and releases can read.
+        #[schemars(extend("default" = "file"))]
+        format: Spanned<DuckdbFormat>,
     }
 }
 
@@ -316,6 +361,8 @@ macro_rules! job_settings {
                 retry: RetryDocument,
                 /// The greatest age that the newest proven backup may reach.
                 rpo: Spanned<Duration>,
+                /// How its DuckDB targets are captured; a job's word comes before a target's, and that before `defaults`.
+                duckdb: Box<DuckdbOptionsDocument>,
             }
         }
     };

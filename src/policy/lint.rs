@@ -57,10 +57,7 @@ struct Lint<'a> {
 impl<'a> Lint<'a> {
     /// Every command of the policy.
     fn commands(&self) -> Vec<&'a Command> {
-        let policy = self.policy;
-        let targets = policy.targets().values().flat_map(|target| target.before.iter().chain(&target.after));
-        let jobs = policy.jobs().values().flat_map(|job| job.before.iter().chain(&job.after));
-        targets.chain(jobs).collect()
+        self.policy.commands().collect()
     }
 
     fn note(&mut self, problem: Problem) {

@@ -3,6 +3,7 @@
 //! What was unreadable is skipped, so that one run shows shape errors and errors of meaning alike. Warnings that argue
 //! from something's absence are made only when everything could be read.
 
+mod engine;
 mod job;
 mod query;
 mod target;

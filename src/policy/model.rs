@@ -4,8 +4,10 @@
 //! that the text was checked.
 
 mod check;
+mod engine;
 
 pub use check::{Check, Expectation, OnFail, Query, Scalar, TableClass, Tables};
+pub use engine::{DuckdbFormat, DuckdbOptions, EngineSpec, Layers, WhenLocked};
 
 use super::{
     Code, Source, Span, Spanned, digest,
@@ -71,6 +73,14 @@ impl Policy {
     /// Its jobs by name.
     pub fn jobs(&self) -> &BTreeMap<Name, Job> {
         &self.jobs
+    }
+    /// Every command that it can call.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        let targets = self.targets.values();
+        let targets = targets
+            .flat_map(|target| target.before.iter().chain(&target.after).chain(target.engine.commands()));
+        let jobs = self.jobs.values();
+        targets.chain(jobs.flat_map(|job| job.before.iter().chain(&job.after).chain(job.duckdb.commands())))
     }
     /// Whether warnings of a code are accepted.
     pub fn allows(&self, code: Code) -> bool {
@@ -138,43 +148,6 @@ impl Target {
     }
 }
 
-/// The engine of a target and the place of its source.
-#[derive(Debug, Clone, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineSpec {
-    /// One SQLite database file.
-    Sqlite {
-        /// The file.
-        path: Spanned<PathTemplate>,
-    },
-    /// One folder.
-    Directory {
-        /// The folder.
-        path: Spanned<PathTemplate>,
-        /// Globs below it that are taken; empty: everything.
-        include: Vec<Spanned<String>>,
-        /// Globs below it that are left out, winning over `include`.
-        exclude: Vec<Spanned<String>>,
-    },
-}
-
-impl EngineSpec {
-    /// The engine's key in the language.
-    pub const fn keyword(&self) -> &'static str {
-        match self {
-            Self::Sqlite { .. } => "sqlite",
-            Self::Directory { .. } => "directory",
-        }
-    }
-
-    /// Where its source lies, as written.
-    pub const fn path(&self) -> &Spanned<PathTemplate> {
-        match self {
-            Self::Sqlite { path } | Self::Directory { path, .. } => path,
-        }
-    }
-}
-
 /// Guards on a source; every bound is inclusive.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Expect {
@@ -228,9 +201,22 @@ pub struct Job {
     pub retry: Retry,
     /// The greatest age its newest proven backup may reach.
     pub rpo: Option<Duration>,
+    /// How its DuckDB targets are captured.
+    #[serde(skip_serializing_if = "Layers::is_default")]
+    pub duckdb: Layers<DuckdbOptions>,
 }
 
 impl Job {
+    /// A target's engine as this job captures it: what the job says of it comes first, then the target, then `defaults`.
+    pub fn engine(&self, target: &Target) -> EngineSpec {
+        match &target.engine {
+            EngineSpec::Duckdb { path, options } => {
+                EngineSpec::Duckdb { path: path.clone(), options: self.duckdb.around(options) }
+            }
+            other => other.clone(),
+        }
+    }
+
     /// The level asked of a target in this job.
     pub fn asked(&self, target: &Target) -> Level {
         self.verify.as_ref().map_or_else(|| target.default_level(), |level| level.value)

@@ -191,6 +191,8 @@ codes! {
     ShadowedGlob = "policy::glob::shadowed", Warning;
     /// The globs of a folder leave nothing to take.
     TakesNothing = "policy::glob::takes_nothing", Error;
+    /// An engine that this program was built without.
+    EngineAbsent = "policy::engine::absent", Error;
     /// A table is in two classes.
     TwoClasses = "policy::tables::two_classes", Error;
     /// An irreplaceable table is looked at by no check.

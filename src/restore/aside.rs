@@ -66,7 +66,7 @@ fn second_names(place: &Path, copy: &Path) -> Vec<PathBuf> {
 }
 
 /// What the names of a set-aside copy's own files end with, those that hold content.
-const SIDES: [&str; 2] = ["-wal", "-journal"];
+const SIDES: [&str; 5] = ["-wal", "-journal", ".wal", ".wal.checkpoint", ".wal.recovery"];
 
 /// Files beside a place that belonged to a set-aside copy which is no longer there, each with what to tell about it.
 pub fn strays(place: &Path) -> Result<Vec<String>, Fault> {

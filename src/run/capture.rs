@@ -11,8 +11,11 @@ use crate::{
     fault::Fault,
     observe::{SourceView, StoreView},
     pipe::{Encoder, Tee},
-    plan::Step,
-    policy::values::{Compression, Level, Size},
+    plan::{Step, extension},
+    policy::{
+        model::Command,
+        values::{Compression, Level, Size},
+    },
     store::{Store as _, StoreError, Stored, layout::stored_name, manifest::StoredFile},
 };
 use chrono::{DateTime, Utc};
@@ -56,11 +59,17 @@ impl<'a> JobRun<'a> {
         let scratch = Scratch::new(&base).map_err(|fault| scratch_error(&fault))?;
         let open = self.stage(step)?;
         let compression = job.compress;
-        let name = stored_name(target.name.as_str(), source.engine.extension(), compression);
+        let spec = job.engine(target);
+        let name = stored_name(target.name.as_str(), extension(&spec), compression);
 
         let (outs, lost) = self.create_everywhere(step, &open, &name);
         let mut tee = Tee::new(outs);
+        let at = self.order.world.host.real_now();
+        let mut takers = self.takers(&open, &lost);
+        let call = |command: &Command, copy: &Path| self.call_for_copy(step, command, copy);
         let request = CaptureRequest {
+            spec: &spec,
+            call: &call,
             level: job.asked(target),
             expect: &target.expect,
             checks: &target.checks,
@@ -69,8 +78,6 @@ impl<'a> JobRun<'a> {
             now: self.tag.now,
             scratch: scratch.path(),
         };
-        let at = self.order.world.host.real_now();
-        let mut takers = self.takers(&open, &lost);
         let streamed = {
             let listener = self.order.listener;
             let tell = |progress: crate::watch::Progress| {
@@ -111,7 +118,16 @@ impl<'a> JobRun<'a> {
         for warning in &capture.evidence.warnings {
             self.tell(&Event::Warning(format!("{}: {warning}", target.name.value)));
         }
-        let note = format!("{} by {}", Size::from_bytes(main.plain_bytes), capture.method);
+        let kept_out = capture.facts.get("kept_out_ms").map(|ms| format!(", writers kept out for {ms} ms"));
+        let note = format!(
+            "{} by {}{}",
+            Size::from_bytes(main.plain_bytes),
+            capture.method,
+            kept_out.unwrap_or_default()
+        );
+        for (method, why) in &capture.rungs {
+            self.tell(&Event::Warning(format!("{}: {method} did not serve: {why}", target.name.value)));
+        }
         let captured = Captured { capture, at, begun, previous, main, scratch };
         self.captured.insert(target.name.to_string(), captured);
         Ok(note)

@@ -3,12 +3,11 @@
 
 use super::{
     Event, Failure, FailureCode,
-    exec::{self, ExecError, Invocation},
     job::{JobRun, StepError, StepResult},
     ledger::Ledger,
-    redact::Redaction,
 };
 use crate::{
+    exec::{self, ExecError, Invocation, redact::Redaction},
     plan::{Action, Moment, Step},
     policy::{
         model::Command,
@@ -22,6 +21,7 @@ use crate::{
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -43,7 +43,7 @@ impl JobRun<'_> {
                         StepError::new(FailureCode::Hook, message)
                     })?;
                 }
-                self.call(Some(step), target, command, &self.watch(&|_| ()))
+                self.call(Some(step), target, command, None, &self.watch(&|_| ()))
             }
             Moment::JobAfter | Moment::TargetAfter => {
                 let called = self.call_after(Some(step), target, command);
@@ -107,7 +107,15 @@ impl JobRun<'_> {
     ) -> Result<(), HookError> {
         let insisted = self.order.cancel.insisted();
         let watch = Watch::new(&insisted, Some(Instant::now() + AFTER_LIMIT), &|_| ());
-        self.call(step, target, command, &watch)
+        self.call(step, target, command, None, &watch)
+    }
+
+    /// Runs an owner's command that is to write a copy of its database to a place of this run's; the error is in words
+    /// for people.
+    pub(super) fn call_for_copy(&self, step: &Step, command: &Command, copy: &Path) -> Result<(), String> {
+        let copy = copy.to_string_lossy();
+        self.call(Some(step), step.target.as_deref(), command, Some(&copy), &self.watch(&|_| ()))
+            .map_err(|error| error.to_string())
     }
 
     /// Runs the `after` commands that killed runs of this job still owe, by the policy as it is now. Before anything else,
@@ -155,11 +163,8 @@ impl JobRun<'_> {
     fn redaction(&self, command: &Command) -> Redaction {
         let variables = &self.order.world.variables;
         let policy = self.order.world.policy;
-        let of_jobs = policy.jobs().values().flat_map(|job| job.before.iter().chain(&job.after));
-        let of_targets =
-            policy.targets().values().flat_map(|target| target.before.iter().chain(&target.after));
         // The command itself may be one that a killed run owed, and stand in the policy no more.
-        let commands = of_jobs.chain(of_targets).chain([command]);
+        let commands = policy.commands().chain([command]);
         let words = commands.flat_map(|command| &command.argv);
         let expanded = words.filter_map(|word| word.expand_with(variables, |_| String::new()).ok());
         let used: Vec<_> = expanded.flat_map(|word| word.used).collect();
@@ -172,6 +177,7 @@ impl JobRun<'_> {
         step: Option<&Step>,
         target: Option<&str>,
         command: &Command,
+        copy: Option<&str>,
         watch: &Watch<'_>,
     ) -> Result<(), HookError> {
         let world = self.order.world;
@@ -205,6 +211,7 @@ impl JobRun<'_> {
                 Placeholder::Run => Some(self.tag.id.as_str().into()),
                 Placeholder::Error => Some(error_text.as_str().into()),
                 Placeholder::Summary => Some(summary.as_str().into()),
+                Placeholder::Copy => copy.map(Into::into),
             }
         };
         let words = command

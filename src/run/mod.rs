@@ -5,14 +5,12 @@
 mod admit;
 mod capture;
 pub mod event;
-pub mod exec;
 mod hooks;
 mod intake;
 mod job;
 mod ledger;
 mod prune;
 mod publish;
-pub mod redact;
 pub(crate) mod room;
 pub mod scratch;
 mod verify;

@@ -85,7 +85,7 @@ pub(crate) fn open_side(
 ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
     let has_extension = |file: &&StoredFile| {
         let bare = file.name.trim_end_matches(".zst").trim_end_matches(".gz");
-        bare.rsplit_once('.').is_some_and(|(_, found)| found == extension)
+        bare.strip_suffix(extension).is_some_and(|stem| stem.ends_with('.'))
     };
     let Some(file) = files.iter().skip(1).find(has_extension) else { return Ok(None) };
     let fault = |source| Fault { verb: "read", path: file.name.clone().into(), source };

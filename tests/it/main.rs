@@ -22,6 +22,10 @@ mod crash;
 mod crowd;
 mod damage;
 mod delete;
+#[cfg(all(unix, feature = "duckdb"))]
+mod duckdb;
+#[cfg(all(unix, feature = "duckdb"))]
+mod duckdb_stored;
 mod examiner;
 #[cfg(unix)]
 mod examples;

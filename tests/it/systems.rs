@@ -1,3 +1,5 @@
 //! The systems this replaces, driven end to end by their model policies on look-alikes of their data.
 
 mod ai_backtest;
+#[cfg(feature = "duckdb")]
+mod openquant;

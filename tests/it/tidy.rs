@@ -22,10 +22,17 @@ const EFFECTS: &str = "
     src/cli/restore/undo.rs
     src/cli/schema.rs
     src/cli/session.rs
+    src/engines/apart.rs
+    src/engines/duckdb/capture.rs
+    src/engines/duckdb/copy.rs
+    src/engines/duckdb/export.rs
+    src/engines/duckdb/mod.rs
+    src/engines/duckdb/restore.rs
+    src/engines/duckdb/swap.rs
+    src/engines/files.rs
     src/engines/place.rs
     src/engines/sqlite/alone.rs
     src/engines/sqlite/capture.rs
-    src/engines/sqlite/examiner.rs
     src/engines/sqlite/files.rs
     src/engines/sqlite/mod.rs
     src/engines/sqlite/open.rs
@@ -34,16 +41,17 @@ const EFFECTS: &str = "
     src/engines/sqlite/restore.rs
     src/engines/sqlite/swap.rs
     src/engines/sqlite/write_over.rs
+    src/exec.rs
     src/host.rs
     src/main.rs
     src/observe.rs
     src/platform/files.rs
     src/platform/folder/portable.rs
+    src/platform/locks.rs
     src/platform/process.rs
     src/restore.rs
     src/restore/aside.rs
     src/run/capture.rs
-    src/run/exec.rs
     src/run/hooks.rs
     src/run/job.rs
     src/run/ledger.rs

@@ -7,7 +7,7 @@ use super::super::{
 use crate::{
     engines::{ExamineRequest, Previous},
     evidence::{Evidence, Integrity},
-    policy::{model::EngineSpec, values::Level},
+    policy::values::Level,
     restore::{self, VerifyFailure},
     run::{previous_of, scratch::Scratch},
     store::{self, Store as _, Stored},
@@ -34,8 +34,7 @@ pub(super) fn examine(
     let base = rack.scratch.get(stored.id.series.target.as_str()).cloned();
     let base = base.map_or_else(|| session.host.state_folder("scratch"), Ok);
     let scratch = base.and_then(|base| Scratch::new(&base)).map_err(|error| failed(&error))?;
-    let is_database =
-        target.as_ref().is_some_and(|target| matches!(target.engine, EngineSpec::Sqlite { .. }));
+    let is_database = target.as_ref().is_some_and(|target| target.engine.is_database_file());
     if asked == Level::Restore || asked >= Level::Integrity && is_database {
         let free = store::free_bytes(scratch.path()).map_err(|error| failed(&error))?;
         let needed = stored.manifest.original_bytes;

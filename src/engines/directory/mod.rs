@@ -98,10 +98,6 @@ impl Directory {
 }
 
 impl Engine for Directory {
-    fn extension(&self) -> &'static str {
-        "tar"
-    }
-
     fn shape(&self) -> Shape {
         Shape::Folder
     }

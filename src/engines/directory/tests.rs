@@ -71,6 +71,8 @@ impl Bench {
     ) -> Result<Shot, EngineError> {
         let scratch = TempDir::new_in(self.dir.path()).unwrap();
         let request = CaptureRequest {
+            spec: &crate::engines::testing::spec(),
+            call: &crate::engines::testing::no_call,
             level: Level::Integrity,
             expect,
             checks: &[],

@@ -3,9 +3,12 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::{
-    super::EngineError,
+    super::{
+        EngineError,
+        files::{beside, length},
+    },
     holders::holders,
-    open::{self, Database, SIDE_FILES, beside, length, patiently},
+    open::{self, Database, SIDE_FILES, patiently},
 };
 use crate::{
     fault::OnPath,

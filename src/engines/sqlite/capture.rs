@@ -13,15 +13,19 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::{
-    super::{Capture, CaptureRequest, EngineError, Outlet, Previous},
+    super::{
+        Capture, CaptureRequest, EngineError, Outlet, Previous,
+        at_once::at_once,
+        examination::Examination,
+        files::{beside, length, resolved, stream},
+        implied::size_guards,
+    },
     Sqlite,
-    checks::Examination,
     examiner::{Examiners, Kind},
-    files::{Temporary, resolved, stream},
-    implied::size_guards,
-    open::{self, Database, Header, LONGEST_WAIT, beside, length, patiently},
+    files::Temporary,
+    open::{self, Database, Header, LONGEST_WAIT, patiently},
     pages::{self, Pages},
-    twin::{at_once, twin},
+    twin::twin,
 };
 use crate::{
     evidence::{CheckedOn, Integrity},

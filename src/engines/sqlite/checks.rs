@@ -3,41 +3,26 @@
 use super::{
     super::{
         EngineError, Previous,
-        expectation::{self, Against, Answer, Value},
+        examination::{Examination, MOST_FINDINGS, damaged},
+        expectation::{Answer, Value},
+        tables::{Classes, Rows, counts_as_irreplaceable, quoted},
     },
     examiner::{Examiners, Heard},
-    implied,
     open::{self, Database},
-    tables::{Classes, Facts, Rows, counts_as_irreplaceable, quoted},
 };
 use crate::{
     evidence::{CheckResult, Evidence, Integrity},
     policy::{
-        model::{Check, Expectation, Query, Tables},
+        model::{Expectation, Query},
         values::Level,
     },
     watch::Watch,
 };
-use chrono::{DateTime, Utc};
 use rusqlite::{
     ErrorCode,
     hooks::{AuthAction, AuthContext, Authorization},
     types::ValueRef,
 };
-
-/// Most lines of findings that are recorded.
-const MOST_FINDINGS: usize = 20;
-
-/// What is to be shown, and against what.
-pub(super) struct Examination<'a> {
-    pub(super) level: Level,
-    pub(super) checks: &'a [Check],
-    pub(super) tables: Option<&'a Tables>,
-    /// The source's answers and rows at the moment of capture; `None`: the content examined is the source itself.
-    pub(super) source: Option<&'a Previous>,
-    pub(super) previous: Option<&'a Previous>,
-    pub(super) captured_at: DateTime<Utc>,
-}
 
 impl Database {
     /// Examines what the connection sees. The caller holds a transaction, or the file does not change.
@@ -51,14 +36,14 @@ impl Database {
     ) -> Result<Evidence, EngineError> {
         if asked.level < Level::Integrity {
             let rows = asked.tables.map(|_| self.listed(watch)).transpose()?;
-            return found(Integrity::Skipped, self.answers(asked, watch)?, rows, asked);
+            return asked.found(Integrity::Skipped, self.answers(asked, watch)?, rows);
         }
         let mut lost = None;
         if let Some(mut examiners) = examiners {
             examiners.ask();
             let checks = self.answers(asked, watch)?;
             match examiners.hear(watch)? {
-                Heard::All(integrity, rows) => return found(integrity, checks, Some(rows), asked),
+                Heard::All(integrity, rows) => return asked.found(integrity, checks, Some(rows)),
                 // This connection stands on the same moment.
                 Heard::Lost(how) => lost = Some(how),
             }
@@ -69,7 +54,7 @@ impl Database {
         };
         let checks = self.answers(asked, watch)?;
         let rows = self.listed(watch)?;
-        let mut evidence = found(integrity, checks, Some(rows), asked)?;
+        let mut evidence = asked.found(integrity, checks, Some(rows))?;
         evidence.warnings.extend(lost);
         Ok(evidence)
     }
@@ -129,7 +114,14 @@ impl Database {
         let mut results = Vec::new();
         for check in asked.checks {
             watch.check()?;
-            results.push(self.check(check, asked, watch)?);
+            let answer = match self.answer(&check.query) {
+                Ok(answer) => Ok(answer),
+                Err(error) => {
+                    watch.check()?;
+                    Err(error.to_string())
+                }
+            };
+            results.push(asked.judge(check, answer));
         }
         Ok(results)
     }
@@ -195,43 +187,6 @@ impl Database {
         Ok(source)
     }
 
-    fn check(
-        &mut self,
-        check: &Check,
-        asked: &Examination<'_>,
-        watch: &Watch<'_>,
-    ) -> Result<CheckResult, EngineError> {
-        let result = |passed, expected, actual| CheckResult {
-            name: check.name.clone(),
-            passed,
-            expected,
-            actual,
-            on_fail: check.on_fail,
-        };
-        let answer = match self.answer(&check.query) {
-            Ok(answer) => answer,
-            Err(error) => {
-                watch.check()?;
-                let actual = expectation::shortened(&error.to_string());
-                return Ok(result(false, expectation::wording(&check.expect), Some(actual)));
-            }
-        };
-        let own = answer.whole();
-        let against = Against {
-            captured_at: asked.captured_at,
-            source: match asked.source {
-                None => own.as_deref(),
-                Some(source) => source.answers.get(&check.name).map(String::as_str),
-            },
-            previous: asked
-                .previous
-                .and_then(|previous| previous.answers.get(&check.name))
-                .map(String::as_str),
-        };
-        let judged = expectation::judge(&check.expect, &answer, &against);
-        Ok(result(judged.passed, judged.expected, judged.actual))
-    }
-
     /// Runs a declared query, which can read and nothing else.
     fn answer(&mut self, query: &Query) -> rusqlite::Result<Answer> {
         let sql = match query {
@@ -243,30 +198,6 @@ impl Database {
         self.connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
         answer
     }
-}
-
-/// Everything that was found, with what the tables imply.
-fn found(
-    integrity: Integrity,
-    checks: Vec<CheckResult>,
-    rows: Option<Result<Rows, String>>,
-    asked: &Examination<'_>,
-) -> Result<Evidence, EngineError> {
-    let mut evidence = Evidence { integrity, checks, ..Evidence::default() };
-    match rows {
-        None => {}
-        Some(Ok(rows)) => implied::judge_tables(&Facts::new(rows, asked.tables)?, asked, &mut evidence)?,
-        // A schema that cannot be read is damage, which integrity has reported; there is nothing to count then.
-        Some(Err(message)) => {
-            let why = format!("the tables cannot be listed: {message}");
-            if evidence.integrity == Integrity::Sound {
-                evidence.integrity = Integrity::Unverifiable(vec![why]);
-            } else {
-                evidence.warnings.push(why);
-            }
-        }
-    }
-    Ok(evidence)
 }
 
 /// One line for each row of a table that refers to a row that is not there.
@@ -281,14 +212,6 @@ enum Unable {
 
 fn is_ok(lines: &[String]) -> bool {
     matches!(lines, [line] if line == "ok")
-}
-
-fn damaged(mut lines: Vec<String>) -> Integrity {
-    if lines.len() > MOST_FINDINGS {
-        lines.truncate(MOST_FINDINGS - 1);
-        lines.push("and more".to_owned());
-    }
-    Integrity::Damaged(lines)
 }
 
 /// Lets a statement read, and nothing else: no write, no pragma that sets, no other file.

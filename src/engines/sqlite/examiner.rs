@@ -5,34 +5,34 @@
 //! process that touches it: SIGBUS is no error that could be told. So the process that maps it is another one, which does
 //! nothing else; what it dies of is told by this one. Where it cannot be started, this one reads without mapping.
 //!
-//! It is this program under a word of its own. Its orders come on standard input, its answers go to standard output, a
-//! line each; when its input ends, as with the death of whoever started it, it ends.
+//! Its orders come on standard input, its answers go to standard output, a line each; see [`apart`].
 
-#![expect(clippy::disallowed_methods, reason = "starts this program itself, with no word of anybody else")]
-
-use super::{super::EngineError, open::Database, tables::Rows};
+use super::{
+    super::{
+        EngineError,
+        apart::{self, say},
+        tables::Rows,
+    },
+    open::Database,
+};
 use crate::{
     evidence::Integrity,
-    platform::process::{own_group, stand_back},
+    platform::process::stand_back,
     watch::{Cancel, Watch},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    env,
     ffi::OsString,
     io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError},
-    },
+    process::{Child, ChildStdin},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
     time::Duration,
 };
 
-/// The first argument; no command has such a name.
-const WORD: &str = "--examine-sqlite";
+/// The word under which this program examines a SQLite database; no command has such a name.
+pub(in crate::engines) const EXAMINER: &str = "--examine-sqlite";
 
 /// Begins a transaction.
 const BEGIN: &str = "begin";
@@ -47,10 +47,6 @@ const ROWS: &str = "rows";
 
 /// How long it may take to start or to begin a transaction.
 const LONGEST_START: Duration = Duration::from_secs(3);
-
-/// Whether this program answers to [`WORD`]: one that only links this library, as the tests' harness does, must not be
-/// started in the belief that it does.
-static SERVES: AtomicBool = AtomicBool::new(false);
 
 /// What kind of file is examined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,15 +132,8 @@ struct Examiner {
 
 impl Examiner {
     fn start(path: &Path, kind: Kind) -> Option<Self> {
-        if !SERVES.load(Ordering::Relaxed) {
-            return None;
-        }
         let name = serde_json::to_string(path.to_str()?).ok()?;
-        let mut command = Command::new(env::current_exe().ok()?);
-        command.args([WORD, kind.word()]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        // What a terminal sends to the whole group is for this process to answer.
-        own_group(&mut command);
-        let mut child = command.spawn().ok()?;
+        let mut child = apart::start(EXAMINER, Some(kind.word()))?;
         let (orders, said) = (child.stdin.take(), child.stdout.take()?);
         let (heard, answers) = mpsc::channel();
         let mut started = Self { child, orders, answers, path: path.to_owned() };
@@ -211,20 +200,15 @@ impl Drop for Examiner {
     }
 }
 
-/// Does the work of an examiner where the arguments ask for it, and returns the exit code. Called first by every program
-/// that is to be its own examiner.
-pub fn serve(arguments: &[OsString]) -> Option<u8> {
-    SERVES.store(true, Ordering::Relaxed);
-    let [_, word, kind] = arguments else { return None };
-    if word != WORD {
-        return None;
-    }
+/// Does the work of an examiner; the argument says which kind of file is meant, `None` that it is none.
+pub(in crate::engines) fn attend(arguments: &[OsString]) -> Option<Result<(), Box<dyn std::error::Error>>> {
+    let [kind] = arguments else { return None };
     let kind = [Kind::Live, Kind::Still].into_iter().find(|known| kind == known.word())?;
-    Some(u8::from(attend(kind).is_err()))
+    Some(work(kind))
 }
 
-fn attend(kind: Kind) -> Result<(), Box<dyn std::error::Error>> {
-    let orders = orders();
+fn work(kind: Kind) -> Result<(), Box<dyn std::error::Error>> {
+    let orders = apart::orders();
     let path: PathBuf = serde_json::from_str(&orders.recv()?)?;
     let mut database = match kind {
         Kind::Live => Database::live(&path)?,
@@ -254,22 +238,6 @@ fn attend(kind: Kind) -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     Ok(())
-}
-
-/// What comes on standard input. Its end ends this process, whatever it is at.
-fn orders() -> Receiver<String> {
-    let (hand, orders) = mpsc::channel();
-    thread::spawn(move || {
-        for order in io::stdin().lines().map_while(Result::ok) {
-            drop(hand.send(order));
-        }
-        std::process::exit(0);
-    });
-    orders
-}
-
-fn say(line: &str) -> io::Result<()> {
-    io::stdout().write_all(format!("{line}\n").as_bytes())
 }
 
 fn reply<T: Serialize>(answer: Result<T, EngineError>) -> io::Result<()> {

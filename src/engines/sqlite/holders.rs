@@ -1,9 +1,11 @@
 //! The processes that have a database open.
 
 use super::{
-    super::Holder,
-    files::resolved,
-    open::{SIDE_FILES, beside},
+    super::{
+        Holder,
+        files::{beside, is_there, resolved},
+    },
+    open::SIDE_FILES,
 };
 use crate::platform::process;
 use std::path::Path;
@@ -17,6 +19,6 @@ pub(super) fn holders(live: &Path) -> Vec<Holder> {
     let mut files = vec![live.clone()];
     // Beside a database that is there, side files that are not there are nobody's.
     let sides = SIDE_FILES.iter().map(|suffix| beside(&live, suffix));
-    files.extend(sides.filter(|side| super::files::is_there(side).is_ok_and(|there| there)));
+    files.extend(sides.filter(|side| is_there(side).is_ok_and(|there| there)));
     process::that_hold(&files).into_iter().map(|(pid, name)| Holder { pid, name }).collect()
 }

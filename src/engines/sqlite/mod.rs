@@ -11,7 +11,6 @@ mod checks;
 mod examiner;
 mod files;
 mod holders;
-mod implied;
 mod open;
 mod pages;
 mod put_back;
@@ -26,22 +25,24 @@ mod write_over;
 
 use super::{
     Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet, SourceFacts,
-    Spare, StoredContent, Swapped, place::Shape,
+    Spare, StoredContent, Swapped,
+    files::{beside, is_there, length, resolved},
+    place::Shape,
+    tables::Facts,
 };
 use crate::{
     evidence::{Evidence, TableFact},
     policy::model::Tables,
     watch::{Cancel, Watch},
 };
-pub use examiner::serve;
-use open::{Database, Header, beside, length};
+pub(super) use examiner::{EXAMINER, attend};
+use open::{Database, Header};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use swap::Places;
-use tables::Facts;
 
 /// One SQLite database file.
 ///
@@ -69,10 +70,6 @@ impl Sqlite {
 }
 
 impl Engine for Sqlite {
-    fn extension(&self) -> &'static str {
-        "db"
-    }
-
     fn shape(&self) -> Shape {
         Shape::File
     }
@@ -80,7 +77,7 @@ impl Engine for Sqlite {
     fn observe(&self) -> Result<SourceFacts, EngineError> {
         let header = Header::read(&self.path)?;
         let of = |path: &Path| Ok::<_, EngineError>(length(path)?.unwrap_or(0));
-        let real = files::resolved(&self.path)?;
+        let real = resolved(&self.path)?;
         let bytes = of(&real)? + of(&beside(&real, "-wal"))?;
         let facts = header.map_or_else(BTreeMap::new, |header| {
             BTreeMap::from([
@@ -138,7 +135,7 @@ impl Engine for Sqlite {
     }
 
     fn remains(&self, live: &Path) -> Vec<PathBuf> {
-        match files::is_there(live) {
+        match is_there(live) {
             Ok(false) => files::left_overs(live).unwrap_or_default(),
             _ => Vec::new(),
         }
@@ -179,7 +176,7 @@ impl Engine for Sqlite {
     ) -> Result<BTreeMap<String, TableFact>, EngineError> {
         const LONGEST: Duration = Duration::from_secs(10);
         let is_wal = Header::read(place)?.is_none_or(|header| header.wal);
-        let real = files::resolved(place)?;
+        let real = resolved(place)?;
         let is_used = length(&beside(&real, "-shm"))?.is_some();
         let has_log = length(&beside(&real, "-wal"))?.is_some_and(|bytes| bytes > 0);
         if is_wal && has_log && !is_used {

@@ -8,11 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::super::EngineError;
-use crate::{
-    fault::{Fault, OnPath},
-    platform::files,
-    watch::Watch,
-};
+use crate::{fault::OnPath, platform::files, watch::Watch};
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, limits::Limit};
 use std::{
     collections::BTreeMap,
@@ -38,22 +34,6 @@ const SLICE: Duration = Duration::from_millis(100);
 
 /// The suffixes of the files that SQLite keeps beside a database.
 pub(super) const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
-
-/// The name of a file beside `path`, by its suffix.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-/// The length of a file; `None` when it does not exist.
-pub(super) fn length(path: &Path) -> Result<Option<u64>, Fault> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Some(metadata.len())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).on("look at", path),
-    }
-}
 
 /// The databases this process has connections to, with their number.
 static CONNECTED: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());

@@ -3,8 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::{
-    super::EngineError,
-    files::create_private,
+    super::{EngineError, files::create_private},
     open::{self, Database},
 };
 use crate::{

@@ -6,12 +6,16 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::{
-    super::{EngineError, Holds, Swapped, place},
+    super::{
+        EngineError, Holds, Swapped,
+        files::{beside, is_there, keep_owner, length, link_or_copy, resolved, sync, sync_folder_of},
+        place,
+    },
     Sqlite,
     alone::{self, Locked, remove_inert_side_files},
-    files::{is_there, keep_owner, left_overs, link_or_copy, resolved, sync, sync_folder_of},
+    files::left_overs,
     holders::holders,
-    open::{self, Database, Header, SIDE_FILES, beside, length},
+    open::{self, Database, Header, SIDE_FILES},
     swap::{self, Places},
 };
 use crate::{fault::OnPath, watch::Watch};

@@ -3,10 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::{
-    super::{EngineError, ExamineRequest, StoredContent},
+    super::{
+        EngineError, ExamineRequest, StoredContent,
+        examination::Examination,
+        files::{create_private, stream, sync_folder_of},
+    },
     capture::examine_file,
-    checks::Examination,
-    files::{Temporary, create_private, refuse_left_overs, stream, sync_folder_of},
+    files::{Temporary, refuse_left_overs},
     open::MAGIC,
 };
 use crate::{evidence::Evidence, fault::OnPath, watch::Watch};
@@ -35,15 +38,7 @@ pub(super) fn inspect(
     request: &ExamineRequest<'_>,
     watch: &Watch<'_>,
 ) -> Result<Evidence, EngineError> {
-    let asked = Examination {
-        level: request.level,
-        checks: request.checks,
-        tables: request.tables,
-        source: Some(request.recorded),
-        previous: request.previous,
-        captured_at: request.captured_at,
-    };
-    examine_file(place, &asked, watch)
+    examine_file(place, &Examination::of_stored(request), watch)
 }
 
 /// Writes stored content to a new file and makes it durable. Whatever fails, nothing is left at the place.

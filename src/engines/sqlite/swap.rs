@@ -15,15 +15,16 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::{
-    super::{EngineError, Holds, Spare, Swapped, place},
+    super::{
+        EngineError, Holds, Spare, Swapped,
+        files::{beside, is_there, keep_owner, link_or_copy, rename_new, resolved, sync, sync_folder_of},
+        place,
+    },
     Sqlite,
     alone::{Locked, back_to_log, leave_log, lock, remove_inert_side_files, take_up_log},
-    files::{
-        Temporary, is_there, keep_owner, left_overs, link_or_copy, refuse_left_overs, rename_new, resolved,
-        sync, sync_folder_of,
-    },
+    files::{Temporary, left_overs, refuse_left_overs},
     holders::holders,
-    open::{Database, Header, SIDE_FILES, beside},
+    open::{Database, Header, SIDE_FILES},
     pages,
     write_over::write_over,
 };

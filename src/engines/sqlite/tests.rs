@@ -10,9 +10,10 @@ mod parts;
 mod swapping;
 
 use super::{
-    super::{Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Previous, StoredContent},
+    super::{
+        Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Previous, StoredContent, files::beside,
+    },
     Sqlite,
-    open::beside,
 };
 use crate::{
     evidence::{CheckedOn, Evidence, Integrity},
@@ -83,6 +84,8 @@ impl Place {
         let mut out = Vec::new();
         let scratch = self.path("scratch");
         let request = CaptureRequest {
+            spec: &crate::engines::testing::spec(),
+            call: &crate::engines::testing::no_call,
             level: self.level,
             expect: &self.expect,
             checks: &self.checks,

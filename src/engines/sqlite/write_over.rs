@@ -3,10 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
 
 use super::{
-    super::{EngineError, Holder, Holds, Swapped, named},
+    super::{EngineError, Holder, Holds, Swapped, files::create_private, named},
     Sqlite,
     alone::WAIT_TO_LOCK,
-    files::create_private,
     holders::holders,
     open::{self, Database, patiently},
     pages,

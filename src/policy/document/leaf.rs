@@ -4,7 +4,7 @@ use super::read::{Read, Reader, TEXT};
 use crate::{
     policy::{
         Spanned,
-        model::{OnFail, PathTemplate},
+        model::{DuckdbFormat, OnFail, PathTemplate},
         nearest::{listed, nearest},
         problem::{Code, Problem},
         values::{
@@ -88,6 +88,18 @@ leaf! { Zone, "a time zone", "Europe/Berlin", |text| Problem::error(
 ) }
 leaf! { Level, "a level of proof", "checks", |text| unknown_word(text, "a level of proof", Level::ASKABLE.map(Level::as_str)) }
 leaf! { OnFail, "`fail` or `warn`", "warn", |text| unknown_word(text, "`fail` or `warn`", ["fail", "warn"]) }
+
+leaf! { DuckdbFormat, "a format", "export", |text| unknown_word(text, "a format", ["file", "export"]) }
+
+impl DuckdbFormat {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "file" => Some(Self::File),
+            "export" => Some(Self::Export),
+            _ => None,
+        }
+    }
+}
 
 impl OnFail {
     fn parse(text: &str) -> Option<Self> {

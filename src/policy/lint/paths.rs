@@ -30,7 +30,7 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
 fn globs(target: &Target) -> Vec<&Spanned<String>> {
     let of_files: [&[_]; 2] = match &target.engine {
         EngineSpec::Directory { include, exclude, .. } => [include, exclude],
-        EngineSpec::Sqlite { .. } => [&[], &[]],
+        EngineSpec::Sqlite { .. } | EngineSpec::Duckdb { .. } => [&[], &[]],
     };
     let of_tables = target.tables.iter().flat_map(Tables::globs);
     of_files.into_iter().flatten().chain(of_tables).collect()

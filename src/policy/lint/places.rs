@@ -3,7 +3,7 @@
 use super::{Lint, paths::is_literal};
 use crate::policy::{
     Source, Spanned,
-    model::{EngineSpec, PathTemplate},
+    model::PathTemplate,
     paths::normalized,
     problem::{Code, Problem},
 };
@@ -16,7 +16,10 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
     same_folder(lint);
     let mut databases = BTreeMap::new();
     for target in lint.policy.targets().values() {
-        let EngineSpec::Sqlite { path } = &target.engine else { continue };
+        if !target.engine.is_database_file() {
+            continue;
+        }
+        let path = target.engine.path();
         let Some(file) = decided(lint.policy.source(), path) else { continue };
         if let Some(around) = file.parent().filter(|around| around.components().count() > 2) {
             databases.entry(around.to_owned()).or_insert((target, path));

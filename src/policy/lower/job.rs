@@ -5,10 +5,10 @@ use crate::{
     policy::{
         Span, Spanned,
         document::{
-            DefaultsDocument, JobDocument, JobStoreDocument, Map, PolicyDocument, RetentionDocument,
-            RetryDocument, ScheduleDocument,
+            DefaultsDocument, DuckdbOptionsDocument, JobDocument, JobStoreDocument, Map, PolicyDocument,
+            RetentionDocument, RetryDocument, ScheduleDocument,
         },
-        model::{Job, JobStore, Retention, Retry, Target},
+        model::{DuckdbOptions, Job, JobStore, Layers, Retention, Retry, Target},
         problem::{Code, Problem},
         values::{Duration, Level, Name, name::Alphabet},
     },
@@ -57,6 +57,13 @@ impl Lower<'_> {
         self.retry(defaults.retry.as_ref());
         self.longer_than_nothing(defaults.timeout.as_ref(), "timeout");
         self.longer_than_nothing(defaults.rpo.as_ref(), "rpo");
+        self.job_duckdb(defaults.duckdb.as_deref());
+    }
+
+    fn job_duckdb(&mut self, document: Option<&DuckdbOptionsDocument>) -> DuckdbOptions {
+        let key = document.and_then(|document| document.keys.get("when_locked"));
+        let format = document.and_then(|document| document.format.as_ref());
+        self.duckdb(document.and_then(|document| document.when_locked.as_ref()), key, format)
     }
 
     fn job(
@@ -85,6 +92,10 @@ impl Lower<'_> {
             self.longer_than_nothing(document.timeout.as_ref().or(defaults.timeout.as_ref()), "timeout");
         let rpo = self.longer_than_nothing(document.rpo.as_ref().or(defaults.rpo.as_ref()), "rpo");
         let retry = self.retry(document.retry.as_ref().or(defaults.retry.as_ref()));
+        let duckdb = Layers {
+            job: self.job_duckdb(document.duckdb.as_deref()),
+            defaults: self.job_duckdb(defaults.duckdb.as_deref()),
+        };
         let name = name?;
         Some(Job {
             name: name.clone(),
@@ -103,6 +114,7 @@ impl Lower<'_> {
             timeout,
             retry,
             rpo,
+            duckdb,
         })
     }
 
@@ -264,8 +276,7 @@ impl Lower<'_> {
                 continue;
             }
             let message = format!("the target `{}` cannot offer the level `{}`", name.value, level.value);
-            let engine = target.engine.keyword();
-            let help = if engine == "sqlite" {
+            let help = if target.engine.has_tables() {
                 "declare `checks` or irreplaceable `tables` for the target, or remove `verify`: each target is then \
                  proven as far as it can be"
             } else {

@@ -1,12 +1,10 @@
 //! Targets: one engine each, guards, data classes and checks.
 
-use super::{Lower, query::not_a_query};
+use super::{Lower, engine::keyword, query::not_a_query};
 use crate::policy::{
     Span, Spanned,
-    document::{CheckDocument, DirectoryDocument, Map, SqliteDocument, TablesDocument, TargetDocument},
-    model::{
-        Check, Command, EngineSpec, Expect, Expectation, OnFail, Query, Scalar, TableClass, Tables, Target,
-    },
+    document::{CheckDocument, Map, TablesDocument, TargetDocument},
+    model::{Check, Command, Expect, Expectation, OnFail, Query, Scalar, TableClass, Tables, Target},
     problem::{Code, Problem},
     values::{Duration, Name, name::Alphabet},
 };
@@ -71,79 +69,6 @@ impl Lower<'_> {
         })
     }
 
-    fn engine(&mut self, key: &Spanned<String>, document: &TargetDocument) -> Option<EngineSpec> {
-        let written = |keyword| document.keys.get(keyword);
-        match (written("sqlite"), written("directory")) {
-            (Some(sqlite), Some(directory)) => {
-                let message = format!("the target `{}` has two engines", key.value);
-                let help = "keep one, and make a target of its own of the other";
-                self.note(
-                    Problem::error(Code::ExactlyOne, message, help)
-                        .label(directory, "the second")
-                        .label(sqlite, "the first"),
-                );
-                None
-            }
-            (None, None) => {
-                // An unknown engine was reported as the unknown key it is.
-                if !self.has_unread_key(document.span) {
-                    let message = format!("the target `{}` does not say what it protects", key.value);
-                    let help = "add `sqlite: PATH` or `directory: PATH`";
-                    self.note(
-                        Problem::error(Code::ExactlyOne, message, help).label(key.span, "has no engine"),
-                    );
-                }
-                None
-            }
-            (Some(_), None) => {
-                let SqliteDocument { path, .. } = &document.sqlite.as_ref()?.0;
-                let path = path.clone()?;
-                self.no_url(&path, "a SQLite database").then_some(EngineSpec::Sqlite { path })
-            }
-            (None, Some(_)) => {
-                let DirectoryDocument { path, include, exclude, .. } = document.directory.as_ref()?.0.clone();
-                let (include, exclude) = (include.unwrap_or_default(), exclude.unwrap_or_default());
-                for glob in include.iter().chain(&exclude) {
-                    self.glob(glob, true);
-                }
-                self.takes_something(&document.directory.as_ref()?.0);
-                let path = path?;
-                self.no_url(&path, "a folder").then_some(EngineSpec::Directory { path, include, exclude })
-            }
-        }
-    }
-
-    /// Whether a key in a mapping was told to be none, so that what is missing may be what it was meant to be.
-    pub(super) fn has_unread_key(&self, mapping: Span) -> bool {
-        self.problems.iter().any(|problem| {
-            let inside = |at: usize| mapping.start <= at && at < mapping.end;
-            matches!(problem.code, Code::UnknownKey | Code::YamlSyntax | Code::YamlSpaceNeeded)
-                && problem.span().is_some_and(|span| inside(span.start))
-        })
-    }
-
-    /// A folder whose globs leave nothing could only ever fail.
-    fn takes_something(&mut self, document: &DirectoryDocument) {
-        if let (Some([]), Some(key)) = (document.include.as_deref(), document.keys.get("include")) {
-            let help =
-                "name what is taken, as in `include: [\"**/*.py\"]`, or remove `include` to take everything";
-            self.note(
-                Problem::error(Code::Empty, "`include` names nothing", help).label(key, "takes nothing"),
-            );
-        }
-        let everything = |glob: &&Spanned<String>| {
-            let written = glob.strip_prefix("./").unwrap_or(glob);
-            matches!(written, "*" | "**" | "**/*" | "**/**" | "?*" | "**/")
-        };
-        if let Some(glob) = document.exclude.iter().flatten().find(everything) {
-            let message = format!("`{}` leaves out everything, so nothing is left to take", glob.value);
-            let help = "narrow it, or remove it; `exclude` wins over `include`";
-            self.note(
-                Problem::error(Code::TakesNothing, message, help).label(glob.span, "leaves out everything"),
-            );
-        }
-    }
-
     /// Keys that only one of the engines knows.
     fn for_engine(&mut self, document: &TargetDocument, keyword: &'static str) {
         let expect = document.expect.as_ref();
@@ -155,7 +80,7 @@ impl Lower<'_> {
         ];
         let of_folders = [("min_files", guard("min_files"))];
         let (foreign, has): (&[_], _) =
-            if keyword == "sqlite" { (&of_folders, "files") } else { (&of_databases, "tables") };
+            if keyword == "directory" { (&of_databases, "tables") } else { (&of_folders, "files") };
         for (key, place) in foreign {
             let Some(place) = *place else { continue };
             let message = format!("`{key}` does not go with `{keyword}`, which has no {has}");
@@ -169,7 +94,7 @@ impl Lower<'_> {
     }
 
     /// Checks that a glob can be read, and that something could match it.
-    fn glob(&mut self, glob: &Spanned<String>, paths: bool) {
+    pub(super) fn glob(&mut self, glob: &Spanned<String>, paths: bool) {
         let written = &glob.value;
         let made = globset::GlobBuilder::new(written).literal_separator(paths).build();
         let (message, help) = if written.trim().is_empty() {
@@ -394,15 +319,6 @@ const fn form(paths: bool) -> &'static str {
         "`*` is any name, `**` any depth, `[a-z]` one of these: `**/*.py`"
     } else {
         "`*` is any text, `?` one character, `[a-z]` one of these: `agent_*`"
-    }
-}
-
-/// The engine that is written, if only one is.
-fn keyword(document: &TargetDocument) -> Option<&'static str> {
-    match (document.keys.get("sqlite").is_some(), document.keys.get("directory").is_some()) {
-        (true, false) => Some("sqlite"),
-        (false, true) => Some("directory"),
-        _ => None,
     }
 }
 

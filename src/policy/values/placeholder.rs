@@ -19,6 +19,8 @@ pub enum Placeholder {
     Error,
     /// One line about the outcome.
     Summary,
+    /// Where a DuckDB owner's command is to write its copy; empty elsewhere.
+    Copy,
 }
 
 /// A `{word}` that is none of the placeholders.
@@ -32,8 +34,16 @@ pub struct Unknown {
 
 impl Placeholder {
     /// Every placeholder.
-    pub const ALL: [Self; 7] =
-        [Self::Policy, Self::Job, Self::Target, Self::Store, Self::Run, Self::Error, Self::Summary];
+    pub const ALL: [Self; 8] = [
+        Self::Policy,
+        Self::Job,
+        Self::Target,
+        Self::Store,
+        Self::Run,
+        Self::Error,
+        Self::Summary,
+        Self::Copy,
+    ];
 
     /// Its name between the braces.
     pub const fn as_str(self) -> &'static str {
@@ -45,6 +55,7 @@ impl Placeholder {
             Self::Run => "run",
             Self::Error => "error",
             Self::Summary => "summary",
+            Self::Copy => "copy",
         }
     }
 

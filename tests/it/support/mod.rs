@@ -10,6 +10,8 @@
 pub(crate) mod content;
 #[cfg(unix)]
 pub(crate) mod disk;
+#[cfg(feature = "duckdb")]
+pub(crate) mod duck;
 #[cfg(target_os = "linux")]
 pub(crate) mod faults;
 #[cfg(target_os = "linux")]

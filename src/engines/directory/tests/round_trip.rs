@@ -250,6 +250,8 @@ fn meddled(bench: &Bench, meddle: impl FnMut(u64)) -> (crate::engines::Capture, 
     let scratch = bench.path("scratch");
     fs::create_dir(&scratch).unwrap();
     let request = crate::engines::CaptureRequest {
+        spec: &crate::engines::testing::spec(),
+        call: &crate::engines::testing::no_call,
         level: Level::Integrity,
         expect: &Expect::default(),
         checks: &[],
@@ -317,6 +319,8 @@ fn a_file_that_vanishes_is_told_and_a_root_that_vanishes_is_an_error() {
     let scratch = bench.path("elsewhere");
     fs::create_dir(&scratch).unwrap();
     let request = crate::engines::CaptureRequest {
+        spec: &crate::engines::testing::spec(),
+        call: &crate::engines::testing::no_call,
         level: Level::Integrity,
         expect: &Expect::default(),
         checks: &[],

@@ -138,6 +138,8 @@ fn a_locked_database_is_waited_for_until_the_job_s_time_is_over() {
     let watch = Watch::new(&cancel, Some(Instant::now() + Duration::from_millis(500)), &|_| ());
     let scratch = place.path("scratch");
     let request = CaptureRequest {
+        spec: &crate::engines::testing::spec(),
+        call: &crate::engines::testing::no_call,
         level: Level::Checks,
         expect: &place.expect,
         checks: &[],
@@ -159,6 +161,8 @@ fn a_request_to_stop_stops_a_running_check() {
     let cancel = Cancel::default();
     let scratch = place.path("scratch");
     let request = CaptureRequest {
+        spec: &crate::engines::testing::spec(),
+        call: &crate::engines::testing::no_call,
         level: Level::Checks,
         expect: &place.expect,
         checks: &checks,
@@ -280,6 +284,8 @@ fn no_page_is_lost_or_shifted_beyond_the_lock_page() {
     drop(file);
     let scratch = place.path("scratch");
     let request = CaptureRequest {
+        spec: &crate::engines::testing::spec(),
+        call: &crate::engines::testing::no_call,
         level: Level::Checksum,
         expect: &place.expect,
         checks: &[],

@@ -30,8 +30,10 @@ pub(super) fn of_policy(key: &str) -> Option<&'static str> {
         | "mysql_databases"
         | "mariadb_databases"
         | "mongodb_databases"
-        | "duckdb"
-        | "postgres" => "remove it: this version of the program has the engines `sqlite` and `directory`",
+        | "postgres" => {
+            "remove it: this version of the program has the engines `sqlite`, `duckdb` and `directory`"
+        }
+        "duckdb" => "write it in a target: `targets: {app: {duckdb: ../app.duckdb}}`",
         "directory" => "write it in a target: `targets: {files: {directory: ../files}}`",
         "repositories" | "repository" | "destinations" | "destination" | "repo" | "repos" | "storage"
         | "storages" | "replicas" | "store" => "where backups go stands below `stores`",
@@ -143,8 +145,7 @@ pub(super) fn of_store(key: &str) -> Option<&'static str> {
 pub(super) fn of_target(key: &str) -> Option<&'static str> {
     Some(match key {
         "rebuild" => NOT_YET,
-        "duckdb"
-        | "postgres"
+        "postgres"
         | "postgresql"
         | "mysql"
         | "redis"
@@ -152,7 +153,9 @@ pub(super) fn of_target(key: &str) -> Option<&'static str> {
         | "postgresql_databases"
         | "mysql_databases"
         | "mariadb_databases"
-        | "mongodb_databases" => "this version of the program has the engines `sqlite` and `directory`",
+        | "mongodb_databases" => {
+            "this version of the program has the engines `sqlite`, `duckdb` and `directory`"
+        }
         "path" | "url" => "the path belongs to an engine: write `sqlite: PATH` or `directory: PATH`",
         "sqlite_databases" => "write a target each: `NAME: {sqlite: PATH}`",
         "password" | "username" | "user" | "hostname" | "port" => {
@@ -188,9 +191,7 @@ pub(super) fn of_job(mapping: &str, key: &str) -> Option<&'static str> {
             "every job has its own: write it in the job"
         }
         "mode" => "remove it: this version always makes full backups",
-        "postgres" | "duckdb" => {
-            "remove it: this version has the engines `sqlite` and `directory`, which have no capture options"
-        }
+        "postgres" => "remove it: this version has no such engine",
         "cron" | "interval" | "every" | "at" | "schedules" | "when" if mapping == "JobDocument" => {
             "write `schedule: \"30 3 * * *\"`, five fields as in crontab"
         }

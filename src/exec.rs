@@ -1,11 +1,13 @@
 //! Starts the policy's commands: argv without a shell, in a process group of their own, under a deadline, line by line.
 #![expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
 
-use super::redact::Redaction;
+pub mod redact;
+
 use crate::{
     platform::process::{end_group, own_group},
     watch::{Stopped, Watch},
 };
+use redact::Redaction;
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read},

@@ -2,8 +2,9 @@
 //! no class, and how the size changed.
 
 use super::{
-    super::{EngineError, Previous, expectation},
-    checks::Examination,
+    EngineError, Previous,
+    examination::Examination,
+    expectation,
     tables::{Classes, Facts, counts_as_irreplaceable},
 };
 use crate::{

@@ -1,0 +1,310 @@
+//! Taking the content of a live database: a copy by the first rung that serves, examined while it streams.
+
+#![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
+
+use super::{
+    super::{
+        Capture, CaptureRequest, EngineError, Outlet,
+        at_once::at_once,
+        examination::Examination,
+        files::{beside, resolved, stream},
+        implied::size_guards,
+    },
+    copy::{self, Copied},
+    export,
+    header::Header,
+    reader::{ask, told},
+    report::{Order, Report},
+};
+use crate::{
+    evidence::{CheckedOn, Integrity},
+    fault::OnPath,
+    pipe::{Blake3, Summing},
+    policy::{
+        model::{DuckdbFormat, EngineSpec, WhenLocked},
+        values::Size,
+    },
+    watch::Watch,
+};
+use std::{
+    fs::File,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// How often a locked database is looked at again.
+const ROUND: Duration = Duration::from_millis(200);
+
+/// A copy of the content, and how it was had.
+struct Taken {
+    method: &'static str,
+    copied: Copied,
+    rungs: Vec<(&'static str, String)>,
+    warnings: Vec<String>,
+    /// What an examination found already, where only that tells whether the copy is one.
+    report: Option<Report>,
+}
+
+/// Captures the database; see the module.
+pub(super) fn capture(
+    path: &Path,
+    request: &CaptureRequest<'_>,
+    out: &mut dyn Outlet,
+    watch: &Watch<'_>,
+) -> Result<Capture, EngineError> {
+    let header = Header::read(path)?;
+    let path = resolved(path)?;
+    let asked = Examination {
+        level: request.level,
+        checks: request.checks,
+        tables: request.tables,
+        source: None,
+        previous: request.previous,
+        captured_at: request.now,
+    };
+    let taken = take(&path, request, &asked, watch)?;
+    let copied = &taken.copied;
+    let (bytes, sides) = (copied.bytes()?, copied.sides()?);
+    guard_size(bytes, request)?;
+    let mut order = order(&asked, &copied.main, request.scratch)?;
+    order.tables |= request.expect.min_tables.is_some();
+    let known = taken.report;
+    let examine = |watch: &Watch<'_>| match known {
+        Some(report) => Ok(report),
+        None => ask(order, watch),
+    };
+    let is_export = format(request.spec) == DuckdbFormat::Export;
+    let hand_on = || {
+        if is_export {
+            return export::export(copied, request.scratch, out, watch);
+        }
+        hand_on(copied, out, watch)?;
+        out.complete().map_err(EngineError::Out)
+    };
+    let ((), report) = at_once(watch, examine, hand_on)?;
+    guard_tables(&report, request)?;
+    let mut facts = header.facts();
+    facts.insert("duckdb_version".to_owned(), report.library.clone());
+    facts.extend(report.storage.clone().map(|version| ("storage_version".to_owned(), version)));
+    if let Some(kept_out) = copied.kept_out {
+        facts.insert("kept_out_ms".to_owned(), kept_out.as_millis().to_string());
+    }
+    if taken.method == HOT {
+        facts.insert("consistency".to_owned(), "checked, not guaranteed".to_owned());
+    }
+    let mut evidence = report.judged(&asked)?;
+    if is_export {
+        facts.insert("read_by".to_owned(), taken.method.to_owned());
+        // That the copy is sound says nothing of what was made of it: that is read back and examined.
+        if evidence.integrity == Integrity::Sound {
+            evidence.integrity = Integrity::Skipped;
+        }
+    }
+    evidence.checks.extend(size_guards(bytes, request.expect, request.previous));
+    evidence.warnings.splice(0..0, taken.warnings);
+    Ok(Capture {
+        method: if is_export { EXPORT } else { taken.method },
+        rungs: taken.rungs,
+        checked_on: CheckedOn::Copy,
+        evidence,
+        side_files: sides
+            .into_iter()
+            .filter(|_| !is_export)
+            .map(|suffix| (super::restore::side_extension(suffix), beside(&copied.main, suffix)))
+            .collect(),
+        unreadable: Vec::new(),
+        facts,
+    })
+}
+
+/// The rungs by the names that manifests give them.
+const LOCKED: &str = "locked_copy";
+const OWNER: &str = "owner_copy";
+const HOT: &str = "hot_copy";
+/// What is made of a copy where the format asks for it.
+const EXPORT: &str = "export";
+
+/// Goes down the rungs until one serves.
+fn take(
+    path: &Path,
+    request: &CaptureRequest<'_>,
+    asked: &Examination<'_>,
+    watch: &Watch<'_>,
+) -> Result<Taken, EngineError> {
+    let to = &request.scratch.join("capture.duckdb");
+    let mut rungs = Vec::new();
+    let taken = |method, copied, rungs: &mut Vec<_>| Taken {
+        method,
+        copied,
+        rungs: std::mem::take(rungs),
+        warnings: Vec::new(),
+        report: None,
+    };
+    let mut last = match copy::locked(path, to, watch)? {
+        Ok(copied) => return Ok(taken(LOCKED, copied, &mut rungs)),
+        Err(busy) => busy,
+    };
+    let EngineSpec::Duckdb { options, .. } = request.spec else { return Err(last) };
+    let mut is_first = true;
+    for rung in &options.rungs() {
+        // A wait is the same rung once more, and stands in the record with how long it lasted.
+        if is_first && !matches!(rung, WhenLocked::Wait(_)) {
+            rungs.push((LOCKED, last.to_string()));
+        }
+        is_first = false;
+        match rung {
+            WhenLocked::Wait(length) => match wait(path, to, length.as_std(), watch)? {
+                Ok(copied) => return Ok(taken(LOCKED, copied, &mut rungs)),
+                Err(busy) => {
+                    rungs.push((LOCKED, format!("{busy}, after a wait of {length}")));
+                    last = busy;
+                }
+            },
+            WhenLocked::Owner(command) => {
+                match (request.call)(command, to).and_then(|()| owned(to)) {
+                    Ok(copied) => return Ok(taken(OWNER, copied, &mut rungs)),
+                    Err(why) => rungs.push((OWNER, why)),
+                }
+                watch.check()?;
+                Copied::remove(to)?;
+            }
+            WhenLocked::HotCopy => {
+                match hot(path, to, asked, request, watch)? {
+                    Ok((copied, report)) => {
+                        let warning =
+                            "it was copied while its writer held it (hot_copy): checked, not guaranteed";
+                        let mut taken = taken(HOT, copied, &mut rungs);
+                        taken.warnings.push(warning.to_owned());
+                        taken.report = Some(report);
+                        return Ok(taken);
+                    }
+                    Err(why) => rungs.push((HOT, why)),
+                }
+                Copied::remove(to)?;
+            }
+        }
+    }
+    // The lock is what stood in the way at first; what else was tried says why it still does.
+    let others: Vec<_> = rungs
+        .iter()
+        .filter(|(rung, _)| *rung != LOCKED)
+        .map(|(rung, why)| format!("{rung}: {why}"))
+        .collect();
+    if others.is_empty() {
+        return Err(last);
+    }
+    Err(EngineError::Library {
+        verb: "capture",
+        path: path.to_owned(),
+        message: format!("{last}; {}", others.join("; ")),
+    })
+}
+
+/// Tries the locked copy again and again.
+fn wait(
+    path: &Path,
+    to: &Path,
+    longest: Duration,
+    watch: &Watch<'_>,
+) -> Result<Result<Copied, EngineError>, EngineError> {
+    let until = Instant::now() + longest;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        watch.pause(left.min(ROUND))?;
+        let tried = copy::locked(path, to, watch)?;
+        if tried.is_ok() || left.is_zero() {
+            return Ok(tried);
+        }
+    }
+}
+
+/// Looks at what the owner's own command wrote.
+fn owned(to: &Path) -> Result<Copied, String> {
+    let wanted = |what: &str| format!("its command wrote no copy to {{copy}}: {what}");
+    Header::read(to).map_err(|error| match error {
+        EngineError::Missing { .. } => wanted("nothing is there"),
+        EngineError::Empty { .. } => wanted("an empty file is there"),
+        EngineError::Foreign { found, .. } => wanted(&format!("{found} is there")),
+        other => other.to_string(),
+    })?;
+    let users = super::holders(to);
+    if users.is_empty() {
+        return Ok(Copied::given(to.to_owned()));
+    }
+    Err(format!("its command ended while {} had the copy open", super::super::named(&users)))
+}
+
+/// Copies under the writer's hands, and reads every block of the copy: only one that is whole is one.
+fn hot(
+    path: &Path,
+    to: &Path,
+    asked: &Examination<'_>,
+    request: &CaptureRequest<'_>,
+    watch: &Watch<'_>,
+) -> Result<Result<(Copied, Report), String>, EngineError> {
+    let copied = match copy::hot(path, to, watch) {
+        Ok(copied) => copied,
+        Err(EngineError::Library { message, .. }) => return Ok(Err(message)),
+        Err(error) => return Err(error),
+    };
+    let mut order = order(asked, to, request.scratch)?;
+    order.scan = true;
+    order.tables = true;
+    let report = ask(order, watch)?;
+    if report.is_sound() {
+        return Ok(Ok((copied, report)));
+    }
+    let why = report.damage.into_iter().chain(report.unverifiable).next().unwrap_or_default();
+    Ok(Err(format!("the copy cannot be shown to be consistent: {why}")))
+}
+
+fn format(spec: &EngineSpec) -> DuckdbFormat {
+    match spec {
+        EngineSpec::Duckdb { options, .. } => options.format.unwrap_or_default(),
+        _ => DuckdbFormat::File,
+    }
+}
+
+fn order(asked: &Examination<'_>, main: &Path, scratch: &Path) -> Result<Order, EngineError> {
+    Ok(Order::of(asked, told(main)?, told(&scratch.join("duckdb.tmp"))?))
+}
+
+/// Hands the main file on to the pipe.
+///
+/// # Errors
+/// A copy whose bytes are not those that were read of the source: it stands for nothing.
+fn hand_on(copied: &Copied, out: &mut dyn Outlet, watch: &Watch<'_>) -> Result<(), EngineError> {
+    let path = &copied.main;
+    let file = File::open(path).on("open", path)?;
+    let total = file.metadata().on("look at", path)?.len();
+    let mut file = Summing::<_, Blake3>::new(file);
+    stream(&mut file, |bytes| out.write_all(bytes).map_err(EngineError::Out), Some(total), watch)?;
+    if copied.sum.as_ref().is_some_and(|taken| *taken != file.finish().1) {
+        let why = "its bytes are not those that were written to it: its disk or the memory fails";
+        return Err(std::io::Error::other(why)).on("read back", path)?;
+    }
+    Ok(())
+}
+
+fn guard_size(bytes: u64, request: &CaptureRequest<'_>) -> Result<(), EngineError> {
+    match &request.expect.min_size {
+        Some(least) if bytes < least.bytes() => Err(EngineError::Unexpected {
+            guard: "min_size",
+            actual: Size::from_bytes(bytes).to_string(),
+            expected: format!("at least {}", least.value),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn guard_tables(report: &Report, request: &CaptureRequest<'_>) -> Result<(), EngineError> {
+    let Some(Ok(tables)) = &report.tables else { return Ok(()) };
+    match &request.expect.min_tables {
+        Some(least) if (tables.len() as u64) < least.value => Err(EngineError::Unexpected {
+            guard: "min_tables",
+            actual: format!("{} tables", tables.len()),
+            expected: format!("at least {}", least.value),
+        }),
+        _ => Ok(()),
+    }
+}

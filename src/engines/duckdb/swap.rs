@@ -1,0 +1,185 @@
+//! Putting a restored database in the place of the live one.
+//!
+//! A database is its main file and its log, and no system renames two files as one. What saves the day is that DuckDB
+//! replays a log only into the very file and checkpoint that it was written for (2.0.1, tried): beside another one the log
+//! is refused with an error, and beside a file of the same lineage *and* checkpoint it makes the old content of it, whole.
+//! So the new main file comes first and the old log goes second: between the two, whoever opens the database sees the old
+//! content or an error, and never a mixture.
+
+#![expect(clippy::disallowed_methods, reason = "an engine reads and writes the files of its target")]
+
+use super::{
+    super::{
+        EngineError, Holds, Swapped,
+        files::{beside, is_there, keep_owner, link_or_copy, rename_new, resolved, sync, sync_folder_of},
+        place,
+    },
+    copy::SIDE_FILES,
+};
+use crate::{
+    fault::OnPath,
+    platform::locks::{self, Shared},
+};
+use std::{fs, path::Path};
+
+/// Swaps; see the module and [`super::Engine::swap`].
+pub(super) fn swap(candidate: &Path, live: &Path, aside: &Path) -> Result<Swapped, EngineError> {
+    for taken in names(aside) {
+        if is_there(&taken)? {
+            return Err(EngineError::Refused(format!(
+                "{} is in the way of the safety copy",
+                taken.display()
+            )));
+        }
+    }
+    for path in names(candidate) {
+        if is_there(&path)? {
+            sync(&path)?;
+        }
+    }
+    place::check(live, place::Shape::File)?;
+    if !is_there(live)? {
+        return place_where_nothing_is(candidate, live, aside);
+    }
+    let live = &resolved(live)?;
+    let users = super::holders(live);
+    let in_use = |holders| {
+        let why = "a DuckDB database is replaced only where nobody has it open";
+        Err(EngineError::InUse { path: live.clone(), holders, why })
+    };
+    if !users.is_empty() {
+        return in_use(users);
+    }
+    // Held to the end: nobody begins to write the file that goes. Who opened it a moment ago asks for the lock at once,
+    // and is refused.
+    let lock = match locks::open_shared(live).on("lock", live)? {
+        Shared::Open(file) => file,
+        Shared::Taken(pid) => match super::busy(live, pid) {
+            EngineError::Busy { holders, .. } => return in_use(holders),
+            other => return Err(other),
+        },
+    };
+    keep_owner(live, candidate)?;
+    // 1. A second name for all of the old, durable. Killed here, the old database is as it was, and the next restore takes
+    //    the second names away.
+    if let Err(error) = set_aside(live, aside) {
+        forget(aside);
+        return Err(error);
+    }
+    // 2. The new main file. Killed here, the old log beside it is refused, or makes the old content: see the module; the
+    //    next restore or undo takes it away, for it is kept as the copy's.
+    // Windows renames nothing over an open file; whoever opens it now makes the rename fail, and all is as before.
+    let lock = if cfg!(windows) { None } else { Some(lock) };
+    if let Err(error) = fs::rename(candidate, live).on("put the restored database at", live) {
+        forget(aside);
+        return Err(error.into());
+    }
+    // 3. The old log goes, or the new one takes its name.
+    let done = follow(candidate, live).and_then(|()| Ok(sync_folder_of(live)?));
+    drop(lock);
+    match done {
+        Ok(()) => Ok(Swapped::new(Some(aside.to_owned()), "rename")),
+        Err(source) => match go_back(candidate, live, aside) {
+            Ok(()) => Err(source),
+            Err(_) => Err(EngineError::Unsettled {
+                place: live.clone(),
+                holds: Holds::New,
+                aside: Some(aside.to_owned()),
+                source: Box::new(source),
+            }),
+        },
+    }
+}
+
+/// A database's files by their names, the main one last.
+fn names(main: &Path) -> impl Iterator<Item = std::path::PathBuf> {
+    SIDE_FILES
+        .iter()
+        .map(|suffix| beside(main, suffix))
+        .chain([main.to_owned()])
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+fn set_aside(live: &Path, aside: &Path) -> Result<(), EngineError> {
+    for (from, to) in names(live).zip(names(aside)) {
+        if is_there(&from)? {
+            link_or_copy(&from, &to)?;
+        }
+    }
+    Ok(sync_folder_of(aside)?)
+}
+
+/// Takes the second names away again.
+fn forget(aside: &Path) {
+    for path in names(aside) {
+        drop(fs::remove_file(path));
+    }
+}
+
+/// Gives the place the side files of what is there now, and no others.
+fn follow(candidate: &Path, live: &Path) -> Result<(), EngineError> {
+    for suffix in SIDE_FILES {
+        let (from, to) = (beside(candidate, suffix), beside(live, suffix));
+        if is_there(&from)? {
+            keep_owner(live, &from)?;
+            fs::rename(&from, &to).on("rename to", &to)?;
+        } else if is_there(&to)? {
+            fs::remove_file(&to).on("remove", &to)?;
+        }
+    }
+    Ok(())
+}
+
+/// Undoes a swap: everything of the new goes back to the candidate's names, and of the old to its own.
+fn go_back(candidate: &Path, live: &Path, aside: &Path) -> Result<(), EngineError> {
+    // The new content first gets its names back: in an undo it is the only copy of what was set aside.
+    link_or_copy(live, candidate)?;
+    for suffix in SIDE_FILES {
+        let (now, new, old) = (beside(live, suffix), beside(candidate, suffix), beside(aside, suffix));
+        let is_new = is_there(&now)?
+            && !(is_there(&old)? && crate::platform::files::is_same_file(&now, &old).is_ok_and(|same| same));
+        if is_new && !is_there(&new)? {
+            link_or_copy(&now, &new)?;
+        }
+    }
+    fs::rename(aside, live).on("put back", live)?;
+    for suffix in SIDE_FILES {
+        let (now, old) = (beside(live, suffix), beside(aside, suffix));
+        if is_there(&old)? {
+            fs::rename(&old, &now).on("put back", &now)?;
+        } else if is_there(&now)? {
+            fs::remove_file(&now).on("remove", &now)?;
+        }
+    }
+    Ok(sync_folder_of(live)?)
+}
+
+/// Nothing is at the place: what an earlier database left there is moved away first, then the new one comes, its side files
+/// before it: without a main file they are nothing.
+fn place_where_nothing_is(candidate: &Path, live: &Path, aside: &Path) -> Result<Swapped, EngineError> {
+    let holders = super::holders(live);
+    if !holders.is_empty() {
+        let why = "it was deleted there: what they still write would be lost";
+        return Err(EngineError::InUse { path: live.to_owned(), holders, why });
+    }
+    let mut warnings = Vec::new();
+    for suffix in SIDE_FILES {
+        let (stale, kept) = (beside(live, suffix), beside(aside, suffix));
+        if is_there(&stale)? {
+            rename_new(&stale, &kept)?;
+            warnings.push(format!(
+                "{}, left by a database that is gone, is kept as {}",
+                stale.display(),
+                kept.display()
+            ));
+        }
+    }
+    for (from, to) in names(candidate).zip(names(live)) {
+        if is_there(&from)? {
+            rename_new(&from, &to)?;
+        }
+    }
+    sync_folder_of(live)?;
+    Ok(Swapped { warnings, ..Swapped::new(None, "rename") })
+}

@@ -1,0 +1,157 @@
+//! What a target is: the kind of its source, where that lies, and how it is captured.
+
+use super::{Command, PathTemplate};
+use crate::policy::{Spanned, values::Duration};
+
+/// The engine of a target and the place of its source.
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineSpec {
+    /// One SQLite database file.
+    Sqlite {
+        /// The file.
+        path: Spanned<PathTemplate>,
+    },
+    /// One DuckDB database file.
+    Duckdb {
+        /// The file.
+        path: Spanned<PathTemplate>,
+        /// How it is captured.
+        #[serde(flatten)]
+        options: DuckdbOptions,
+    },
+    /// One folder.
+    Directory {
+        /// The folder.
+        path: Spanned<PathTemplate>,
+        /// Globs below it that are taken; empty: everything.
+        include: Vec<Spanned<String>>,
+        /// Globs below it that are left out, winning over `include`.
+        exclude: Vec<Spanned<String>>,
+    },
+}
+
+impl EngineSpec {
+    /// The engine's key in the language.
+    pub const fn keyword(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Duckdb { .. } => "duckdb",
+            Self::Directory { .. } => "directory",
+        }
+    }
+
+    /// Where its source lies, as written.
+    pub const fn path(&self) -> &Spanned<PathTemplate> {
+        match self {
+            Self::Sqlite { path } | Self::Duckdb { path, .. } | Self::Directory { path, .. } => path,
+        }
+    }
+
+    /// Whether its source is one database file, beside which side files may lie.
+    pub const fn is_database_file(&self) -> bool {
+        matches!(self, Self::Sqlite { .. } | Self::Duckdb { .. })
+    }
+
+    /// Whether its source has tables.
+    pub const fn has_tables(&self) -> bool {
+        self.is_database_file()
+    }
+
+    /// The commands that a capture of it may call.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        let options = match self {
+            Self::Duckdb { options, .. } => Some(options),
+            Self::Sqlite { .. } | Self::Directory { .. } => None,
+        };
+        options.into_iter().flat_map(DuckdbOptions::commands)
+    }
+}
+
+/// How a DuckDB database is captured; what is not written is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct DuckdbOptions {
+    /// What is tried, in order, where its writer keeps it open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_locked: Option<Vec<WhenLocked>>,
+    /// What the backup is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<DuckdbFormat>,
+}
+
+/// What a backup of a DuckDB database is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DuckdbFormat {
+    /// The database file with its log, byte for byte.
+    #[default]
+    File,
+    /// Parquet files with the statements that make the schema: readable by other programs and releases.
+    Export,
+}
+
+impl DuckdbOptions {
+    /// The commands that it calls.
+    fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.when_locked.iter().flatten().filter_map(WhenLocked::command)
+    }
+
+    /// The rungs that hold where none are written: the writer is waited for.
+    pub fn rungs(&self) -> Vec<WhenLocked> {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        self.when_locked.clone().unwrap_or_else(|| vec![WhenLocked::Wait(PATIENCE)])
+    }
+}
+
+/// What is tried where a DuckDB database is kept open by its writer.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenLocked {
+    /// Waiting until the writer closes it, for at most so long.
+    Wait(Duration),
+    /// A command of the owner's that writes a copy to `{copy}`.
+    Owner(Command),
+    /// A copy under the writer's hands, which counts only if it is found whole.
+    HotCopy,
+}
+
+impl WhenLocked {
+    /// The command that it calls.
+    pub const fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Owner(command) => Some(command),
+            Self::Wait(_) | Self::HotCopy => None,
+        }
+    }
+}
+
+/// Options as a job and `defaults` write them; a target's own stand between the two.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Layers<T> {
+    /// What the job says.
+    pub job: T,
+    /// What `defaults` says.
+    pub defaults: T,
+}
+
+impl<T: Default + PartialEq> Layers<T> {
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Layers<DuckdbOptions> {
+    /// The commands that they call.
+    pub(super) fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.job.commands().chain(self.defaults.commands())
+    }
+
+    /// A target's options with these around them.
+    pub(super) fn around(&self, target: &DuckdbOptions) -> DuckdbOptions {
+        let layers = [&self.job, target, &self.defaults];
+        DuckdbOptions {
+            when_locked: layers.into_iter().find_map(|layer| layer.when_locked.clone()),
+            format: layers.into_iter().find_map(|layer| layer.format),
+        }
+    }
+}
