@@ -24,11 +24,7 @@ pub(crate) enum Shared {
 /// Of opening, and of a filesystem that knows no locks.
 #[cfg(unix)]
 pub(crate) fn open_shared(path: &Path) -> io::Result<Shared> {
-    use nix::{
-        errno::Errno,
-        fcntl::{FcntlArg, fcntl},
-        libc,
-    };
+    use nix::{errno::Errno, fcntl::fcntl, libc};
     let file = File::open(path)?;
     #[expect(clippy::cast_possible_truncation, reason = "the system's constants fit their field")]
     #[allow(clippy::unnecessary_cast, reason = "their types differ between systems")]
@@ -39,16 +35,6 @@ pub(crate) fn open_shared(path: &Path) -> io::Result<Shared> {
         l_len: 0,
         l_pid: 0,
     };
-    #[cfg(target_os = "linux")]
-    let (set, ask): (
-        for<'a> fn(&'a libc::flock) -> FcntlArg<'a>,
-        for<'a> fn(&'a mut libc::flock) -> FcntlArg<'a>,
-    ) = (|lock| FcntlArg::F_OFD_SETLK(lock), |lock| FcntlArg::F_OFD_GETLK(lock));
-    #[cfg(not(target_os = "linux"))]
-    let (set, ask): (
-        for<'a> fn(&'a libc::flock) -> FcntlArg<'a>,
-        for<'a> fn(&'a mut libc::flock) -> FcntlArg<'a>,
-    ) = (|lock| FcntlArg::F_SETLK(lock), |lock| FcntlArg::F_GETLK(lock));
     match fcntl(&file, set(&lock)) {
         Ok(_) => Ok(Shared::Open(file)),
         Err(Errno::EAGAIN | Errno::EACCES) => {
@@ -59,6 +45,24 @@ pub(crate) fn open_shared(path: &Path) -> io::Result<Shared> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The request for a lock.
+#[cfg(unix)]
+const fn set(lock: &nix::libc::flock) -> nix::fcntl::FcntlArg<'_> {
+    #[cfg(target_os = "linux")]
+    return nix::fcntl::FcntlArg::F_OFD_SETLK(lock);
+    #[cfg(not(target_os = "linux"))]
+    return nix::fcntl::FcntlArg::F_SETLK(lock);
+}
+
+/// The question who is in its way.
+#[cfg(unix)]
+const fn ask(lock: &mut nix::libc::flock) -> nix::fcntl::FcntlArg<'_> {
+    #[cfg(target_os = "linux")]
+    return nix::fcntl::FcntlArg::F_OFD_GETLK(lock);
+    #[cfg(not(target_os = "linux"))]
+    return nix::fcntl::FcntlArg::F_GETLK(lock);
 }
 
 /// See the other systems.

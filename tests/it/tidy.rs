@@ -26,6 +26,7 @@ const EFFECTS: &str = "
     src/engines/duckdb/capture.rs
     src/engines/duckdb/copy.rs
     src/engines/duckdb/export.rs
+    src/engines/duckdb/header.rs
     src/engines/duckdb/mod.rs
     src/engines/duckdb/restore.rs
     src/engines/duckdb/swap.rs
