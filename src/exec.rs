@@ -1,7 +1,12 @@
 //! Starts the policy's commands: argv without a shell, in a process group of their own, under a deadline, line by line.
 #![expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
 
+mod group;
+mod prepare;
+pub(crate) mod program;
 pub mod redact;
+
+pub use prepare::prepare;
 
 use crate::{
     platform::process::{end_group, own_group},
@@ -41,6 +46,27 @@ pub struct Invocation {
     pub folder: PathBuf,
     /// What of it is shown by name: nothing that is passed on, and no error, holds the values.
     pub redaction: Redaction,
+}
+
+impl Invocation {
+    /// The program's name as called, for messages.
+    pub(crate) fn name(&self) -> String {
+        let program = self.argv.first().map(String::as_str).unwrap_or_default();
+        self.redaction.apply(program).into_owned()
+    }
+
+    /// The same as a program whose streams are led through this process.
+    pub(crate) fn as_program(&self) -> group::Call<'_> {
+        let (program, arguments) =
+            self.argv.split_first().map_or(("", [].as_slice()), |(program, rest)| (program.as_str(), rest));
+        group::Call {
+            program: resolve(program, &self.folder),
+            name: self.name(),
+            arguments: arguments.iter().map(Into::into).collect(),
+            folder: Some(&self.folder),
+            environment: &self.environment,
+        }
+    }
 }
 
 /// Why a command did not do its work.

@@ -5,6 +5,7 @@
 use crate::{
     engines::{
         Engine, EngineError,
+        command::Dump,
         directory::Directory,
         sqlite::{Sqlite, syntax::Syntax},
     },
@@ -249,14 +250,15 @@ impl<'a> World<'a> {
             let Some(Ok(view)) = self.stores.get(store_name) else { continue };
             let around = view.path.ancestors().filter_map(|place| by_place.get(place));
             for (target_name, target, source) in around.flatten() {
-                let decided = !written_only || is_text(&store.path) && is_text(target.engine.path());
+                let decided =
+                    !written_only || is_text(&store.path) && target.engine.path().is_some_and(is_text);
                 if decided && source.engine.reads(&view.path) {
                     let message = format!("the store `{store_name}` lies inside the target `{target_name}`");
                     let help = "put the store elsewhere, or leave it out with the target's `exclude`: every backup would \
                                 hold all the earlier ones";
                     let problem = Problem::error(Code::StoreInTarget, message, help)
                         .label(store.path.span, "this store")
-                        .label(target.engine.path().span, "lies in this folder");
+                        .label(target.engine.span(), "lies in this folder");
                     problems.push(problem);
                 }
             }
@@ -290,7 +292,7 @@ impl<'a> World<'a> {
     pub fn place_of_source(&self, target: &str) -> String {
         let source = self.policy.source();
         match self.policy.targets().get(target) {
-            Some(target) => source.place(target.engine.path().span),
+            Some(target) => source.place(target.engine.span()),
             None => source.name.clone(),
         }
     }
@@ -325,7 +327,11 @@ fn source_view(
     variables: &Variables,
     target: &Target,
 ) -> Result<SourceView, Unknown> {
-    let resolved = resolve(host, policy, variables, target.engine.path()).map_err(Unknown::Unresolved)?;
+    let resolved = match target.engine.path() {
+        Some(path) => resolve(host, policy, variables, path).map_err(Unknown::Unresolved)?,
+        // A command has no place; it is known by its words.
+        None => Resolved { path: PathBuf::from(target.engine.source()), shown: target.engine.source() },
+    };
     let scratch = match &target.scratch {
         Some(written) => Some(resolve(host, policy, variables, written).map_err(Unknown::Unresolved)?.path),
         None => None,
@@ -349,6 +355,7 @@ pub fn engine(spec: &EngineSpec, path: PathBuf) -> Result<Box<dyn Engine>, Engin
         EngineSpec::Duckdb { .. } => {
             return Err(EngineError::Refused("this `policy` was built without `duckdb`".to_owned()));
         }
+        EngineSpec::Command(spec) => Box::new(Dump::new(spec.clone())),
         EngineSpec::Directory { include, exclude, .. } => {
             let globs =
                 |list: &'_ [Spanned<String>]| list.iter().map(|glob| glob.value.clone()).collect::<Vec<_>>();

@@ -7,7 +7,7 @@ mod aside;
 pub use aside::{aside_name, clear, newest_aside, strays};
 
 use crate::{
-    engines::{Engine, EngineError, ExamineRequest, Previous, Swapped},
+    engines::{Caller, Engine, EngineError, ExamineRequest, Previous, StoredContent, Swapped},
     evidence::{CheckResult, Evidence, Integrity},
     fault::{Fault, OnPath},
     policy::{model::Target, values::Level},
@@ -40,6 +40,8 @@ pub struct Order<'a> {
     pub aside: PathBuf,
     /// The level that the restored content must reach.
     pub level: Level,
+    /// Makes the policy's commands ready.
+    pub caller: &'a dyn Caller,
 }
 
 /// A step of a restore, as it is shown before anything is done; [`prepare`] and [`commit`] do them in this order.
@@ -61,20 +63,25 @@ pub fn steps(orders: &[Order<'_>]) -> Vec<Step> {
     let mut add = |order: &Order<'_>, kind, summary: String| {
         steps.push(Step { n: steps.len() + 1, target: order.target.name.to_string(), kind, summary });
     };
-    for order in orders {
+    for order in orders.iter().filter(|order| order.engine.is_loaded()) {
+        add(order, "lock", format!("{} in the store, shared", order.stored.id));
+        add(order, "verify", format!("digests and level {}", order.level));
+    }
+    let (loaded, orders): (Vec<_>, Vec<_>) = orders.iter().partition(|order| order.engine.is_loaded());
+    for order in &orders {
         add(
             order,
             "lock",
             format!("{} in the store, shared, and {} on this host", order.stored.id, order.to.display()),
         );
     }
-    for order in orders {
+    for order in &orders {
         let files: Vec<_> = order.stored.manifest.files.iter().map(|file| file.name.as_str()).collect();
         add(order, "verify", format!("digests of {}", files.join(", ")));
         add(order, "restore", format!("{} beside {}", order.stored.id, order.to.display()));
         add(order, "check", format!("the restored content, to level {}", order.level));
     }
-    for order in orders {
+    for order in &orders {
         let what = if fs::symlink_metadata(order.to).is_ok() {
             format!(
                 "{} to {}, then the restored content to its place",
@@ -86,7 +93,11 @@ pub fn steps(orders: &[Order<'_>]) -> Vec<Step> {
         };
         add(order, "swap", what);
     }
-    for order in orders {
+    for order in &loaded {
+        let what = format!("{} by its own command, over what is live; nothing is set aside", order.stored.id);
+        add(order, "restore", what);
+    }
+    for order in loaded.iter().chain(&orders) {
         add(order, "record", format!("the restore of {}", order.stored.id));
     }
     steps
@@ -146,8 +157,8 @@ pub enum RestoreError {
 /// Restored content, proven, waiting beside its place.
 pub struct Prepared {
     candidate: PathBuf,
-    /// Holds the candidate; what is left in it disappears with it, also after a kill.
-    _holder: Scratch,
+    /// Holds the candidate; what is left in it disappears with it, also after a kill. What a command loads has none.
+    _holder: Option<Scratch>,
     /// What it was shown to be.
     pub level: Level,
     /// Its checks.
@@ -172,6 +183,9 @@ pub struct Done {
 /// On any error nothing at the place was touched, and what was written beside it is gone.
 pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, RestoreError> {
     let begun = Instant::now();
+    if order.engine.is_loaded() {
+        return prepare_to_load(order, begun, watch);
+    }
     let manifest = &order.stored.manifest;
     let parent = order.to.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).on("create the folder", parent)?;
@@ -180,15 +194,6 @@ pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, Restore
     room(order, parent)?;
     let name = order.to.file_name().unwrap_or_else(|| "restored".as_ref());
     let candidate = holder.path().join(name);
-    let stored_error = |error: VerifyError| match error {
-        VerifyError::Engine(error @ (EngineError::Stopped(_) | EngineError::Fault(_))) => {
-            RestoreError::Engine(error)
-        }
-        VerifyError::Mismatch(crate::pipe::Mismatch::Stopped(stopped)) => {
-            RestoreError::Engine(EngineError::Stopped(stopped))
-        }
-        other => RestoreError::Stored(other.to_string()),
-    };
     // One pass over the stored bytes: they are digested while they are written beside the target.
     let told = pour(&manifest.files, order.open, watch, |stored| {
         order.engine.materialize(stored, &candidate, watch)
@@ -216,7 +221,51 @@ pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, Restore
     warnings.extend(failures);
     warnings.extend(seen);
     warnings.dedup();
-    Ok(Prepared { candidate, _holder: holder, level: reached, checks, warnings, begun })
+    Ok(Prepared { candidate, _holder: Some(holder), level: reached, checks, warnings, begun })
+}
+
+fn stored_error(error: VerifyError) -> RestoreError {
+    match error {
+        VerifyError::Engine(error @ (EngineError::Stopped(_) | EngineError::Fault(_))) => {
+            RestoreError::Engine(error)
+        }
+        VerifyError::Mismatch(crate::pipe::Mismatch::Stopped(stopped)) => {
+            RestoreError::Engine(EngineError::Stopped(stopped))
+        }
+        other => RestoreError::Stored(other.to_string()),
+    }
+}
+
+/// Reads all of what a command is to load, and has it proven, before anything is loaded.
+fn prepare_to_load(order: &Order<'_>, begun: Instant, watch: &Watch<'_>) -> Result<Prepared, RestoreError> {
+    let manifest = &order.stored.manifest;
+    let recorded = previous_of(order.stored);
+    let request = ExamineRequest {
+        level: order.level.max(order.target.default_level()),
+        checks: &[],
+        tables: None,
+        recorded: &recorded,
+        previous: None,
+        captured_at: manifest.time,
+        scratch: Path::new(""),
+        caller: order.caller,
+    };
+    let examine = (request.level >= Level::Integrity).then_some((order.engine, &request));
+    let evidence = read_back(&manifest.files, order.open, examine, watch).map_err(stored_error)?;
+    let failures = evidence.as_ref().map(Evidence::failures).unwrap_or_default();
+    let reached = evidence.as_ref().map_or(Level::Checksum, Evidence::level);
+    if reached < order.level {
+        return Err(RestoreError::Unproven { reached, asked: order.level, failures, checks: Vec::new() });
+    }
+    let checks = Vec::new();
+    Ok(Prepared {
+        candidate: PathBuf::new(),
+        _holder: None,
+        level: reached,
+        checks,
+        warnings: failures,
+        begun,
+    })
 }
 
 fn inspect(
@@ -239,6 +288,7 @@ fn inspect(
         previous: None::<&Previous>,
         captured_at: manifest.time,
         scratch: holder.path(),
+        caller: order.caller,
     };
     let open = |extension: &str| open_side(&manifest.files, extension, order.open);
     let evidence = order.engine.inspect(candidate, &open, &request, watch)?;
@@ -267,14 +317,18 @@ fn room(order: &Order<'_>, parent: &Path) -> Result<(), RestoreError> {
     Ok(())
 }
 
-/// Swaps everything that was prepared, in order. When one fails, those before it are swapped back, newest first.
+/// Swaps everything that was prepared, in order, and then lets commands load what they load, which cannot be taken back. When
+/// one fails, those that were swapped before it are swapped back, newest first.
 pub fn commit(
     orders: &[Order<'_>],
     prepared: Vec<Prepared>,
     watch: &Watch<'_>,
 ) -> Result<Vec<Done>, RestoreError> {
+    let (loaded, swapped): (Vec<_>, Vec<_>) =
+        orders.iter().zip(prepared).partition(|(order, _)| order.engine.is_loaded());
+    let swap_orders: Vec<&Order<'_>> = swapped.iter().map(|(order, _)| *order).collect();
     let mut done: Vec<Done> = Vec::new();
-    for (order, ready) in orders.iter().zip(prepared) {
+    for (order, ready) in &swapped {
         match order.engine.swap(&ready.candidate, order.to, &order.aside, watch) {
             Ok(swapped) => done.push(Done { seconds: ready.begun.elapsed().as_secs_f64(), swapped }),
             Err(source) => {
@@ -285,16 +339,34 @@ pub fn commit(
                     let swapped = Swapped::new(aside.clone(), "rename");
                     done.push(Done { seconds: 0.0, swapped });
                 }
-                let left = swap_back(&orders[..done.len()], &done);
+                let left = swap_back(&swap_orders[..done.len()], &done);
                 return Err(RestoreError::Swap { to: order.to.to_owned(), source, left });
             }
         }
     }
-    Ok(done)
+    let mut loads = Vec::new();
+    for (order, ready) in &loaded {
+        let load = |stored: &mut StoredContent<'_>| order.engine.load(stored, order.caller, watch);
+        if let Err(error) = pour(&order.stored.manifest.files, order.open, watch, load) {
+            let source = match stored_error(error) {
+                RestoreError::Engine(source) => source,
+                other => EngineError::Program(other.to_string()),
+            };
+            let mut left = swap_back(&swap_orders, &done);
+            left.push(format!("what `{}` had loaded by then is not taken back", order.target.name.value));
+            return Err(RestoreError::Swap { to: order.to.to_owned(), source, left });
+        }
+        loads
+            .push(Done { seconds: ready.begun.elapsed().as_secs_f64(), swapped: Swapped::new(None, "load") });
+    }
+    // In the order that was asked for.
+    let (mut done, mut loads) = (done.into_iter(), loads.into_iter());
+    let next = |order: &Order<'_>| if order.engine.is_loaded() { loads.next() } else { done.next() };
+    Ok(orders.iter().filter_map(next).collect())
 }
 
 /// Puts the old contents back, newest first. Nothing is removed: what was restored for a moment may have been written to.
-fn swap_back(orders: &[Order<'_>], done: &[Done]) -> Vec<String> {
+fn swap_back(orders: &[&Order<'_>], done: &[Done]) -> Vec<String> {
     // A request to stop is no reason to leave half of the targets swapped.
     let cancel = Cancel::default();
     let unhurried = Watch::new(&cancel, None, &|_| ());

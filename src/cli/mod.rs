@@ -2,6 +2,7 @@
 
 pub mod args;
 mod backups;
+mod caller;
 mod catalog;
 mod check;
 mod delete;

@@ -10,6 +10,7 @@ mod undo;
 use super::{
     args::Restore,
     backups::{self, Copy, Shelf},
+    caller::BackupCaller,
     error::CliError,
     output,
     session::Session,
@@ -17,7 +18,12 @@ use super::{
 use crate::{
     engines::{Engine, place},
     evidence::CheckResult,
-    policy::{Policy, model::Target, paths::normalized, values::Level},
+    policy::{
+        Policy,
+        model::{EngineSpec, Target},
+        paths::normalized,
+        values::Level,
+    },
     restore::{self, Order},
     store::{BackupId, Store as _},
 };
@@ -106,10 +112,21 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
         .zip(&racks)
         .map(|(choice, rack)| move |file: &str| rack.store.open(&choice.copy.stored.id, file))
         .collect();
+    let at_hand = |id: &BackupId| policies.iter().find(|policy| policy.name() == id.series.policy.as_str());
+    let callers: Vec<_> = choices
+        .iter()
+        .zip(&racks)
+        .map(|(Choice { copy, .. }, rack)| {
+            let id = &copy.stored.id;
+            BackupCaller::new(session, rack.policy.or_else(|| at_hand(id)), id, &rack.name)
+        })
+        .collect();
     let orders: Vec<Order<'_>> = choices
         .iter()
         .zip(&openers)
-        .map(|(choice, open)| Order {
+        .zip(&callers)
+        .map(|((choice, open), caller)| Order {
+            caller,
             target: &choice.target,
             engine: &*choice.engine,
             stored: &choice.copy.stored,
@@ -166,6 +183,9 @@ fn decide<'a>(
     };
     let to = behind_links(&target, to);
     let engine = backups::engine_at(&target, &to).map_err(|error| CliError::failed(error.to_string()))?;
+    if engine.is_loaded() {
+        return to_load(args, copy, target, engine, to);
+    }
     guard::refuse_what_holds_backups(stores, &to, &*engine)?;
     // Before anything is shown: what cannot be done is not promised either, by a dry run or a question.
     place::check(&to, engine.shape())?;
@@ -174,6 +194,30 @@ fn decide<'a>(
     let level =
         if copy.stored.proven() { copy.stored.manifest.level.min(Level::Checks) } else { Level::Checksum };
     Ok(Choice { copy, target, engine, to, aside, is_live, level })
+}
+
+/// What a command loads has no place, and nothing of it is set aside.
+fn to_load<'a>(
+    args: &Restore,
+    copy: &'a Copy,
+    target: Target,
+    engine: Box<dyn Engine>,
+    to: PathBuf,
+) -> Result<Choice<'a>, CliError> {
+    let name = &target.name.value;
+    if args.to.is_some() {
+        return Err(CliError::invalid(format!("`{name}` has no place: its own `restore` command loads it"))
+            .help("leave `--to` out; README.txt in the store tells how to get the file with stock tools"));
+    }
+    if let EngineSpec::Command(spec) = &target.engine
+        && spec.restore.is_none()
+    {
+        return Err(CliError::refused(format!("`{name}` has no `restore` command that could load it")).help(
+            "add one to the target's `command`; README.txt in the store tells how to get the file by hand",
+        ));
+    }
+    let level = if copy.stored.proven() { copy.stored.manifest.level } else { Level::Checksum };
+    Ok(Choice { copy, target, engine, to, aside: PathBuf::new(), is_live: true, level })
 }
 
 /// The place of a target as the policy at hand says it, which must still mean the same kind of thing.
@@ -234,11 +278,19 @@ fn confirm(
     is_live: bool,
 ) -> Result<(), CliError> {
     // A log without its database may hold commits that are nowhere else.
-    let there = if fs::symlink_metadata(to).is_ok() { vec![to.to_owned()] } else { engine.remains(to) };
+    let there = match fs::symlink_metadata(to) {
+        _ if engine.is_loaded() => vec![format!("what is live of `{name}`")],
+        Ok(_) => vec![to.display().to_string()],
+        Err(_) => engine.remains(to).iter().map(|path| path.display().to_string()).collect(),
+    };
     let Some(there) = there.first().filter(|_| !args.yes) else { return Ok(()) };
+    let outcome = if engine.is_loaded() {
+        "it is loaded over, and nothing is set aside"
+    } else {
+        "it is set aside and replaced"
+    };
     let refused = |why: &str| {
-        Err(CliError::refused(format!("{} is there: {why}", there.display()))
-            .help("with `--yes` it is set aside and replaced"))
+        Err(CliError::refused(format!("{there} is there: {why}")).help(format!("with `--yes` {outcome}")))
     };
     if !is_live {
         return refused("`--to` something that exists needs `--yes`");

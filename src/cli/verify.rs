@@ -105,17 +105,28 @@ fn offering<'a>(
     is_named: bool,
 ) -> Result<Vec<&'a Copy>, CliError> {
     let offers = |copy: &Copy| {
-        // Only `checks` needs something declared.
-        let target = || backups::target_of(&shelf.stores[copy.rack], &copy.stored);
-        level != Level::Checks || target().is_none_or(|target| target.offers(level))
+        let target = backups::target_of(&shelf.stores[copy.rack], &copy.stored);
+        level <= Level::Checksum || target.is_none_or(|target| target.offers(level))
     };
     let (wanted, others): (Vec<&Copy>, Vec<&Copy>) = wanted.into_iter().partition(|copy| offers(copy));
     let names: BTreeSet<&str> = others.iter().map(|copy| copy.stored.id.series.target.as_str()).collect();
     for name in names {
-        let what =
-            format!("`{name}` offers no level {level}: it declares neither checks nor irreplaceable tables");
+        let why = match level {
+            Level::Checks => "it declares neither checks nor irreplaceable tables",
+            _ => {
+                "what a command dumped is proven as far as its own `verify` goes, and restored over what is live alone"
+            }
+        };
+        let what = format!("`{name}` offers no level {level}: {why}");
         if is_named {
-            return Err(CliError::invalid(what).help("`--level integrity` or `--level restore` can be shown"));
+            let copy = others.iter().find(|copy| copy.stored.id.series.target == name);
+            let target = copy.and_then(|copy| backups::target_of(&shelf.stores[copy.rack], &copy.stored));
+            let offered: Vec<_> = [Level::Checksum, Level::Integrity, Level::Checks, Level::Restore]
+                .into_iter()
+                .filter(|level| target.as_ref().is_some_and(|target| target.offers(*level)))
+                .map(|level| format!("`--level {level}`"))
+                .collect();
+            return Err(CliError::invalid(what).help(format!("{} can be shown", offered.join(" or "))));
         }
         output::tell(&format!("skipped: {what}"));
     }

@@ -6,6 +6,7 @@
 
 mod apart;
 mod at_once;
+pub mod command;
 pub mod directory;
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
@@ -21,6 +22,7 @@ mod testing;
 
 use crate::{
     evidence::{CheckedOn, Evidence, TableFact},
+    exec::Invocation,
     fault::Fault,
     policy::{
         model::{Check, Command, EngineSpec, Tables},
@@ -86,6 +88,21 @@ pub trait Engine {
         request: &ExamineRequest<'_>,
         watch: &Watch<'_>,
     ) -> Result<Evidence, EngineError>;
+
+    /// Whether its content is loaded by a command over what is live, instead of changing places with it.
+    fn is_loaded(&self) -> bool {
+        false
+    }
+
+    /// Loads the stored content over what is live. Nothing is set aside, and an error may leave anything there.
+    fn load(
+        &self,
+        _stored: &mut StoredContent<'_>,
+        _caller: &dyn Caller,
+        _watch: &Watch<'_>,
+    ) -> Result<(), EngineError> {
+        Err(EngineError::Refused("what is restored changes places with what is live".to_owned()))
+    }
 
     /// The processes that have the live target open, as far as this host tells; empty when none or when it cannot tell.
     /// What was deleted may still be open.
@@ -168,16 +185,24 @@ pub struct SourceFacts {
     pub facts: BTreeMap<String, String>,
 }
 
-/// Runs a command of the policy's that an engine calls for; the path is what `{copy}` stands for. The error is in words
-/// for people.
-pub type Call<'a> = dyn Fn(&Command, &Path) -> Result<(), String> + 'a;
+/// Makes commands of the policy ready to run, for the engines that call some.
+pub trait Caller {
+    /// Fills in variables and placeholders; `copy` is what `{copy}` stands for.
+    ///
+    /// # Errors
+    /// Why that cannot be done, in words for people.
+    fn prepare(&self, command: &Command, copy: Option<&Path>) -> Result<Invocation, String>;
+
+    /// Passes on a line that a command printed.
+    fn heard(&self, line: String);
+}
 
 /// What a capture is to show.
 pub struct CaptureRequest<'a> {
     /// How the job captures this target.
     pub spec: &'a EngineSpec,
-    /// Runs the policy's commands.
-    pub call: &'a Call<'a>,
+    /// Makes the policy's commands ready.
+    pub caller: &'a dyn Caller,
     /// The level asked; content is examined up to `checks` here, `restore` is shown on the stored file afterwards.
     pub level: Level,
     /// Guards on the source's shape.
@@ -238,7 +263,6 @@ pub struct StoredContent<'a> {
 }
 
 /// What an examination is to show, and against what.
-#[derive(Debug)]
 pub struct ExamineRequest<'a> {
     /// The level to show, `integrity` or above.
     pub level: Level,
@@ -254,6 +278,8 @@ pub struct ExamineRequest<'a> {
     pub captured_at: DateTime<Utc>,
     /// A private folder on this host.
     pub scratch: &'a Path,
+    /// Makes the policy's commands ready.
+    pub caller: &'a dyn Caller,
 }
 
 /// A process that has a file open.
@@ -388,6 +414,9 @@ pub enum EngineError {
         /// What the library said.
         message: String,
     },
+    /// A command of the policy's did not do its work.
+    #[error("{0}")]
+    Program(String),
     /// The stored content is not what it should be.
     #[error("the stored content is damaged: {0}")]
     Damaged(String),

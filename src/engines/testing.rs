@@ -1,5 +1,7 @@
 //! What the engines' tests share.
 
+use super::Caller;
+use crate::exec::Invocation;
 use crate::policy::{
     Span, Spanned,
     model::{Command, DuckdbOptions, EngineSpec, PathTemplate, WhenLocked},
@@ -19,6 +21,11 @@ pub(super) fn duckdb(rungs: Vec<WhenLocked>) -> EngineSpec {
 }
 
 /// Refuses to run any command.
-pub(super) fn no_call(_: &Command, _: &Path) -> Result<(), String> {
-    Err("no command runs here".to_owned())
+pub(super) struct NoCaller;
+
+impl Caller for NoCaller {
+    fn prepare(&self, _: &Command, _: Option<&Path>) -> Result<Invocation, String> {
+        Err("no command runs here".to_owned())
+    }
+    fn heard(&self, _: String) {}
 }

@@ -47,13 +47,14 @@ impl Selection {
 }
 
 /// The extension of an engine's plain content, as it stands in the store.
-pub const fn extension(engine: &EngineSpec) -> &'static str {
+pub fn extension(engine: &EngineSpec) -> &str {
     match engine {
         EngineSpec::Sqlite { .. } => "db",
         EngineSpec::Duckdb { options, .. } => match options.format {
             Some(DuckdbFormat::Export) => "tar",
             Some(DuckdbFormat::File) | None => "duckdb",
         },
+        EngineSpec::Command(spec) => &spec.extension,
         EngineSpec::Directory { .. } => "tar",
     }
 }
@@ -173,7 +174,7 @@ fn plan_job(policy: &Policy, job: &Job, selection: &Selection, steps: &mut Steps
 
 fn plan_capture(job: &Job, target: &Target, stores: &[String], steps: &mut Steps) {
     let engine = target.engine.keyword();
-    let source = target.engine.path().0.as_written().to_owned();
+    let source = target.engine.source();
     steps.hooks(job, Some(target), Moment::TargetBefore, &target.before);
     steps.add(job, Some(target), None, Action::ObserveSource { engine, source });
     let level = job.asked(target);

@@ -11,7 +11,7 @@ mod read;
 mod rungs;
 mod shapes;
 
-pub(super) use compound::{CatchUpDocument, Commands, JobStoreDocument};
+pub(super) use compound::{CatchUpDocument, Commands, JobStoreDocument, Words};
 pub(super) use expectation::ExpectationDocument;
 pub(super) use leaf::Cron;
 pub(super) use read::{Read, Reader};
@@ -80,9 +80,10 @@ impl Shorthand for StoreDocument {
 }
 
 document! {
-    /// Something to protect: exactly one of `sqlite`, `duckdb` and `directory`, and what must hold for it.
+    /// Something to protect: exactly one of `sqlite`, `duckdb`, `command` and `directory`, and what must hold for it.
     #[schemars(extend("oneOf" = [
-        { "required": ["sqlite"] }, { "required": ["duckdb"] }, { "required": ["directory"] }
+        { "required": ["sqlite"] }, { "required": ["duckdb"] }, { "required": ["command"] },
+        { "required": ["directory"] }
     ]))]
     #[schemars(extend("if" = { "required": ["directory"] }))]
     #[schemars(extend("then" = {
@@ -96,6 +97,8 @@ document! {
         sqlite: Short<SqliteDocument>,
         /// A DuckDB database file. It is captured while no writer has it open, or as `when_locked` says.
         duckdb: Box<Short<DuckdbDocument>>,
+        /// Anything that a command writes to its standard output.
+        command: Box<CommandDocument>,
         /// A folder with all that is in it.
         directory: Box<Short<DirectoryDocument>>,
         /// What the source must look like before a backup of it counts.
@@ -169,6 +172,25 @@ document! {
         /// make the schema, which other programs and releases can read.
         #[schemars(extend("default" = "file"))]
         format: Spanned<DuckdbFormat>,
+    }
+}
+
+document! {
+    /// A source that commands dump, prove and load.
+    CommandDocument = "{dump: [redis-cli, --rdb, \"-\"]}" {
+        /// Its standard output is the backup: whole if it ends with 0 and wrote something.
+        #[schemars(extend("examples" = [["redis-cli", "--rdb", "-"]]))]
+        dump [required = "dump: [redis-cli, --rdb, \"-\"]"]: Words,
+        /// Gets the backup on its standard input, and ends with 0 if it is sound. It must not touch the live system.
+        #[schemars(extend("examples" = [["rdb-check", "-"]]))]
+        verify: Words,
+        /// Gets the backup on its standard input, and loads it over what is live. Only `policy restore` calls it.
+        #[schemars(extend("examples" = [["my-loader"]]))]
+        restore: Words,
+        /// The extension of the stored file.
+        #[schemars(regex(pattern = "^[a-z0-9]+(\\.[a-z0-9]+)*$"), length(max = 32))]
+        #[schemars(extend("default" = "dump", "examples" = ["rdb"]))]
+        extension: Spanned<String>,
     }
 }
 

@@ -7,7 +7,7 @@ mod check;
 mod engine;
 
 pub use check::{Check, Expectation, OnFail, Query, Scalar, TableClass, Tables};
-pub use engine::{DuckdbFormat, DuckdbOptions, EngineSpec, Layers, WhenLocked};
+pub use engine::{CommandSpec, DuckdbFormat, DuckdbOptions, EngineSpec, Layers, WhenLocked};
 
 use super::{
     Code, Source, Span, Spanned, digest,
@@ -138,11 +138,16 @@ pub struct Target {
 impl Target {
     /// The highest level that a job which names none asks of this target.
     pub fn default_level(&self) -> Level {
-        if self.offers(Level::Checks) { Level::Checks } else { Level::Integrity }
+        let levels = [Level::Checks, Level::Integrity];
+        levels.into_iter().find(|level| self.offers(*level)).unwrap_or(Level::Checksum)
     }
 
-    /// Whether a level can be shown for this target: `checks` needs declared checks or irreplaceable tables.
+    /// Whether a level can be shown for this target: `checks` needs declared checks or irreplaceable tables. What a
+    /// command dumped is sound if its own `verify` says so, and is restored nowhere but over what is live.
     pub fn offers(&self, level: Level) -> bool {
+        if let EngineSpec::Command(spec) = &self.engine {
+            return level <= Level::Checksum || level == Level::Integrity && spec.verify.is_some();
+        }
         let has_classes = self.tables.as_ref().is_some_and(|tables| !tables.irreplaceable.is_empty());
         level != Level::Checks || !self.checks.is_empty() || has_classes
     }

@@ -115,13 +115,11 @@ pub fn templates(policy: &Policy) -> Vec<(&Template, Span)> {
         .env_files()
         .iter()
         .chain(policy.stores().values().map(|store| &store.path))
-        .chain(targets.clone().map(|target| target.engine.path()))
+        .chain(targets.clone().filter_map(|target| target.engine.path()))
         .chain(targets.clone().filter_map(|target| target.scratch.as_ref()))
         .map(|path| (&path.value.0, path.span));
-    let commands = targets
-        .flat_map(|target| target.before.iter().chain(&target.after))
-        .chain(policy.jobs().values().flat_map(|job| job.before.iter().chain(&job.after)));
-    let words = commands.flat_map(|Command { argv, .. }| argv.iter().map(|word| (&word.value, word.span)));
+    let words =
+        policy.commands().flat_map(|Command { argv, .. }| argv.iter().map(|word| (&word.value, word.span)));
     paths.chain(words).collect()
 }
 

@@ -191,6 +191,8 @@ codes! {
     ShadowedGlob = "policy::glob::shadowed", Warning;
     /// The globs of a folder leave nothing to take.
     TakesNothing = "policy::glob::takes_nothing", Error;
+    /// What is to be an extension of a file is none.
+    BadExtension = "policy::value::bad_extension", Error;
     /// An engine that this program was built without.
     EngineAbsent = "policy::engine::absent", Error;
     /// A table is in two classes.

@@ -2,6 +2,7 @@
 
 use super::{
     Event, FailureCode,
+    hooks::StepCaller,
     intake::{Intake, Outs, Taker},
     job::{JobRun, Staged, StepError, StepResult},
     scratch::Scratch,
@@ -12,10 +13,7 @@ use crate::{
     observe::{SourceView, StoreView},
     pipe::{Encoder, Tee},
     plan::{Step, extension},
-    policy::{
-        model::Command,
-        values::{Compression, Level, Size},
-    },
+    policy::values::{Compression, Level, Size},
     store::{Store as _, StoreError, Stored, layout::stored_name, manifest::StoredFile},
 };
 use chrono::{DateTime, Utc};
@@ -66,10 +64,10 @@ impl<'a> JobRun<'a> {
         let mut tee = Tee::new(outs);
         let at = self.order.world.host.real_now();
         let mut takers = self.takers(&open, &lost);
-        let call = |command: &Command, copy: &Path| self.call_for_copy(step, command, copy);
+        let caller = StepCaller { run: self, step };
         let request = CaptureRequest {
             spec: &spec,
-            call: &call,
+            caller: &caller,
             level: job.asked(target),
             expect: &target.expect,
             checks: &target.checks,

@@ -7,20 +7,15 @@ use super::{
     ledger::Ledger,
 };
 use crate::{
-    exec::{self, ExecError, Invocation, redact::Redaction},
+    engines::Caller,
+    exec::{self, ExecError, Invocation},
     plan::{Action, Moment, Step},
-    policy::{
-        model::Command,
-        values::{
-            placeholder::{Placeholder, fill},
-            template::Unset,
-        },
-    },
+    policy::{model::Command, values::placeholder::Placeholder},
     watch::Watch,
 };
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::Path,
     time::{Duration, Instant},
 };
@@ -43,7 +38,7 @@ impl JobRun<'_> {
                         StepError::new(FailureCode::Hook, message)
                     })?;
                 }
-                self.call(Some(step), target, command, None, &self.watch(&|_| ()))
+                self.call(Some(step), target, command, &self.watch(&|_| ()))
             }
             Moment::JobAfter | Moment::TargetAfter => {
                 let called = self.call_after(Some(step), target, command);
@@ -107,15 +102,7 @@ impl JobRun<'_> {
     ) -> Result<(), HookError> {
         let insisted = self.order.cancel.insisted();
         let watch = Watch::new(&insisted, Some(Instant::now() + AFTER_LIMIT), &|_| ());
-        self.call(step, target, command, None, &watch)
-    }
-
-    /// Runs an owner's command that is to write a copy of its database to a place of this run's; the error is in words
-    /// for people.
-    pub(super) fn call_for_copy(&self, step: &Step, command: &Command, copy: &Path) -> Result<(), String> {
-        let copy = copy.to_string_lossy();
-        self.call(Some(step), step.target.as_deref(), command, Some(&copy), &self.watch(&|_| ()))
-            .map_err(|error| error.to_string())
+        self.call(step, target, command, &watch)
     }
 
     /// Runs the `after` commands that killed runs of this job still owe, by the policy as it is now. Before anything else,
@@ -158,28 +145,28 @@ impl JobRun<'_> {
         }
     }
 
-    /// What no output of a command may show: it is given the variables of the files whole, and may hold those of the
-    /// other commands' words in its environment.
-    fn redaction(&self, command: &Command) -> Redaction {
-        let variables = &self.order.world.variables;
-        let policy = self.order.world.policy;
-        // The command itself may be one that a killed run owed, and stand in the policy no more.
-        let commands = policy.commands().chain([command]);
-        let words = commands.flat_map(|command| &command.argv);
-        let expanded = words.filter_map(|word| word.expand_with(variables, |_| String::new()).ok());
-        let used: Vec<_> = expanded.flat_map(|word| word.used).collect();
-        let of_words = used.iter().map(|(name, value, _)| (name.as_str(), value.as_str()));
-        Redaction::new(of_words.chain(variables.of_files()))
-    }
-
     fn call(
         &self,
         step: Option<&Step>,
         target: Option<&str>,
         command: &Command,
-        copy: Option<&str>,
         watch: &Watch<'_>,
     ) -> Result<(), HookError> {
+        let call = self.invocation(target, command, None).map_err(HookError::Unset)?;
+        exec::run(&call, watch, &|line| match step {
+            Some(step) => self.tell(&Event::Output { step, line }),
+            None => self.tell(&Event::Warning(line)),
+        })?;
+        Ok(())
+    }
+
+    /// Makes a command ready, or tells which variables are not set.
+    fn invocation(
+        &self,
+        target: Option<&str>,
+        command: &Command,
+        copy: Option<&Path>,
+    ) -> Result<Invocation, Vec<String>> {
         let world = self.order.world;
         let concerns = |failure: &&Failure| {
             target.is_none() || failure.target.is_none() || failure.target.as_deref() == target
@@ -211,35 +198,26 @@ impl JobRun<'_> {
                 Placeholder::Run => Some(self.tag.id.as_str().into()),
                 Placeholder::Error => Some(error_text.as_str().into()),
                 Placeholder::Summary => Some(summary.as_str().into()),
-                Placeholder::Copy => copy.map(Into::into),
+                Placeholder::Copy => copy.map(Path::to_string_lossy),
             }
         };
-        let words = command
-            .argv
-            .iter()
-            .map(|word| word.expand_with(&world.variables, |literal| fill(literal, value)))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|unset: Vec<Unset>| {
-                HookError::Unset(unset.into_iter().map(|unset| unset.name).collect())
-            })?;
-        let mut environment: BTreeMap<String, String> = world
-            .variables
-            .of_files()
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        for placeholder in Placeholder::ALL {
-            let value = value(placeholder).unwrap_or_default();
-            environment.insert(placeholder.variable(), value.into_owned());
-        }
-        let redaction = self.redaction(command);
-        let argv = words.into_iter().map(|word| word.text).collect();
-        let call = Invocation { argv, environment, folder: world.policy.source().folder.clone(), redaction };
-        exec::run(&call, watch, &|line| match step {
-            Some(step) => self.tell(&Event::Output { step, line }),
-            None => self.tell(&Event::Warning(line)),
-        })?;
-        Ok(())
+        exec::prepare(world.policy, &world.variables, command, value)
+    }
+}
+
+/// Makes ready what an engine calls in a step.
+pub(super) struct StepCaller<'r, 'a> {
+    pub(super) run: &'r JobRun<'a>,
+    pub(super) step: &'r Step,
+}
+
+impl Caller for StepCaller<'_, '_> {
+    fn prepare(&self, command: &Command, copy: Option<&Path>) -> Result<Invocation, String> {
+        let unset = |names: Vec<String>| HookError::Unset(names).to_string();
+        self.run.invocation(self.step.target.as_deref(), command, copy).map_err(unset)
+    }
+    fn heard(&self, line: String) {
+        self.run.tell(&Event::Output { step: self.step, line });
     }
 }
 

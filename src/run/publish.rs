@@ -96,7 +96,7 @@ impl JobRun<'_> {
             engine: target.engine.keyword().to_owned(),
             method: capture.method.to_owned(),
             rungs: capture.rungs.iter().map(rung).collect(),
-            source: target.engine.path().0.as_written().to_owned(),
+            source: target.engine.source(),
             asked: job.asked(target),
             level: proof.level,
             checked_on: proof.checked_on,

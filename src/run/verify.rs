@@ -3,6 +3,7 @@
 use super::{
     Event, FailureCode,
     capture::store_error,
+    hooks::StepCaller,
     job::{JobRun, StepError, StepResult},
     publish::Proof,
 };
@@ -131,6 +132,7 @@ impl JobRun<'_> {
                     .collect(),
                 tables: shown.tables.clone(),
             };
+            let caller = StepCaller { run: self, step };
             let request = ExamineRequest {
                 level: asked,
                 checks: &target.checks,
@@ -139,6 +141,7 @@ impl JobRun<'_> {
                 previous: captured.previous.as_ref(),
                 captured_at: self.tag.now,
                 scratch: captured.scratch.path(),
+                caller: &caller,
             };
             // What the capture showed on exactly this content needs no second look, but for `restore`, which is about
             // the stored file itself.

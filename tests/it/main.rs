@@ -18,6 +18,8 @@ mod check_shapes;
 mod checkout;
 mod cli;
 mod clocks;
+#[cfg(target_os = "linux")]
+mod command;
 mod crash;
 mod crowd;
 mod damage;

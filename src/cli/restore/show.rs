@@ -68,6 +68,17 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
         };
         row("passed over", format!("{}: {why}", newer.id));
     }
+    if choice.engine.is_loaded() {
+        let words = output::printable(&choice.target.engine.source());
+        row("dumped by", words);
+        row(
+            "loaded",
+            paint(WARNING, "over what is live, by the target's `restore` command: nothing is set aside"),
+        );
+        output::tell(&paint(BOLD, format!("restore {}", choice.target.name.value)));
+        output::tell(output::table(&rows).trim_end());
+        return;
+    }
     for holder in choice.engine.holders(&choice.to) {
         let name = output::printable(&holder.name);
         row("in use", paint(WARNING, format!("process {} ({name}) has it open", holder.pid)));

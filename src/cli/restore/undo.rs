@@ -39,6 +39,11 @@ pub(super) fn undo(
         Some(Err(why)) => return Err(CliError::invalid(format!("target `{name}`: {why}"))),
         None => return Err(CliError::invalid(format!("the place of `{name}` is unknown here"))),
     };
+    if source.engine.is_loaded() {
+        return Err(CliError::unknown(format!(
+            "nothing is set aside of `{name}`: a command loads it over what is live"
+        )));
+    }
     let live = &super::behind_links(target, source.path.clone());
     let Some(old) = restore::newest_aside(live)? else {
         return Err(CliError::unknown(format!("nothing was set aside of {}", live.display())));

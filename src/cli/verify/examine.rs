@@ -2,6 +2,7 @@
 
 use super::super::{
     backups::{self, Copy, Shelf},
+    caller::BackupCaller,
     session::Session,
 };
 use crate::{
@@ -46,6 +47,7 @@ pub(super) fn examine(
     }
     let engine = target.as_ref().map(|target| backups::engine_at(target, scratch.path())).transpose();
     let engine = engine.map_err(|error| failed(&error))?;
+    let caller = BackupCaller::new(session, rack.policy, &stored.id, &rack.name);
     let recorded = previous_of(stored);
     let previous = newest_before(shelf, copy);
     let request = ExamineRequest {
@@ -56,6 +58,7 @@ pub(super) fn examine(
         previous: previous.as_ref(),
         captured_at: stored.manifest.time,
         scratch: scratch.path(),
+        caller: &caller,
     };
     let evidence = restore::verify(stored, &open, engine.as_deref(), &request, watch)?;
     let failures = evidence.as_ref().map(Evidence::failures).unwrap_or_default();

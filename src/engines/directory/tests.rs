@@ -72,7 +72,7 @@ impl Bench {
         let scratch = TempDir::new_in(self.dir.path()).unwrap();
         let request = CaptureRequest {
             spec: &crate::engines::testing::spec(),
-            call: &crate::engines::testing::no_call,
+            caller: &crate::engines::testing::NoCaller,
             level: Level::Integrity,
             expect,
             checks: &[],
@@ -90,6 +90,7 @@ impl Bench {
     fn examine(&self, level: Level, tar: &[u8], members: Option<&[u8]>) -> Evidence {
         let scratch = TempDir::new_in(self.dir.path()).unwrap();
         let request = ExamineRequest {
+            caller: &crate::engines::testing::NoCaller,
             level,
             checks: &[],
             tables: None,

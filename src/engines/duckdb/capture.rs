@@ -18,10 +18,11 @@ use super::{
 };
 use crate::{
     evidence::{CheckedOn, Integrity},
+    exec,
     fault::OnPath,
     pipe::{Blake3, Summing},
     policy::{
-        model::{DuckdbFormat, EngineSpec, WhenLocked},
+        model::{Command, DuckdbFormat, EngineSpec, WhenLocked},
         values::Size,
     },
     watch::Watch,
@@ -161,7 +162,7 @@ fn take(
                 }
             },
             WhenLocked::Owner(command) => {
-                match (request.call)(command, to).and_then(|()| owned(to)) {
+                match call(request, command, to, watch).and_then(|()| owned(to)) {
                     Ok(copied) => return Ok(taken(OWNER, copied, &mut rungs)),
                     Err(why) => rungs.push((OWNER, why)),
                 }
@@ -216,6 +217,12 @@ fn wait(
             return Ok(tried);
         }
     }
+}
+
+/// Runs an owner's command that is to write a copy.
+fn call(request: &CaptureRequest<'_>, command: &Command, to: &Path, watch: &Watch<'_>) -> Result<(), String> {
+    let call = request.caller.prepare(command, Some(to))?;
+    exec::run(&call, watch, &|line| request.caller.heard(line)).map_err(|error| error.to_string())
 }
 
 /// Looks at what the owner's own command wrote.

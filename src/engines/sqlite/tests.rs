@@ -85,7 +85,7 @@ impl Place {
         let scratch = self.path("scratch");
         let request = CaptureRequest {
             spec: &crate::engines::testing::spec(),
-            call: &crate::engines::testing::no_call,
+            caller: &crate::engines::testing::NoCaller,
             level: self.level,
             expect: &self.expect,
             checks: &self.checks,
@@ -115,6 +115,7 @@ impl Place {
     fn examine(&self, mut bytes: &[u8], recorded: &Previous) -> Result<Evidence, EngineError> {
         let scratch = self.path("scratch");
         let request = ExamineRequest {
+            caller: &crate::engines::testing::NoCaller,
             level: self.level,
             checks: &self.checks,
             tables: self.tables.as_ref(),

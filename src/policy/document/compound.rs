@@ -111,6 +111,35 @@ impl Read for Command {
     }
 }
 
+/// One command.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct Words(pub(in crate::policy) Command);
+
+impl Read for Words {
+    const WHAT: &'static str = <Command as Read>::WHAT;
+    const EXAMPLE: &'static str = <Command as Read>::EXAMPLE;
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        Command::read(node, reader).map(Self)
+    }
+}
+
+impl JsonSchema for Words {
+    fn schema_name() -> Cow<'static, str> {
+        "Command".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "description": "A command: a list of words, run without a shell.",
+            "minItems": 1,
+            "items": [{ "type": "string", "minLength": 1 }],
+            "additionalItems": { "type": "string" },
+            "examples": [["redis-cli", "--rdb", "-"]],
+        })
+    }
+}
+
 impl JsonSchema for Commands {
     fn schema_name() -> Cow<'static, str> {
         "Commands".into()

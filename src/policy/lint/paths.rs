@@ -13,7 +13,7 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
     let policy = lint.policy;
     let stores = policy.stores().values().map(|store| &store.path);
     let targets = policy.targets().values();
-    let targets = targets.flat_map(|target| std::iter::once(target.engine.path()).chain(&target.scratch));
+    let targets = targets.flat_map(|target| target.engine.path().into_iter().chain(&target.scratch));
     for path in stores.chain(targets).chain(policy.env_files()) {
         let Some((at, message, help)) = literal(path) else { continue };
         let place = policy.source().within(path.span, path.value.0.as_written(), at);
@@ -30,7 +30,7 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
 fn globs(target: &Target) -> Vec<&Spanned<String>> {
     let of_files: [&[_]; 2] = match &target.engine {
         EngineSpec::Directory { include, exclude, .. } => [include, exclude],
-        EngineSpec::Sqlite { .. } | EngineSpec::Duckdb { .. } => [&[], &[]],
+        _ => [&[], &[]],
     };
     let of_tables = target.tables.iter().flat_map(Tables::globs);
     of_files.into_iter().flatten().chain(of_tables).collect()

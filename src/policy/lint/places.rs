@@ -16,10 +16,7 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
     same_folder(lint);
     let mut databases = BTreeMap::new();
     for target in lint.policy.targets().values() {
-        if !target.engine.is_database_file() {
-            continue;
-        }
-        let path = target.engine.path();
+        let Some(path) = target.engine.path().filter(|_| target.engine.is_database_file()) else { continue };
         let Some(file) = decided(lint.policy.source(), path) else { continue };
         if let Some(around) = file.parent().filter(|around| around.components().count() > 2) {
             databases.entry(around.to_owned()).or_insert((target, path));

@@ -3,8 +3,11 @@
 use super::Lower;
 use crate::policy::{
     Span, Spanned,
-    document::{DirectoryDocument, DuckdbDocument, RungDocument, SqliteDocument, TargetDocument},
-    model::{DuckdbFormat, DuckdbOptions, EngineSpec},
+    document::{
+        CommandDocument, DirectoryDocument, DuckdbDocument, RungDocument, SqliteDocument, TargetDocument,
+        Words,
+    },
+    model::{CommandSpec, DuckdbFormat, DuckdbOptions, EngineSpec},
     problem::{Code, Problem},
 };
 
@@ -26,7 +29,8 @@ impl Lower<'_> {
                 // An unknown engine was reported as the unknown key it is.
                 if !self.has_unread_key(document.span) {
                     let message = format!("the target `{}` does not say what it protects", key.value);
-                    let help = "add `sqlite: PATH`, `duckdb: PATH` or `directory: PATH`";
+                    let help =
+                        "add `sqlite: PATH`, `duckdb: PATH`, `command: {dump: […]}` or `directory: PATH`";
                     self.note(
                         Problem::error(Code::ExactlyOne, message, help).label(key.span, "has no engine"),
                     );
@@ -47,6 +51,7 @@ impl Lower<'_> {
                 let path = path.clone()?;
                 self.no_url(&path, "a DuckDB database").then_some(EngineSpec::Duckdb { path, options })
             }
+            (Some(("command", _)), None) => self.command(document.command.as_ref()?).map(EngineSpec::Command),
             (Some(_), None) => {
                 let DirectoryDocument { path, include, exclude, .. } = document.directory.as_ref()?.0.clone();
                 let (include, exclude) = (include.unwrap_or_default(), exclude.unwrap_or_default());
@@ -66,6 +71,34 @@ impl Lower<'_> {
         let help =
             format!("use a program that was built with it: `cargo install policy --features {keyword}`");
         self.note(Problem::error(Code::EngineAbsent, message, help).label(place, "not in this program"));
+    }
+
+    fn command(&mut self, document: &CommandDocument) -> Option<CommandSpec> {
+        const LONGEST: usize = 32;
+        let extension = document.extension.as_ref();
+        if let Some(extension) = extension {
+            let is_plain = |part: &str| {
+                !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            };
+            let written = extension.value.as_str();
+            if written.len() > LONGEST || !written.split('.').all(is_plain) {
+                let meant = written.trim_start_matches(['*', '.']).to_ascii_lowercase();
+                let help = if meant.split('.').all(is_plain) && meant.len() <= LONGEST {
+                    format!("write `{meant}`")
+                } else {
+                    format!("write lower-case letters and digits, at most {LONGEST}, as in `rdb` or `sql`")
+                };
+                let message = format!("`{written}` is no extension of a file");
+                self.note(Problem::error(Code::BadExtension, message, help).label(extension.span, ""));
+            }
+        }
+        let command = |words: &Option<Words>| words.as_ref().map(|words| words.0.clone());
+        Some(CommandSpec {
+            dump: command(&document.dump)?,
+            verify: command(&document.verify),
+            restore: command(&document.restore),
+            extension: extension.map_or_else(|| "dump".to_owned(), |extension| extension.value.clone()),
+        })
     }
 
     /// How a DuckDB target is captured; `key` is where `when_locked` stands.
@@ -132,4 +165,4 @@ pub(super) fn keyword(document: &TargetDocument) -> Option<&'static str> {
 }
 
 /// The keys that name an engine.
-const ENGINES: [&str; 3] = ["sqlite", "duckdb", "directory"];
+const ENGINES: [&str; 4] = ["sqlite", "duckdb", "command", "directory"];

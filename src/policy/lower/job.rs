@@ -8,7 +8,7 @@ use crate::{
             DefaultsDocument, DuckdbOptionsDocument, JobDocument, JobStoreDocument, Map, PolicyDocument,
             RetentionDocument, RetryDocument, ScheduleDocument,
         },
-        model::{DuckdbOptions, Job, JobStore, Layers, Retention, Retry, Target},
+        model::{DuckdbOptions, EngineSpec, Job, JobStore, Layers, Retention, Retry, Target},
         problem::{Code, Problem},
         values::{Duration, Level, Name, name::Alphabet},
     },
@@ -280,13 +280,22 @@ impl Lower<'_> {
                 "declare `checks` or irreplaceable `tables` for the target, or remove `verify`: each target is then \
                  proven as far as it can be"
             } else {
-                "remove `verify`, and each target is proven as far as it can be; or write `integrity` or `restore`"
+                match (&target.engine, target.default_level()) {
+                    (EngineSpec::Command(_), Level::Checksum) => {
+                        "remove `verify`, and each target is proven as far as it can be; or declare the target's own `verify`"
+                    }
+                    (EngineSpec::Command(_), _) => {
+                        "remove `verify`, and each target is proven as far as it can be; or write `integrity`"
+                    }
+                    _ => {
+                        "remove `verify`, and each target is proven as far as it can be; or write `integrity` or `restore`"
+                    }
+                }
             };
-            self.note(
-                Problem::error(Code::NotOffered, message, help)
-                    .label(level.span, "asked here")
-                    .label(name.span, "declares no checks"),
-            );
+            self.note(Problem::error(Code::NotOffered, message, help).label(level.span, "asked here").label(
+                name.span,
+                if level.value == Level::Checks { "declares no checks" } else { "has none" },
+            ));
         }
     }
 }

@@ -73,14 +73,17 @@ impl Lower<'_> {
     fn for_engine(&mut self, document: &TargetDocument, keyword: &'static str) {
         let expect = document.expect.as_ref();
         let guard = |key: &str| expect.and_then(|expect| expect.keys.get(key));
-        let of_databases = [
-            ("tables", document.keys.get("tables")),
-            ("checks", document.keys.get("checks")),
-            ("min_tables", guard("min_tables")),
-        ];
-        let of_folders = [("min_files", guard("min_files"))];
-        let (foreign, has): (&[_], _) =
-            if keyword == "directory" { (&of_databases, "tables") } else { (&of_folders, "files") };
+        let (tables, checks) = (document.keys.get("tables"), document.keys.get("checks"));
+        let (min_tables, min_files) = (guard("min_tables"), guard("min_files"));
+        let of_databases = [("tables", tables), ("checks", checks), ("min_tables", min_tables)];
+        let of_folders = [("min_files", min_files)];
+        let of_both =
+            [("tables", tables), ("checks", checks), ("min_tables", min_tables), ("min_files", min_files)];
+        let (foreign, has): (&[_], _) = match keyword {
+            "directory" => (&of_databases, "tables"),
+            "command" => (&of_both, "tables and files that are known here"),
+            _ => (&of_folders, "files"),
+        };
         for (key, place) in foreign {
             let Some(place) = *place else { continue };
             let message = format!("`{key}` does not go with `{keyword}`, which has no {has}");

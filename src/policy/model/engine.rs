@@ -1,7 +1,7 @@
 //! What a target is: the kind of its source, where that lies, and how it is captured.
 
 use super::{Command, PathTemplate};
-use crate::policy::{Spanned, values::Duration};
+use crate::policy::{Span, Spanned, values::Duration};
 
 /// The engine of a target and the place of its source.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -20,6 +20,8 @@ pub enum EngineSpec {
         #[serde(flatten)]
         options: DuckdbOptions,
     },
+    /// Anything that a command writes to its standard output.
+    Command(CommandSpec),
     /// One folder.
     Directory {
         /// The folder.
@@ -37,14 +39,36 @@ impl EngineSpec {
         match self {
             Self::Sqlite { .. } => "sqlite",
             Self::Duckdb { .. } => "duckdb",
+            Self::Command(_) => "command",
             Self::Directory { .. } => "directory",
         }
     }
 
-    /// Where its source lies, as written.
-    pub const fn path(&self) -> &Spanned<PathTemplate> {
+    /// Where its source lies, as written; `None` where only a command knows.
+    pub const fn path(&self) -> Option<&Spanned<PathTemplate>> {
         match self {
-            Self::Sqlite { path } | Self::Duckdb { path, .. } | Self::Directory { path, .. } => path,
+            Self::Sqlite { path } | Self::Duckdb { path, .. } | Self::Directory { path, .. } => Some(path),
+            Self::Command(_) => None,
+        }
+    }
+
+    /// Its source in one line, as written: the path, or the words of the command.
+    pub fn source(&self) -> String {
+        match self {
+            Self::Command(spec) => {
+                spec.dump.argv.iter().map(|word| word.as_written()).collect::<Vec<_>>().join(" ")
+            }
+            Self::Sqlite { path } | Self::Duckdb { path, .. } | Self::Directory { path, .. } => {
+                path.0.as_written().to_owned()
+            }
+        }
+    }
+
+    /// Where that stands.
+    pub const fn span(&self) -> Span {
+        match self {
+            Self::Sqlite { path } | Self::Duckdb { path, .. } | Self::Directory { path, .. } => path.span,
+            Self::Command(spec) => spec.dump.span,
         }
     }
 
@@ -60,12 +84,30 @@ impl EngineSpec {
 
     /// The commands that a capture of it may call.
     pub fn commands(&self) -> impl Iterator<Item = &Command> {
-        let options = match self {
-            Self::Duckdb { options, .. } => Some(options),
-            Self::Sqlite { .. } | Self::Directory { .. } => None,
+        let (options, spec) = match self {
+            Self::Duckdb { options, .. } => (Some(options), None),
+            Self::Command(spec) => (None, Some(spec)),
+            Self::Sqlite { .. } | Self::Directory { .. } => (None, None),
         };
-        options.into_iter().flat_map(DuckdbOptions::commands)
+        let dump =
+            spec.into_iter().flat_map(|spec| [Some(&spec.dump), spec.verify.as_ref(), spec.restore.as_ref()]);
+        options.into_iter().flat_map(DuckdbOptions::commands).chain(dump.flatten())
     }
+}
+
+/// A source that commands dump, prove and load.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct CommandSpec {
+    /// Its standard output is the backup.
+    pub dump: Command,
+    /// Gets the backup on standard input, and fails where it is not sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Command>,
+    /// Gets the backup on standard input, and loads it over what is live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Command>,
+    /// The extension of the stored file.
+    pub extension: String,
 }
 
 /// How a DuckDB database is captured; what is not written is `None`.

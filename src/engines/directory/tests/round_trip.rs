@@ -251,7 +251,7 @@ fn meddled(bench: &Bench, meddle: impl FnMut(u64)) -> (crate::engines::Capture, 
     fs::create_dir(&scratch).unwrap();
     let request = crate::engines::CaptureRequest {
         spec: &crate::engines::testing::spec(),
-        call: &crate::engines::testing::no_call,
+        caller: &crate::engines::testing::NoCaller,
         level: Level::Integrity,
         expect: &Expect::default(),
         checks: &[],
@@ -320,7 +320,7 @@ fn a_file_that_vanishes_is_told_and_a_root_that_vanishes_is_an_error() {
     fs::create_dir(&scratch).unwrap();
     let request = crate::engines::CaptureRequest {
         spec: &crate::engines::testing::spec(),
-        call: &crate::engines::testing::no_call,
+        caller: &crate::engines::testing::NoCaller,
         level: Level::Integrity,
         expect: &Expect::default(),
         checks: &[],

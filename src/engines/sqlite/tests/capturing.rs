@@ -139,7 +139,7 @@ fn a_locked_database_is_waited_for_until_the_job_s_time_is_over() {
     let scratch = place.path("scratch");
     let request = CaptureRequest {
         spec: &crate::engines::testing::spec(),
-        call: &crate::engines::testing::no_call,
+        caller: &crate::engines::testing::NoCaller,
         level: Level::Checks,
         expect: &place.expect,
         checks: &[],
@@ -162,7 +162,7 @@ fn a_request_to_stop_stops_a_running_check() {
     let scratch = place.path("scratch");
     let request = CaptureRequest {
         spec: &crate::engines::testing::spec(),
-        call: &crate::engines::testing::no_call,
+        caller: &crate::engines::testing::NoCaller,
         level: Level::Checks,
         expect: &place.expect,
         checks: &checks,
@@ -285,7 +285,7 @@ fn no_page_is_lost_or_shifted_beyond_the_lock_page() {
     let scratch = place.path("scratch");
     let request = CaptureRequest {
         spec: &crate::engines::testing::spec(),
-        call: &crate::engines::testing::no_call,
+        caller: &crate::engines::testing::NoCaller,
         level: Level::Checksum,
         expect: &place.expect,
         checks: &[],

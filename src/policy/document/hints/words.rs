@@ -31,7 +31,7 @@ pub(super) fn of_policy(key: &str) -> Option<&'static str> {
         | "mariadb_databases"
         | "mongodb_databases"
         | "postgres" => {
-            "remove it: this version of the program has the engines `sqlite`, `duckdb` and `directory`"
+            "remove it: this version of the program has the engines `sqlite`, `duckdb`, `command` and `directory`"
         }
         "duckdb" => "write it in a target: `targets: {app: {duckdb: ../app.duckdb}}`",
         "directory" => "write it in a target: `targets: {files: {directory: ../files}}`",
@@ -149,12 +149,11 @@ pub(super) fn of_target(key: &str) -> Option<&'static str> {
         | "postgresql"
         | "mysql"
         | "redis"
-        | "command"
         | "postgresql_databases"
         | "mysql_databases"
         | "mariadb_databases"
         | "mongodb_databases" => {
-            "this version of the program has the engines `sqlite`, `duckdb` and `directory`"
+            "this version of the program has no such engine: dump it by a command, as in `command: {dump: [mysqldump, app]}`"
         }
         "path" | "url" => "the path belongs to an engine: write `sqlite: PATH` or `directory: PATH`",
         "sqlite_databases" => "write a target each: `NAME: {sqlite: PATH}`",

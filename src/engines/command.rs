@@ -1,0 +1,202 @@
+//! Anything that a command dumps: its standard output is the backup, its exit status says whether it is whole.
+//!
+//! What it is, only its commands know. A dump whose command ends with another status than 0, prints nothing or is stopped is
+//! none. It is proven by its own `verify`, which gets it on standard input, and loaded by its own `restore`, over what is
+//! live and without anything set aside.
+
+use super::{
+    Caller, Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet,
+    SourceFacts, StoredContent, Swapped, implied::size_guards, place::Shape,
+};
+use crate::{
+    evidence::{CheckedOn, Evidence, Integrity, TableFact},
+    exec::{
+        Invocation,
+        program::{self, Ended, ProgramError},
+    },
+    policy::{
+        model::{Command, CommandSpec, Tables},
+        values::{Level, Size},
+    },
+    watch::Watch,
+};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    path::Path,
+};
+
+/// A source that commands dump, prove and load.
+#[derive(Debug, Clone)]
+pub struct Dump {
+    spec: CommandSpec,
+}
+
+impl Dump {
+    /// Binds the engine to its commands.
+    pub const fn new(spec: CommandSpec) -> Self {
+        Self { spec }
+    }
+}
+
+impl Engine for Dump {
+    fn shape(&self) -> Shape {
+        Shape::File
+    }
+
+    fn observe(&self) -> Result<SourceFacts, EngineError> {
+        // Nothing is known of it before it was dumped.
+        Ok(SourceFacts { bytes: 0, facts: BTreeMap::new() })
+    }
+
+    fn reads(&self, _place: &Path) -> bool {
+        false
+    }
+
+    fn capture(
+        &self,
+        request: &CaptureRequest<'_>,
+        out: &mut dyn Outlet,
+        watch: &Watch<'_>,
+    ) -> Result<Capture, EngineError> {
+        let call = prepared(request.caller, &self.spec.dump)?;
+        let ended = program::pour(&call.as_program(), &mut *out, watch);
+        let Ended { warnings, bytes, .. } = ended.map_err(|error| failed(&call, error))?;
+        for line in warnings {
+            request.caller.heard(call.redaction.apply(&line).into_owned());
+        }
+        if bytes == 0 {
+            return Err(EngineError::Program(format!(
+                "`{}` wrote nothing to its standard output",
+                call.name()
+            )));
+        }
+        if let Some(least) = request.expect.min_size.as_ref().filter(|least| bytes < least.bytes()) {
+            return Err(EngineError::Unexpected {
+                guard: "min_size",
+                actual: Size::from_bytes(bytes).to_string(),
+                expected: format!("at least {}", least.value),
+            });
+        }
+        let checks = size_guards(bytes, request.expect, request.previous);
+        Ok(Capture {
+            method: "dump",
+            rungs: Vec::new(),
+            checked_on: CheckedOn::Copy,
+            evidence: Evidence { checks, ..Evidence::default() },
+            side_files: Vec::new(),
+            unreadable: Vec::new(),
+            facts: BTreeMap::new(),
+        })
+    }
+
+    fn examine(
+        &self,
+        stored: &mut StoredContent<'_>,
+        request: &ExamineRequest<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Evidence, EngineError> {
+        let Some(verify) = self.spec.verify.as_ref().filter(|_| request.level >= Level::Integrity) else {
+            return Ok(Evidence::default());
+        };
+        let call = prepared(request.caller, verify)?;
+        let integrity = match feed(&call, stored.main, watch) {
+            Ok(()) => Integrity::Sound,
+            // It ran, and does not find the backup sound.
+            Err(ProgramError::Status { program, status, said }) => {
+                let said = said.iter().map(|line| call.redaction.apply(line).into_owned());
+                Integrity::Damaged(
+                    std::iter::once(format!("`{program}` ended with {status}")).chain(said).collect(),
+                )
+            }
+            Err(error @ ProgramError::Start { .. }) => Integrity::Unverifiable(vec![error.to_string()]),
+            Err(error) => return Err(failed(&call, error)),
+        };
+        Ok(Evidence { integrity, ..Evidence::default() })
+    }
+
+    fn is_loaded(&self) -> bool {
+        true
+    }
+
+    fn load(
+        &self,
+        stored: &mut StoredContent<'_>,
+        caller: &dyn Caller,
+        watch: &Watch<'_>,
+    ) -> Result<(), EngineError> {
+        let restore = self.spec.restore.as_ref().ok_or_else(|| {
+            EngineError::Refused(
+                "the target has no `restore` command: decompress the stored file by hand".to_owned(),
+            )
+        })?;
+        let call = prepared(caller, restore)?;
+        feed(&call, stored.main, watch).map_err(|error| failed(&call, error))
+    }
+
+    fn materialize(
+        &self,
+        _stored: &mut StoredContent<'_>,
+        _place: &Path,
+        _watch: &Watch<'_>,
+    ) -> Result<Vec<String>, EngineError> {
+        Err(no_place())
+    }
+
+    fn inspect(
+        &self,
+        _place: &Path,
+        _side: &OpenSide<'_>,
+        _request: &ExamineRequest<'_>,
+        _watch: &Watch<'_>,
+    ) -> Result<Evidence, EngineError> {
+        Err(no_place())
+    }
+
+    fn holders(&self, _live: &Path) -> Vec<Holder> {
+        Vec::new()
+    }
+
+    fn swap(
+        &self,
+        _candidate: &Path,
+        _live: &Path,
+        _aside: &Path,
+        _watch: &Watch<'_>,
+    ) -> Result<Swapped, EngineError> {
+        Err(no_place())
+    }
+
+    fn survey(
+        &self,
+        _place: &Path,
+        _tables: Option<&Tables>,
+    ) -> Result<BTreeMap<String, TableFact>, EngineError> {
+        Err(no_place())
+    }
+}
+
+fn no_place() -> EngineError {
+    EngineError::Refused("what a command dumped has no place: its own `restore` command loads it".to_owned())
+}
+
+fn prepared(caller: &dyn Caller, command: &Command) -> Result<Invocation, EngineError> {
+    caller.prepare(command, None).map_err(EngineError::Program)
+}
+
+/// Feeds stored content to a command. All of it is read, whether or not the command needs all: whoever digests it on the way
+/// has seen all of it.
+fn feed(call: &Invocation, stored: &mut dyn Read, watch: &Watch<'_>) -> Result<(), ProgramError> {
+    // What it prints is for nobody: its status tells.
+    program::feed(&call.as_program(), stored, &mut io::sink(), watch).map(drop)
+}
+
+/// An error of running it, without the values of variables.
+fn failed(call: &Invocation, error: ProgramError) -> EngineError {
+    match error {
+        ProgramError::Out { source, .. } => EngineError::Out(source),
+        ProgramError::In { source, .. } => EngineError::In(source),
+        ProgramError::Stopped(stopped) => EngineError::Stopped(stopped),
+        other => EngineError::Program(call.redaction.apply(&other.to_string()).into_owned()),
+    }
+}
