@@ -1,6 +1,9 @@
 //! Backups as every command shows them: one shape for list, show, run and restore.
 
-use crate::{policy::values::Level, store::Stored};
+use crate::{
+    policy::values::Level,
+    store::{Stored, manifest::Rung},
+};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,6 +25,9 @@ pub struct Element {
     pub engine: String,
     /// How it was captured.
     pub method: String,
+    /// The ways that were tried before, each with why it did not serve; absent where the first one served.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub rungs: Vec<Rung>,
     /// The run's start.
     pub time: DateTime<Utc>,
     /// Stored size in bytes.
@@ -56,6 +62,7 @@ impl Element {
             store: store.to_owned(),
             engine: manifest.engine.clone(),
             method: manifest.method.clone(),
+            rungs: manifest.rungs.clone(),
             time: manifest.time,
             bytes: manifest.bytes,
             original_bytes: manifest.original_bytes,

@@ -12,7 +12,7 @@ use crate::{
     listing::Element,
     plan::rfc3339,
     policy::{Policy, values::Size},
-    store::{Manifest, Record, Stored},
+    store::{Manifest, Record, Stored, manifest::Rung},
 };
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -115,6 +115,8 @@ pub(crate) struct Shown<'a> {
     store: String,
     engine: String,
     method: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rungs: Vec<Rung>,
     time: DateTime<Utc>,
     bytes: u64,
     original_bytes: u64,
@@ -182,6 +184,7 @@ pub(crate) fn show(session: &Session, args: &Show) -> Result<u8, CliError> {
             store: element.store,
             engine: element.engine,
             method: element.method,
+            rungs: element.rungs,
             time: element.time,
             bytes: element.bytes,
             original_bytes: element.original_bytes,
@@ -224,6 +227,11 @@ fn describe(
         row("time", &format!("{}, {} ago", rfc3339(element.time), age(now, element.time))),
         row("source", &output::printable(&manifest.source)),
         row("engine", &format!("{}, captured by {}", manifest.engine, manifest.method)),
+    ];
+    for rung in &manifest.rungs {
+        rows.push(row("tried", &output::printable(&format!("{}: {}", rung.method, rung.failed))));
+    }
+    rows.extend([
         row("level", &format!("{} of {} asked{}", element.level, element.asked, on.unwrap_or_default())),
         row(
             "size",
@@ -242,7 +250,7 @@ fn describe(
         row("run", &manifest.run),
         row("policy", &format!("digest {}", manifest.policy_digest)),
         row("origin", &manifest.origin),
-    ];
+    ]);
     for copy in copies {
         let copy = shelf.element(copy);
         let kept = if copy.kept_by.is_empty() {

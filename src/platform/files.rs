@@ -287,6 +287,26 @@ pub(crate) fn clone_file(from: &File, to: &File) -> bool {
     }
 }
 
+/// Copies the next bytes of a file to another one, at most so many, without leading them through this process; `Some(0)` at
+/// its end, and `None` where that cannot be done.
+pub(crate) fn copy_within_kernel(from: &File, to: &File, most: usize) -> io::Result<Option<usize>> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::io::Errno;
+        match rustix::fs::copy_file_range(from, None, to, None, most) {
+            Ok(copied) => Ok(Some(copied)),
+            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => Ok(None),
+            Err(Errno::INTR) => copy_within_kernel(from, to, most),
+            Err(error) => Err(error.into()),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (from, to, most);
+        Ok(None)
+    }
+}
+
 /// What tells a file from another one that gets its name: device and inode (unix). Opens nothing.
 pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let metadata = fs::metadata(path)?;

@@ -85,13 +85,20 @@ document! {
         { "required": ["sqlite"] }, { "required": ["duckdb"] }, { "required": ["command"] },
         { "required": ["directory"] }
     ]))]
-    #[schemars(extend("if" = { "required": ["directory"] }))]
-    #[schemars(extend("then" = {
-        "properties": {
-            "tables": false, "checks": false, "expect": { "not": { "required": ["min_tables"] } }
+    #[schemars(extend("allOf" = [
+        {
+            "if": { "anyOf": [{ "required": ["directory"] }, { "required": ["command"] }] },
+            "then": {
+                "properties": {
+                    "tables": false, "checks": false, "expect": { "not": { "required": ["min_tables"] } }
+                }
+            }
+        },
+        {
+            "if": { "not": { "required": ["directory"] } },
+            "then": { "properties": { "expect": { "not": { "required": ["min_files"] } } } }
         }
-    }))]
-    #[schemars(extend("else" = { "properties": { "expect": { "not": { "required": ["min_files"] } } } }))]
+    ]))]
     TargetDocument = "{sqlite: ../app.db}" {
         /// A SQLite database file. It is captured whole while it is in use.
         sqlite: Short<SqliteDocument>,

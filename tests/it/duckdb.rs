@@ -125,6 +125,9 @@ fn the_owners_own_copy_serves_where_the_lock_does_not() {
     assert_eq!(manifest["method"], "owner_copy");
     assert_eq!(manifest["rungs"][0]["method"], "locked_copy");
     assert!(manifest["rungs"][0]["failed"].as_str().unwrap().contains(&std::process::id().to_string()));
+    let listed = sandbox.run(&["list", "--json"]).exits(0).json();
+    assert_eq!(listed[0]["rungs"], manifest["rungs"]);
+    sandbox.run(&["show", "app"]).exits(0).says("locked_copy: ").says("captured by owner_copy");
     for (copies, says) in [
         ("true", "wrote no copy"),
         ("exit 3", "exit status: 3"),

@@ -43,6 +43,8 @@ const EFFECTS: &str = "
     src/engines/sqlite/swap.rs
     src/engines/sqlite/write_over.rs
     src/exec.rs
+    src/exec/group.rs
+    src/exec/program.rs
     src/host.rs
     src/main.rs
     src/observe.rs
@@ -52,6 +54,7 @@ const EFFECTS: &str = "
     src/platform/process.rs
     src/restore.rs
     src/restore/aside.rs
+    src/restore/steps.rs
     src/run/capture.rs
     src/run/hooks.rs
     src/run/job.rs

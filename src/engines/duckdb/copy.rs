@@ -15,9 +15,8 @@ use super::{
 };
 use crate::{
     fault::OnPath,
-    pipe::{Blake3, Sum, Summing},
     platform::{
-        files::clone_file,
+        files::{clone_file, copy_within_kernel},
         locks::{self, Shared},
     },
     watch::Watch,
@@ -32,6 +31,9 @@ use std::{
 /// What the names of the files that DuckDB keeps beside a database end with.
 pub(super) const SIDE_FILES: [&str; 3] = [".wal", ".wal.checkpoint", ".wal.recovery"];
 
+/// How much is copied before somebody may stop it, in bytes.
+const PIECE: usize = 64 << 20;
+
 /// How often a hot copy is tried before the writer is taken to be too busy, and the pause between two tries.
 const HOT_TRIES: u32 = 8;
 const HOT_PAUSE: Duration = Duration::from_millis(250);
@@ -41,8 +43,6 @@ const HOT_PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Copied {
     /// The main file.
     pub(super) main: PathBuf,
-    /// The digest of what was read of the main file; `None` where the filesystem shared its blocks.
-    pub(super) sum: Option<Sum>,
     /// How long the owner could not have opened the database; `None` where nothing was locked.
     pub(super) kept_out: Option<Duration>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Copied {
 impl Copied {
     /// Takes what somebody else wrote to a place as a copy.
     pub(super) const fn given(main: PathBuf) -> Self {
-        Self { main, sum: None, kept_out: None }
+        Self { main, kept_out: None }
     }
 
     /// The side files that were copied, by what their names end with.
@@ -105,9 +105,9 @@ pub(super) fn locked(
     let since = Instant::now();
     // A left-over log is now known to be a dead writer's: it belongs to the content, and nobody adds to it.
     header::Header::of(&mut file, live)?;
-    let sum = copy_all(&mut file, live, to, watch)?;
+    copy_all(&mut file, live, to, watch)?;
     drop(file);
-    Ok(Ok(Copied { main: to.to_owned(), sum, kept_out: Some(since.elapsed()) }))
+    Ok(Ok(Copied { main: to.to_owned(), kept_out: Some(since.elapsed()) }))
 }
 
 /// Copies a database that its writer holds, until no checkpoint came in between. What it is worth only an examination
@@ -124,10 +124,10 @@ pub(super) fn hot(live: &Path, to: &Path, watch: &Watch<'_>) -> Result<Copied, E
         let mut file = header::open(live)?;
         header::Header::of(&mut file, live)?;
         let before = (header::checkpoints(&mut file, live)?, log_identity(live));
-        let sum = copy_all(&mut file, live, to, watch)?;
+        copy_all(&mut file, live, to, watch)?;
         let after = (header::checkpoints(&mut file, live)?, log_identity(live));
         if before == after {
-            return Ok(Copied { main: to.to_owned(), sum, kept_out: None });
+            return Ok(Copied { main: to.to_owned(), kept_out: None });
         }
     }
     let why = format!("its writer wrote a checkpoint during each of {HOT_TRIES} copies");
@@ -139,26 +139,37 @@ fn log_identity(live: &Path) -> Option<(u64, u64)> {
     crate::platform::files::identity(&beside(live, ".wal")).ok()
 }
 
-fn copy_all(file: &mut File, live: &Path, to: &Path, watch: &Watch<'_>) -> Result<Option<Sum>, EngineError> {
+fn copy_all(file: &mut File, live: &Path, to: &Path, watch: &Watch<'_>) -> Result<(), EngineError> {
     for suffix in SIDE_FILES {
         let (from, to) = (beside(live, suffix), beside(to, suffix));
         match File::open(&from) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            opened => drop(copy(&mut opened.on("open", &from)?, &to, watch)?),
+            opened => copy(&mut opened.on("open", &from)?, &to, watch)?,
         }
     }
     copy(file, to, watch)
 }
 
-/// Copies one file to a new one; where the filesystem can share the blocks, in an instant and without a digest.
-fn copy(from: &mut File, to: &Path, watch: &Watch<'_>) -> Result<Option<Sum>, EngineError> {
+/// Copies one file to a new one: in an instant where the filesystem can share the blocks, else as fast as the kernel can,
+/// for a writer may be waiting.
+fn copy(from: &mut File, to: &Path, watch: &Watch<'_>) -> Result<(), EngineError> {
     let mut out = create_private(to)?;
     if clone_file(from, &out) {
-        return Ok(None);
+        return Ok(());
     }
     let total = from.metadata().on("look at", to)?.len();
     from.seek(SeekFrom::Start(0)).on("read", to)?;
-    let mut from = Summing::<_, Blake3>::new(from);
-    stream(&mut from, |bytes| Ok(out.write_all(bytes).on("write", to)?), Some(total), watch)?;
-    Ok(Some(from.finish().1))
+    let mut done = 0;
+    loop {
+        watch.check()?;
+        match copy_within_kernel(from, &out, PIECE).on("copy to", to)? {
+            Some(0) => return Ok(()),
+            Some(copied) => {
+                done += copied as u64;
+                watch.tell(done, Some(total));
+            }
+            None => break,
+        }
+    }
+    stream(from, |bytes| Ok(out.write_all(bytes).on("write", to)?), Some(total), watch).map(drop)
 }

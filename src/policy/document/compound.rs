@@ -126,7 +126,7 @@ impl Read for Words {
 
 impl JsonSchema for Words {
     fn schema_name() -> Cow<'static, str> {
-        "Command".into()
+        "Words".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
