@@ -294,7 +294,7 @@ impl Lower<'_> {
             };
             self.note(Problem::error(Code::NotOffered, message, help).label(level.span, "asked here").label(
                 name.span,
-                if level.value == Level::Checks { "declares no checks" } else { "has none" },
+                if level.value == Level::Checks { "declares no checks" } else { "can only show its bytes" },
             ));
         }
     }
