@@ -36,6 +36,10 @@ pub fn newest_aside(place: &Path) -> Result<Option<PathBuf>, Fault> {
 pub fn clear(place: &Path) -> Result<(), Fault> {
     scratch::sweep(place.parent().unwrap_or(Path::new(".")));
     for (_, copy) in asides(place)? {
+        for name in parted_logs(place, &copy) {
+            // All of it is kept as the copy's own.
+            fs::remove_file(&name).on("remove", &name)?;
+        }
         for name in second_names(place, &copy) {
             // Its content is live under its own name.
             fs::remove_file(&name).on("remove", &name)?;
@@ -44,14 +48,20 @@ pub fn clear(place: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The logs at a place that belong to a copy and not to what is there: a swap of DuckDB databases was killed after the new
+/// main file came, and before the old log went (see `engines::duckdb::swap`).
+fn parted_logs(place: &Path, copy: &Path) -> Vec<PathBuf> {
+    let is_same =
+        |suffix: &str| is_same_file(&named(copy, suffix), &named(place, suffix)).is_ok_and(|same| same);
+    if fs::symlink_metadata(place).is_err() || is_same("") {
+        return Vec::new();
+    }
+    DUCKDB_SIDES.iter().filter(|suffix| is_same(suffix)).map(|suffix| named(place, suffix)).collect()
+}
+
 /// The files of a copy that was being set aside when a restore was killed: all of them are the live ones under a second
 /// name. Empty for a copy that holds anything of its own.
 fn second_names(place: &Path, copy: &Path) -> Vec<PathBuf> {
-    let named = |path: &Path, suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
     let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
     let suffixes = SIDES.iter().filter(|suffix| is_there(&named(copy, suffix)));
     let mut found = Vec::new();
@@ -65,8 +75,18 @@ fn second_names(place: &Path, copy: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The file of a copy or place whose name ends so.
+fn named(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// What the names of a set-aside copy's own files end with, those that hold content.
 const SIDES: [&str; 5] = ["-wal", "-journal", ".wal", ".wal.checkpoint", ".wal.recovery"];
+
+/// Those of them that DuckDB knows.
+const DUCKDB_SIDES: [&str; 3] = [".wal", ".wal.checkpoint", ".wal.recovery"];
 
 /// Files beside a place that belonged to a set-aside copy which is no longer there, each with what to tell about it.
 pub fn strays(place: &Path) -> Result<Vec<String>, Fault> {

@@ -43,6 +43,69 @@ fn a_restore_waits_for_nobody_and_takes_no_database_from_under_its_writer() {
     assert!(!sandbox.path("app.duckdb.wal").exists());
 }
 
+/// Killed at each call of a restore that changes a name: the place holds the old content whole, or the new, or what DuckDB
+/// refuses to open; and the next restore brings the new one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_restore_that_is_killed_between_file_and_log_is_made_good_by_the_next() {
+    use crate::support::faults::Fate;
+    // One kind at a time: they are counted each for itself.
+    const KINDS: [&str; 3] = ["rename,renameat,renameat2", "link,linkat", "unlink,unlinkat"];
+    let sandbox = Sandbox::with_policy(POLICY);
+    if !sandbox.can_meddle() {
+        return;
+    }
+    let live = sandbox.path("app.duckdb");
+    sandbox.torn_off("app.duckdb", "CREATE TABLE t AS SELECT 1 AS x", "INSERT INTO t VALUES (2), (3)");
+    sandbox.run(&["run", "-q"]).exits(0);
+    let restore = ["restore", "app", "--yes", "-q"];
+    let later = || {
+        for entry in fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.to_string_lossy().contains("app.duckdb") {
+                fs::remove_file(entry).unwrap();
+            }
+        }
+        sandbox.torn_off("app.duckdb", "CREATE TABLE t AS SELECT 7 AS x", "INSERT INTO t VALUES (8)");
+    };
+    let mut outcomes = std::collections::BTreeMap::<String, usize>::new();
+    let calls = KINDS.map(|kind| {
+        later();
+        (kind, sandbox.calls(kind, &restore))
+    });
+    for (kind, n, total) in
+        calls.into_iter().flat_map(|(kind, total)| (1..=total).map(move |n| (kind, n, total)))
+    {
+        later();
+        let Some(answer) = sandbox.meddled(kind, Fate::Kills, n, &restore) else { continue };
+        assert!(!answer.stderr.contains("panicked"), "{answer}");
+        let seen = duckdb::Connection::open_with_flags(
+            &live,
+            duckdb::Config::default().access_mode(duckdb::AccessMode::ReadOnly).unwrap(),
+        )
+        .and_then(|open| open.query_row("SELECT sum(x)::BIGINT FROM t", [], |row| row.get::<_, i64>(0)));
+        let seen = match seen {
+            Ok(sum) => sum.to_string(),
+            Err(error) => {
+                let said = error.to_string();
+                assert!(said.contains("WAL"), "{n}: {said}");
+                "refused".to_owned()
+            }
+        };
+        assert!(["15", "6", "refused"].contains(&seen.as_str()), "{n} of {total}: {seen}\n{answer}");
+        *outcomes.entry(seen).or_default() += 1;
+        sandbox.run(&restore).exits(0);
+        assert_eq!(ask(&live, "SELECT sum(x) FROM t"), "6", "{n} of {total}");
+        // What was there is kept whole, under one name or another.
+        let is_old = |path: &PathBuf| {
+            path.to_string_lossy().contains(".aside-") && !path.to_string_lossy().ends_with(".wal")
+        };
+        let kept = fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path()).filter(is_old);
+        let kept: Vec<String> = kept.map(|path| ask(&path, "SELECT sum(x) FROM t")).collect();
+        assert!(kept.contains(&"15".to_owned()), "{n} of {total}: {kept:?}");
+    }
+    assert!(outcomes.contains_key("15") && outcomes.contains_key("refused"), "{outcomes:?}");
+}
+
 #[test]
 fn damage_to_a_stored_database_or_its_log_is_found() {
     let sandbox = Sandbox::with_policy(POLICY);
