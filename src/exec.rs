@@ -65,6 +65,7 @@ impl Invocation {
             arguments: arguments.iter().map(Into::into).collect(),
             folder: Some(&self.folder),
             environment: &self.environment,
+            redaction: Some(&self.redaction),
         }
     }
 }

@@ -6,6 +6,7 @@ mod memory;
 pub(crate) use collect::{collect, collect_where, mend};
 
 use super::{error::CliError, output};
+use crate::policy::model::EngineSpec;
 use crate::{
     engines::{Engine, EngineError},
     listing::Element,
@@ -312,7 +313,20 @@ pub(crate) fn policy_of(rack: &Rack<'_>, stored: &Stored) -> Option<Policy> {
 pub(crate) fn target_of(rack: &Rack<'_>, stored: &Stored) -> Option<Target> {
     let name = stored.manifest.target.as_str();
     let then = policy_of(rack, stored).and_then(|policy| policy.targets().get(name).cloned());
-    then.or_else(|| rack.policy?.targets().get(name).cloned())
+    let mut target = then.or_else(|| rack.policy?.targets().get(name).cloned())?;
+    with_commands_of(&mut target, rack.policy);
+    Some(target)
+}
+
+/// Gives a target the commands of the policy at hand, or none: a policy's text in a store is data, and whoever may write to a
+/// store must not get programs run by it.
+pub(crate) fn with_commands_of(target: &mut Target, policy: Option<&Policy>) {
+    let now = policy.and_then(|policy| policy.targets().get(target.name.as_str())).map(|now| &now.engine);
+    if let EngineSpec::Command(spec) = &mut target.engine {
+        let now = now.and_then(|now| if let EngineSpec::Command(now) = now { Some(now) } else { None });
+        spec.verify = now.and_then(|now| now.verify.clone());
+        spec.restore = now.and_then(|now| now.restore.clone());
+    }
 }
 
 /// An engine for content that has no source here, for examining and restoring it elsewhere.

@@ -16,7 +16,7 @@ use super::{
     session::Session,
 };
 use crate::{
-    engines::{Engine, place},
+    engines::{Caller as _, Engine, place},
     evidence::CheckResult,
     policy::{
         Policy,
@@ -121,6 +121,17 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
             BackupCaller::new(session, rack.policy.or_else(|| at_hand(id)), id, &rack.name)
         })
         .collect();
+    // Before anything is shown or asked: a variable that is not set is told now, and not when the others have changed places.
+    for (choice, caller) in choices.iter().zip(&callers) {
+        if let EngineSpec::Command(spec) = &choice.target.engine {
+            for command in spec.verify.iter().chain(&spec.restore) {
+                let name = &choice.target.name.value;
+                caller
+                    .prepare(command, None)
+                    .map_err(|why| CliError::invalid(format!("target `{name}`: {why}")))?;
+            }
+        }
+    }
     let orders: Vec<Order<'_>> = choices
         .iter()
         .zip(&openers)
@@ -173,10 +184,17 @@ fn decide<'a>(
         .max_by_key(|copy| (copy.stored.proven(), std::cmp::Reverse(copy.rack)));
     let copy = *best.ok_or_else(|| shelf.nothing_of(id))?;
     let rack = &shelf.stores[copy.rack];
-    let target = backups::target_of(rack, &copy.stored).ok_or_else(|| {
+    let mut target = backups::target_of(rack, &copy.stored).ok_or_else(|| {
         CliError::failed(format!("`{id}`: the policy it was made by is not in the store"))
             .help("README.txt in the store tells how to get it back with stock tools")
     })?;
+    if rack.policy.is_none() {
+        let series = &id.series;
+        backups::with_commands_of(
+            &mut target,
+            policies.iter().find(|policy| policy.name() == series.policy.as_str()),
+        );
+    }
     let (to, is_live) = match &args.to {
         Some(to) => (normalized(&session.host.working_folder.join(to)), false),
         None => (live_place(session, policies, id, &target)?, true),

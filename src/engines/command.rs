@@ -63,7 +63,7 @@ impl Engine for Dump {
         let ended = program::pour(&call.as_program(), &mut *out, watch);
         let Ended { warnings, bytes, .. } = ended.map_err(|error| failed(&call, error))?;
         for line in warnings {
-            request.caller.heard(call.redaction.apply(&line).into_owned());
+            request.caller.heard(line);
         }
         if bytes == 0 {
             return Err(EngineError::Program(format!(
@@ -101,15 +101,17 @@ impl Engine for Dump {
         };
         let call = prepared(request.caller, verify)?;
         let integrity = match feed(&call, stored.main, watch) {
-            Ok(()) => Integrity::Sound,
+            Ok(_) => Integrity::Sound,
             // It ran, and does not find the backup sound.
-            Err(ProgramError::Status { program, status, said }) => {
+            Err(ProgramError::Status { program, status, said }) if is_judgement(status) => {
                 let said = said.iter().map(|line| call.redaction.apply(line).into_owned());
                 Integrity::Damaged(
                     std::iter::once(format!("`{program}` ended with {status}")).chain(said).collect(),
                 )
             }
-            Err(error @ ProgramError::Start { .. }) => Integrity::Unverifiable(vec![error.to_string()]),
+            Err(error @ (ProgramError::Start { .. } | ProgramError::Status { .. })) => {
+                Integrity::Unverifiable(vec![call.redaction.apply(&error.to_string()).into_owned()])
+            }
             Err(error) => return Err(failed(&call, error)),
         };
         Ok(Evidence { integrity, ..Evidence::default() })
@@ -131,7 +133,17 @@ impl Engine for Dump {
             )
         })?;
         let call = prepared(caller, restore)?;
-        feed(&call, stored.main, watch).map_err(|error| failed(&call, error))
+        let ended = feed(&call, stored.main, watch).map_err(|error| failed(&call, error))?;
+        for line in ended.warnings {
+            caller.heard(line);
+        }
+        if ended.took_all {
+            return Ok(());
+        }
+        Err(EngineError::Program(format!(
+            "`{}` ended well before it had taken all of the backup",
+            call.name()
+        )))
     }
 
     fn materialize(
@@ -176,6 +188,11 @@ impl Engine for Dump {
     }
 }
 
+/// Whether a status is a program's own word: a signal is none, nor are those of a shell that could not start one.
+fn is_judgement(status: std::process::ExitStatus) -> bool {
+    status.code().is_some_and(|code| !(126..=128).contains(&code))
+}
+
 fn no_place() -> EngineError {
     EngineError::Refused("what a command dumped has no place: its own `restore` command loads it".to_owned())
 }
@@ -186,9 +203,9 @@ fn prepared(caller: &dyn Caller, command: &Command) -> Result<Invocation, Engine
 
 /// Feeds stored content to a command. All of it is read, whether or not the command needs all: whoever digests it on the way
 /// has seen all of it.
-fn feed(call: &Invocation, stored: &mut dyn Read, watch: &Watch<'_>) -> Result<(), ProgramError> {
+fn feed(call: &Invocation, stored: &mut dyn Read, watch: &Watch<'_>) -> Result<Ended, ProgramError> {
     // What it prints is for nobody: its status tells.
-    program::feed(&call.as_program(), stored, &mut io::sink(), watch).map(drop)
+    program::feed(&call.as_program(), stored, &mut io::sink(), watch)
 }
 
 /// An error of running it, without the values of variables.

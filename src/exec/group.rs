@@ -5,6 +5,7 @@
 //! without a pipe, would go on to its end. So the group has a keeper: a shell that waits for the end of a pipe which nobody but this process holds open, and
 //! then ends the group. Where no shell can be started the program has a group of its own, and no keeper.
 
+use super::redact::Redaction;
 use crate::platform::process::{end_group, own_group};
 use std::{
     collections::BTreeMap,
@@ -32,6 +33,8 @@ pub(crate) struct Call<'a> {
     pub(crate) folder: Option<&'a Path>,
     /// Variables beside those of this process.
     pub(crate) environment: &'a BTreeMap<String, String>,
+    /// What of its words on standard error is shown by name.
+    pub(crate) redaction: Option<&'a Redaction>,
 }
 
 /// Which streams of a program lead here.

@@ -5,14 +5,19 @@
 //! one looks every 25 ms whether to stop. An end by force closes the pipes, which is what frees the calling thread.
 
 use super::group::{Call, Group, Streams};
-use crate::watch::{Stopped, Watch};
+use crate::{
+    exec::redact::Redaction,
+    platform::process::is_readable,
+    watch::{Stopped, Watch},
+};
 use std::{
     collections::VecDeque,
     io::{self, BufRead, BufReader, Read, Write},
-    process::ExitStatus,
+    process::{ChildStdout, ExitStatus},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::{Duration, Instant},
@@ -91,6 +96,12 @@ pub(crate) enum ProgramError {
         /// What the reader said.
         source: io::Error,
     },
+    /// It ended well while something that it had started still held its output open, and may not have written all of it.
+    #[error("`{program}` ended before what it had started ended, so that its output may not be whole")]
+    Cut {
+        /// Its name.
+        program: String,
+    },
     /// It was stopped.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -146,6 +157,8 @@ struct Moved {
 struct Course {
     status: io::Result<ExitStatus>,
     stopped: Option<Stopped>,
+    /// Whether its output was still held open when its group was ended.
+    cut: bool,
 }
 
 /// What the threads around one program tell each other.
@@ -157,20 +170,31 @@ struct Signals {
     streams_ended: AtomicBool,
     /// It has ended, and not well.
     failed: AtomicBool,
+    /// Its whole group has ended: what still holds its streams has left it.
+    over: AtomicBool,
 }
 
 fn run(call: &Call<'_>, ends: Ends<'_>, watch: &Watch<'_>) -> Result<Ended, ProgramError> {
     let program = || call.name.clone();
     watch.check()?;
     let streams = if matches!(ends, Ends::Output(_)) { Streams::Output } else { Streams::All };
+    let redaction = call.redaction.cloned().unwrap_or_default();
     let mut group =
         Group::start(call, streams).map_err(|source| ProgramError::Start { program: program(), source })?;
     let (stdin, stdout) = (group.child.stdin.take(), group.child.stdout.take());
     let stderr = group.child.stderr.take();
     let signals = Signals::default();
-    let said = Mutex::new(VecDeque::new());
+    let said = Arc::new(Mutex::new(VecDeque::new()));
+    // Not of this scope: what has left the group may hold standard error open for ever, and is not waited for.
+    let (ends_listening, listened) = mpsc::channel::<()>();
+    if let Some(stderr) = stderr {
+        let said = Arc::clone(&said);
+        thread::spawn(move || {
+            listen(stderr, &said, &redaction);
+            drop(ends_listening);
+        });
+    }
     let (moved, course) = thread::scope(|scope| {
-        let listener = scope.spawn(|| stderr.into_iter().for_each(|stderr| listen(stderr, &said)));
         let supervisor = scope.spawn(|| supervise(group, &signals, watch));
         let wake = supervisor.thread().clone();
         let (flag, waker) = (&signals.give_up, wake.clone());
@@ -180,7 +204,7 @@ fn run(call: &Call<'_>, ends: Ends<'_>, watch: &Watch<'_>) -> Result<Ended, Prog
         };
         let mut moved = Moved::default();
         match ends {
-            Ends::Output(out) => match hand_on(stdout, out, |bytes| watch.tell(bytes, None)) {
+            Ends::Output(out) => match hand_on(stdout, out, &signals, |bytes| watch.tell(bytes, None)) {
                 Ok(bytes) => moved.bytes = bytes,
                 Err(source) => {
                     moved.output = Some(source);
@@ -189,7 +213,9 @@ fn run(call: &Call<'_>, ends: Ends<'_>, watch: &Watch<'_>) -> Result<Ended, Prog
             },
             Ends::Both(input, out) => {
                 let too = give_up.clone();
-                let reader = scope.spawn(move || hand_on(stdout, out, |_| ()).inspect_err(|_| too()));
+                let of_reader = &signals;
+                let reader =
+                    scope.spawn(move || hand_on(stdout, out, of_reader, |_| ()).inspect_err(|_| too()));
                 let stdin = fill(stdin, input, &mut moved, &signals, watch);
                 if moved.input.is_some() {
                     give_up();
@@ -210,16 +236,20 @@ fn run(call: &Call<'_>, ends: Ends<'_>, watch: &Watch<'_>) -> Result<Ended, Prog
         let course = supervisor.join().unwrap_or_else(|_| Course {
             status: Err(io::Error::other("the thread that waits for it failed")),
             stopped: None,
+            cut: true,
         });
-        let _ = listener.join();
         (moved, course)
     });
-    let said: Vec<String> = said.into_inner().unwrap_or_default().into();
+    let _ = listened.recv_timeout(LINGER); // ends when the listener does
+    let said: Vec<String> = said.lock().map(|said| said.iter().cloned().collect()).unwrap_or_default();
     match (course.stopped, moved.output, moved.input, course.status) {
         (Some(stopped), ..) => Err(stopped.into()),
         (None, Some(source), ..) => Err(ProgramError::Out { program: program(), source }),
         (None, None, Some(source), _) => Err(ProgramError::In { program: program(), source }),
         (None, None, None, Err(source)) => Err(ProgramError::Wait { program: program(), source }),
+        (None, None, None, Ok(status)) if status.success() && course.cut => {
+            Err(ProgramError::Cut { program: program() })
+        }
         (None, None, None, Ok(status)) if status.success() => {
             Ok(Ended { warnings: said, bytes: moved.bytes, took_all: !moved.refused })
         }
@@ -230,11 +260,22 @@ fn run(call: &Call<'_>, ends: Ends<'_>, watch: &Watch<'_>) -> Result<Ended, Prog
 }
 
 /// Reads a stream to its end into a writer. Its reading side closes when this ends, however it ends.
-fn hand_on(from: Option<impl Read>, out: &mut dyn Write, tell: impl Fn(u64)) -> io::Result<u64> {
+fn hand_on(
+    from: Option<ChildStdout>,
+    out: &mut dyn Write,
+    signals: &Signals,
+    tell: impl Fn(u64),
+) -> io::Result<u64> {
     let Some(mut from) = from else { return Ok(0) };
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut done = 0;
     loop {
+        if !is_readable(&from, ROUND)? {
+            if signals.over.load(Ordering::Acquire) {
+                break; // whoever holds the other end has left the group, and is not waited for
+            }
+            continue;
+        }
         match from.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => {
@@ -323,18 +364,22 @@ fn supervise(mut group: Group, signals: &Signals, watch: &Watch<'_>) -> Course {
     while asked.is_none() && !signals.streams_ended.load(Ordering::Acquire) && since.elapsed() < LINGER {
         thread::park_timeout(ROUND);
     }
+    let cut = !signals.streams_ended.load(Ordering::Acquire);
     drop(group);
-    Course { status, stopped }
+    signals.over.store(true, Ordering::Release);
+    Course { status, stopped, cut }
 }
 
 /// Keeps the last lines of a program's standard error, with nothing in them that would move a cursor.
-fn listen(stderr: impl Read, said: &Mutex<VecDeque<String>>) {
+fn listen(stderr: impl Read, said: &Mutex<VecDeque<String>>, redaction: &Redaction) {
+    // So far a line is read that no value which begins in what is kept of it is cut.
+    let reach = LINE_MAX_BYTES + redaction.longest() as u64;
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
     let mut is_rest = false;
     loop {
         line.clear();
-        match stderr.by_ref().take(LINE_MAX_BYTES).read_until(b'\n', &mut line) {
+        match stderr.by_ref().take(reach).read_until(b'\n', &mut line) {
             Ok(0) => return,
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -342,6 +387,9 @@ fn listen(stderr: impl Read, said: &Mutex<VecDeque<String>>) {
         }
         let was_rest = std::mem::replace(&mut is_rest, !line.ends_with(b"\n"));
         let text = harmless(&line);
+        let mut text = redaction.apply(&text).into_owned();
+        let most = usize::try_from(LINE_MAX_BYTES).unwrap_or(usize::MAX);
+        text.truncate(text.floor_char_boundary(most));
         // Of a line that is longer its beginning says what it is about.
         if was_rest || text.is_empty() {
             continue;
@@ -376,11 +424,11 @@ mod tests {
     fn what_a_program_said_is_bounded_and_moves_no_cursor() {
         let said = Mutex::new(VecDeque::new());
         let mut text = b"\x1b[2Jred\rgreen\tblue\n\n".to_vec();
-        listen(&text[..], &said);
+        listen(&text[..], &said, &Redaction::default());
         assert_eq!(*said.lock().unwrap(), ["\u{fffd}[2Jred\u{fffd}green\tblue"]);
         text.extend((0..1000).flat_map(|n| format!("line {n}\n").into_bytes()));
         text.extend(std::iter::repeat_n(b'x', 100_000));
-        listen(&text[..], &said);
+        listen(&text[..], &said, &Redaction::default());
         let said = said.lock().unwrap();
         assert_eq!(said.len(), 20);
         assert_eq!(said.back().unwrap().len(), 1024);

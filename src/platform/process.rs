@@ -14,6 +14,28 @@ pub(crate) fn own_group(command: &mut Command) {
     let _ = command;
 }
 
+/// Waits until a program's output can be read, or has ended, for at most so long; on Windows reading itself waits.
+pub(crate) fn is_readable(
+    output: &std::process::ChildStdout,
+    longest: std::time::Duration,
+) -> std::io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let timeout = Timespec::try_from(longest).ok();
+        match poll(&mut [PollFd::new(output, PollFlags::IN)], timeout.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (output, longest);
+        Ok(true)
+    }
+}
+
 /// Lets others go first where the processor is wanted by several (unix).
 pub(crate) fn stand_back() {
     #[cfg(unix)]

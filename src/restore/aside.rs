@@ -35,10 +35,23 @@ pub fn newest_aside(place: &Path) -> Result<Option<PathBuf>, Fault> {
 /// names of what is live.
 pub fn clear(place: &Path) -> Result<(), Fault> {
     scratch::sweep(place.parent().unwrap_or(Path::new(".")));
-    for (_, copy) in asides(place)? {
-        for name in parted_logs(place, &copy) {
-            // All of it is kept as the copy's own.
-            fs::remove_file(&name).on("remove", &name)?;
+    for name in begun(place)? {
+        // Its content is live under its own name.
+        fs::remove_file(&name).on("remove", &name)?;
+    }
+    let copies = asides(place)?;
+    for name in copies.iter().flat_map(|(_, copy)| parted_logs(place, copy)) {
+        // All of it is kept as the copy's own.
+        fs::remove_file(&name).on("remove", &name)?;
+    }
+    for (_, copy) in copies {
+        // An undo that was killed before the log followed its file: what came back gets its log.
+        if is_same_file(place, &copy).is_ok_and(|same| same) {
+            for (from, to) in DUCKDB_SIDES.iter().map(|suffix| (named(&copy, suffix), named(place, suffix))) {
+                if fs::symlink_metadata(&from).is_ok() && fs::symlink_metadata(&to).is_err() {
+                    fs::hard_link(&from, &to).on("link to", &to)?;
+                }
+            }
         }
         for name in second_names(place, &copy) {
             // Its content is live under its own name.
@@ -46,6 +59,18 @@ pub fn clear(place: &Path) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Second names of a place's own logs without a main file: a copy that was being set aside when a restore was killed.
+fn begun(place: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let is_begun = |path: &PathBuf| {
+        let text = path.to_string_lossy();
+        DUCKDB_SIDES.iter().any(|suffix| {
+            text.strip_suffix(suffix).is_some_and(|main| fs::symlink_metadata(main).is_err())
+                && is_same_file(path, &named(place, suffix)).is_ok_and(|same| same)
+        })
+    };
+    Ok(beside(place)?.into_iter().filter(is_begun).collect())
 }
 
 /// The logs at a place that belong to a copy and not to what is there: a swap of DuckDB databases was killed after the new

@@ -106,6 +106,84 @@ fn a_restore_that_is_killed_between_file_and_log_is_made_good_by_the_next() {
     assert!(outcomes.contains_key("15") && outcomes.contains_key("refused"), "{outcomes:?}");
 }
 
+/// The same of an undo, whose copy may be the only one there is.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_undo_that_is_killed_between_file_and_log_is_made_good_by_the_next() {
+    use crate::support::faults::Fate;
+    // One kind at a time: they are counted each for itself.
+    const KINDS: [&str; 3] = ["rename,renameat,renameat2", "link,linkat", "unlink,unlinkat"];
+    let sandbox = Sandbox::with_policy(POLICY);
+    if !sandbox.can_meddle() {
+        return;
+    }
+    let live = sandbox.path("app.duckdb");
+    sandbox.torn_off("app.duckdb", "CREATE TABLE t AS SELECT 1 AS x", "INSERT INTO t VALUES (2), (3)");
+    sandbox.run(&["run", "-q"]).exits(0);
+    let restore = ["restore", "app", "--yes", "-q"];
+    let undo = ["restore", "--undo", "app", "--yes", "-q"];
+    let later = || {
+        for entry in fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.to_string_lossy().contains("app.duckdb") {
+                fs::remove_file(entry).unwrap();
+            }
+        }
+        sandbox.torn_off("app.duckdb", "CREATE TABLE t AS SELECT 7 AS x", "INSERT INTO t VALUES (8)");
+        sandbox.run(&restore).exits(0);
+    };
+    let mut outcomes = std::collections::BTreeMap::<String, usize>::new();
+    let calls = KINDS.map(|kind| {
+        later();
+        (kind, sandbox.calls(kind, &undo))
+    });
+    for (kind, n, total) in
+        calls.into_iter().flat_map(|(kind, total)| (1..=total).map(move |n| (kind, n, total)))
+    {
+        later();
+        let Some(answer) = sandbox.meddled(kind, Fate::Kills, n, &undo) else { continue };
+        assert!(!answer.stderr.contains("panicked"), "{answer}");
+        let seen = duckdb::Connection::open_with_flags(
+            &live,
+            duckdb::Config::default().access_mode(duckdb::AccessMode::ReadOnly).unwrap(),
+        )
+        .and_then(|open| open.query_row("SELECT sum(x)::BIGINT FROM t", [], |row| row.get::<_, i64>(0)));
+        let seen = match seen {
+            Ok(sum) => sum.to_string(),
+            Err(error) => {
+                let said = error.to_string();
+                assert!(said.contains("WAL"), "{n}: {said}");
+                "refused".to_owned()
+            }
+        };
+        assert!(["15", "6", "refused"].contains(&seen.as_str()), "{n} of {total}: {seen}\n{answer}");
+        *outcomes.entry(seen).or_default() += 1;
+        // Whatever the place holds: the copy that was set aside is whole under some name, and comes back.
+        let all: Vec<PathBuf> =
+            fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let is_main = |path: &&PathBuf| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            name.starts_with("app.duckdb") && !name.contains(".wal")
+        };
+        let sum = |path: &PathBuf| {
+            let config = duckdb::Config::default().access_mode(duckdb::AccessMode::ReadOnly).unwrap();
+            duckdb::Connection::open_with_flags(path, config)
+                .and_then(|open| {
+                    open.query_row("SELECT sum(x)::BIGINT FROM t", [], |row| row.get::<_, i64>(0))
+                })
+                .ok()
+        };
+        let sums: Vec<_> = all.iter().filter(is_main).filter_map(sum).collect();
+        assert!(sums.contains(&15) && sums.contains(&6), "{kind} {n} of {total}: {sums:?}\n{answer}");
+        // Called again it finishes what was begun, or changes back: both contents are whole, one of them at the place.
+        sandbox.run(&undo).exits(0);
+        let all = fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path());
+        let sums: Vec<_> = all.filter(|path| is_main(&path)).map(|path| sum(&path)).collect();
+        assert!(sums.contains(&Some(15)) && sums.contains(&Some(6)), "{kind} {n} of {total}: {sums:?}");
+        assert!([Some(15), Some(6)].contains(&sum(&live)), "{kind} {n} of {total}: {:?}", sum(&live));
+    }
+    assert!(outcomes.contains_key("15") && outcomes.contains_key("refused"), "{outcomes:?}");
+}
+
 #[test]
 fn damage_to_a_stored_database_or_its_log_is_found() {
     let sandbox = Sandbox::with_policy(POLICY);

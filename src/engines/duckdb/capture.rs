@@ -52,7 +52,7 @@ pub(super) fn capture(
     out: &mut dyn Outlet,
     watch: &Watch<'_>,
 ) -> Result<Capture, EngineError> {
-    let header = Header::read(path)?;
+    Header::read(path)?;
     let path = resolved(path)?;
     let asked = Examination {
         level: request.level,
@@ -83,7 +83,8 @@ pub(super) fn capture(
     };
     let ((), report) = at_once(watch, examine, hand_on)?;
     guard_tables(&report, request)?;
-    let mut facts = header.facts();
+    // Of the copy: an owner's command may have changed the format.
+    let mut facts = Header::read(&copied.main)?.facts();
     facts.insert("duckdb_version".to_owned(), report.library.clone());
     facts.extend(report.storage.clone().map(|version| ("storage_version".to_owned(), version)));
     if let Some(kept_out) = copied.kept_out {
@@ -124,6 +125,14 @@ const HOT: &str = "hot_copy";
 /// What is made of a copy where the format asks for it.
 const EXPORT: &str = "export";
 
+/// Who holds it, without the place: what is kept with a backup shows no value of a variable.
+fn why_locked(error: &EngineError) -> String {
+    match error {
+        EngineError::Busy { holders, .. } => format!("locked by {}", super::super::named(holders)),
+        other => other.to_string(),
+    }
+}
+
 /// Goes down the rungs until one serves.
 fn take(
     path: &Path,
@@ -149,20 +158,26 @@ fn take(
     for rung in &options.rungs() {
         // A wait is the same rung once more, and stands in the record with how long it lasted.
         if is_first && !matches!(rung, WhenLocked::Wait(_)) {
-            rungs.push((LOCKED, last.to_string()));
+            rungs.push((LOCKED, why_locked(&last)));
         }
         is_first = false;
         match rung {
             WhenLocked::Wait(length) => match wait(path, to, length.as_std(), watch)? {
                 Ok(copied) => return Ok(taken(LOCKED, copied, &mut rungs)),
                 Err(busy) => {
-                    rungs.push((LOCKED, format!("{busy}, after a wait of {length}")));
+                    rungs.push((LOCKED, format!("{}, after a wait of {length}", why_locked(&busy))));
                     last = busy;
                 }
             },
             WhenLocked::Owner(command) => {
-                match call(request, command, to, watch).and_then(|()| owned(to)) {
-                    Ok(copied) => return Ok(taken(OWNER, copied, &mut rungs)),
+                let given = match call(request, command, to, watch).and_then(|()| owned(to)) {
+                    Ok(copied) => shown(copied, asked, request, watch)?,
+                    Err(why) => Err(why),
+                };
+                match given {
+                    Ok((copied, report)) => {
+                        return Ok(Taken { report: Some(report), ..taken(OWNER, copied, &mut rungs) });
+                    }
                     Err(why) => rungs.push((OWNER, why)),
                 }
                 watch.check()?;
@@ -253,7 +268,17 @@ fn hot(
         Err(EngineError::Library { message, .. }) => return Ok(Err(message)),
         Err(error) => return Err(error),
     };
-    let mut order = order(asked, to, request.scratch)?;
+    shown(copied, asked, request, watch)
+}
+
+/// Reads every block of a copy that no lock of ours vouches for.
+fn shown(
+    copied: Copied,
+    asked: &Examination<'_>,
+    request: &CaptureRequest<'_>,
+    watch: &Watch<'_>,
+) -> Result<Result<(Copied, Report), String>, EngineError> {
+    let mut order = order(asked, &copied.main, request.scratch)?;
     order.scan = true;
     order.tables = true;
     let report = ask(order, watch)?;

@@ -67,7 +67,8 @@ impl Copied {
     pub(super) fn remove(main: &Path) -> Result<(), EngineError> {
         for path in SIDE_FILES.iter().map(|suffix| beside(main, suffix)).chain([main.to_owned()]) {
             if length(&path)?.is_some() {
-                fs::remove_file(&path).on("remove", &path)?;
+                let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                removed.on("remove", &path)?;
             }
         }
         Ok(())
@@ -163,12 +164,13 @@ fn copy(from: &mut File, to: &Path, watch: &Watch<'_>) -> Result<(), EngineError
     loop {
         watch.check()?;
         match copy_within_kernel(from, &out, PIECE).on("copy to", to)? {
-            Some(0) => return Ok(()),
+            Some(0) if done >= total => return Ok(()),
+            // Some filesystems say that there is nothing where there is (copy_file_range(2), BUGS).
+            Some(0) | None => break,
             Some(copied) => {
                 done += copied as u64;
                 watch.tell(done, Some(total));
             }
-            None => break,
         }
     }
     stream(from, |bytes| Ok(out.write_all(bytes).on("write", to)?), Some(total), watch).map(drop)

@@ -5,10 +5,15 @@
 use super::{
     super::{EngineError, Outlet, files::create_private},
     copy::Copied,
-    reader::{have_done, told},
+    reader::{have_done, name_of, told},
     report::Task,
 };
-use crate::{fault::OnPath, pipe::Stoppable, platform::files::make_private_folder, watch::Watch};
+use crate::{
+    fault::OnPath,
+    pipe::Stoppable,
+    platform::files::{make_private, make_private_folder},
+    watch::Watch,
+};
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
@@ -34,7 +39,7 @@ pub(super) fn export(
     if let Some(why) = report.trouble() {
         return Err(EngineError::Library {
             verb: "export",
-            path: copied.main.clone(),
+            path: name_of(&copied.main),
             message: why.to_owned(),
         });
     }
@@ -85,10 +90,10 @@ pub(super) fn import(archive: &mut dyn Read, place: &Path, watch: &Watch<'_>) ->
         let task = Task::Import { from: told(folder)?, to: told(place)?, storage };
         let report = have_done(&task, watch)?;
         match report.trouble() {
-            None => Ok(()),
+            None => Ok(make_private(place).on("set the mode of", place)?),
             Some(why) => Err(EngineError::Library {
                 verb: "import into",
-                path: place.to_owned(),
+                path: name_of(place),
                 message: why.to_owned(),
             }),
         }

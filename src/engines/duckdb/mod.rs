@@ -135,10 +135,10 @@ impl Engine for Duckdb {
         old: &Path,
         live: &Path,
         aside: &Path,
-        _spare: &Spare<'_>,
+        spare: &Spare<'_>,
         _watch: &Watch<'_>,
     ) -> Result<Swapped, EngineError> {
-        swap::swap(old, live, aside)
+        swap::put_back(old, live, aside, spare)
     }
 
     fn flaw(&self, old: &Path, _watch: &Watch<'_>) -> Result<Option<String>, EngineError> {

@@ -21,6 +21,14 @@ use std::{
 /// The word under which this program reads a copy of a DuckDB database; no command has such a name.
 pub(in crate::engines) const READER: &str = "--read-duckdb";
 
+/// The longest answer that is read, in bytes: a line for each of a hundred thousand tables is a tenth of it.
+const LONGEST_ANSWER: u64 = 64 << 20;
+
+/// A file's name without its folder, for what is kept with a backup.
+pub(super) fn name_of(path: &Path) -> std::path::PathBuf {
+    path.file_name().unwrap_or(path.as_os_str()).into()
+}
+
 /// Ends the process with whoever waits for it.
 struct Reader(Child);
 
@@ -47,18 +55,21 @@ pub(super) fn have_done(task: &Task, watch: &Watch<'_>) -> Result<Report, Engine
     watch.check()?;
     let Some(child) = apart::start(READER, None) else { return Ok(work::work(task)) };
     let mut reader = Reader(child);
-    let failed =
-        |message: String| EngineError::Library { verb: "examine", path: task.path().into(), message };
+    let failed = |message: String| EngineError::Library {
+        verb: "examine",
+        path: name_of(task.path().as_ref()),
+        message,
+    };
     let text = serde_json::to_string(task).map_err(|error| failed(error.to_string()))?;
     // Not as an argument, which every user of the host may read: a path may hold the value of a variable. The pipe stays
     // open, as its end would end the other process.
     let mut orders = reader.0.stdin.take();
     let told = orders.as_mut().map(|orders| orders.write_all(format!("{text}\n").as_bytes()));
-    let Some(mut said) = reader.0.stdout.take() else { return Ok(work::work(task)) };
+    let Some(said) = reader.0.stdout.take() else { return Ok(work::work(task)) };
     let (hand, heard) = mpsc::channel();
     thread::spawn(move || {
         let mut answer = String::new();
-        let read = said.read_to_string(&mut answer).map(|_| answer);
+        let read = said.take(LONGEST_ANSWER).read_to_string(&mut answer).map(|_| answer);
         drop(hand.send(read));
     });
     let answer = loop {

@@ -73,6 +73,9 @@ pub(super) enum Question {
 /// What is answered.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Report {
+    /// The folder of the copy, which no words show.
+    #[serde(skip)]
+    pub(super) folder: String,
     /// The library that opened it.
     pub(super) library: String,
     /// The oldest DuckDB that can read the file, as `v1.2.0+`.

@@ -10,7 +10,7 @@
 
 use super::{
     super::{
-        EngineError, Holds, Swapped,
+        EngineError, Holds, Spare, Swapped,
         files::{beside, is_there, keep_owner, link_or_copy, rename_new, resolved, sync, sync_folder_of},
         place,
     },
@@ -76,19 +76,47 @@ pub(super) fn swap(candidate: &Path, live: &Path, aside: &Path) -> Result<Swappe
     }
     // 3. The old log goes, or the new one takes its name.
     let done = follow(candidate, live).and_then(|()| Ok(sync_folder_of(live)?));
-    drop(lock);
-    match done {
+    let settled = match done {
         Ok(()) => Ok(Swapped::new(Some(aside.to_owned()), "rename")),
         Err(source) => match go_back(candidate, live, aside) {
             Ok(()) => Err(source),
             Err(_) => Err(EngineError::Unsettled {
                 place: live.clone(),
-                holds: Holds::New,
-                aside: Some(aside.to_owned()),
+                holds: Holds::Either,
+                aside: Some(aside.to_owned()).filter(|aside| is_there(aside).unwrap_or(true)),
                 source: Box::new(source),
             }),
         },
+    };
+    drop(lock);
+    settled
+}
+
+/// Puts back what was set aside; see [`super::Engine::put_back`]. What goes to the place are second names of it: a kill at any
+/// moment leaves the copy whole under its own, and a database is never parted from its log.
+pub(super) fn put_back(
+    old: &Path,
+    live: &Path,
+    aside: &Path,
+    spare: &Spare<'_>,
+) -> Result<Swapped, EngineError> {
+    let candidate = spare()?.join(old.file_name().unwrap_or_default());
+    for (from, to) in names(old).zip(names(&candidate)) {
+        if is_there(&from)? {
+            link_or_copy(&from, &to)?;
+        }
     }
+    let mut swapped = swap(&candidate, live, aside)?;
+    // The main file first: without its log it would look like a copy, and hold something else.
+    for name in names(old).collect::<Vec<_>>().into_iter().rev() {
+        if is_there(&name)?
+            && let Err(error) = fs::remove_file(&name)
+        {
+            swapped.warnings.push(format!("{} was put back, and is still there: {error}", name.display()));
+            break;
+        }
+    }
+    Ok(swapped)
 }
 
 /// A database's files by their names, the main one last.
@@ -124,6 +152,10 @@ fn follow(candidate: &Path, live: &Path) -> Result<(), EngineError> {
         if is_there(&from)? {
             keep_owner(live, &from)?;
             fs::rename(&from, &to).on("rename to", &to)?;
+            if is_there(&from)? {
+                // Both were names of one file, which rename(2) leaves as they are.
+                fs::remove_file(&from).on("remove", &from)?;
+            }
         } else if is_there(&to)? {
             fs::remove_file(&to).on("remove", &to)?;
         }

@@ -1,7 +1,10 @@
 //! What DuckDB itself does with a copy: opens it to read, counts, scans, answers. The only file that calls the library.
 
 use super::{
-    super::tables::{Rows, quoted},
+    super::{
+        expectation::shortened,
+        tables::{Rows, quoted},
+    },
     report::{Order, Question, Report, Row, Task},
 };
 use duckdb::{
@@ -14,6 +17,9 @@ use duckdb::{
 
 /// What the library may keep in memory; what does not fit goes to the scratch folder.
 const MEMORY: &str = "256MB";
+
+/// Longest value that is handed on whole, in bytes.
+const LONGEST: usize = 4_096;
 
 /// How many threads of the library work at once.
 const THREADS: i64 = 2;
@@ -46,7 +52,7 @@ pub(super) fn work(task: &Task) -> Report {
         Task::Export { path, to } => export(path, to),
         Task::Import { from, to, storage } => import(from, to, storage.as_deref()).map(|()| None),
     };
-    let mut report = Report::default();
+    let mut report = Report { folder: folder_of(task.path()), ..Report::default() };
     match done {
         Ok(storage) => report.storage = storage,
         Err(error) => report.note(&error),
@@ -68,6 +74,15 @@ fn export(path: &str, to: &str) -> duckdb::Result<Option<String>> {
 /// Makes a new database of an export, in the storage version that the exported one had.
 fn import(from: &str, to: &str, storage: Option<&str>) -> duckdb::Result<()> {
     let connection = Connection::open_in_memory_with_flags(settings()?)?;
+    // What is imported are statements: they reach no file but those of the export and of the new database.
+    let around = |path: &str| path.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned();
+    connection.execute_batch(&format!(
+        "SET temp_directory = {}; SET allowed_directories = [{}, {}]; SET enable_external_access = false; \
+         SET lock_configuration = true",
+        text(&format!("{to}.tmp")),
+        text(&format!("{from}/")),
+        text(&format!("{}/", around(to)))
+    ))?;
     let storage = storage.map(|version| format!(" (STORAGE_VERSION {})", text(version))).unwrap_or_default();
     connection.execute_batch(&format!("ATTACH {} AS restored{storage}; USE restored", text(to)))?;
     connection.execute_batch(&format!("IMPORT DATABASE {}", text(from)))?;
@@ -86,7 +101,7 @@ fn text(text: &str) -> String {
 
 /// Opens a copy and answers.
 fn examine(order: &Order) -> Report {
-    let mut report = Report::default();
+    let mut report = Report { folder: folder_of(&order.path), ..Report::default() };
     let connection = match open(order) {
         Ok(connection) => connection,
         Err(error) => {
@@ -102,7 +117,7 @@ fn examine(order: &Order) -> Report {
             Ok(tables) => Ok(count(&connection, tables, order.scan, &mut report)),
             Err(error) => {
                 report.note(error);
-                Err(error.to_string())
+                Err(report.words(error))
             }
         });
     }
@@ -112,7 +127,8 @@ fn examine(order: &Order) -> Report {
             Question::Sql(sql) => sql.clone(),
             Question::Rows(name) => format!("SELECT count(*) FROM {}", named(&tables, name)),
         };
-        report.answers.push(first(&connection, &sql).map_err(|error| one_line(&error)));
+        let answer = first(&connection, &sql).map_err(|error| report.words(&error));
+        report.answers.push(answer);
     }
     report
 }
@@ -157,7 +173,7 @@ fn count(connection: &Connection, tables: &[Table], scan: bool, report: &mut Rep
             if scan {
                 report.note_of(&format!("table `{}`: ", table.shown), &error);
             }
-            one_line(&error)
+            report.words(&error)
         });
         rows.insert(table.shown.clone(), counted);
     }
@@ -211,7 +227,9 @@ fn texts(batch: &RecordBatch) -> duckdb::Result<Vec<Option<String>>> {
                 return Ok(None);
             }
             let formatter = ArrayFormatter::try_new(column, &options).map_err(failed)?;
-            Ok(Some(formatter.value(0).to_string()))
+            let text = formatter.value(0).to_string();
+            // What is recorded is short; a long text is handed on as its beginning and its digest.
+            Ok(Some(if text.len() > LONGEST { shortened(&text) } else { text }))
         })
         .collect()
 }
@@ -223,13 +241,20 @@ impl Row {
 }
 
 impl Report {
+    /// The library's words on one line, without the folder of the copy: it says nothing to anybody, and may hold words that
+    /// would be taken for the library's.
+    fn words(&self, error: &duckdb::Error) -> String {
+        let words = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        if self.folder.is_empty() { words } else { words.replace(&self.folder, "") }
+    }
+
     fn note(&mut self, error: &duckdb::Error) {
         self.note_of("", error);
     }
 
     /// Notes an error of reading: as damage where the library says so, else as what could not be judged.
     fn note_of(&mut self, of: &str, error: &duckdb::Error) {
-        let said = one_line(error);
+        let said = self.words(error);
         if is_damage(&said) {
             self.damage.push(format!("{of}{said}"));
         } else {
@@ -256,7 +281,7 @@ pub(super) fn is_damage(said: &str) -> bool {
     says(&DAMAGED) && (!says(&NOT_JUDGED) || said.contains("checksum"))
 }
 
-/// The library's words on one line.
-fn one_line(error: &duckdb::Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+/// The folder that a path lies in, with the separator.
+fn folder_of(path: &str) -> String {
+    path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default()
 }

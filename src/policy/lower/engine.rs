@@ -68,8 +68,9 @@ impl Lower<'_> {
     /// An engine that this build of the program lacks.
     fn absent(&mut self, keyword: &str, place: Span) {
         let message = format!("this `policy` was built without `{keyword}`");
-        let help =
-            format!("use a program that was built with it: `cargo install policy --features {keyword}`");
+        let help = format!(
+            "use a program that was built with it: `cargo install policy --features {keyword}-bundled`"
+        );
         self.note(Problem::error(Code::EngineAbsent, message, help).label(place, "not in this program"));
     }
 
