@@ -1,7 +1,7 @@
 //! The process that opens copies of databases, from the side of the one that asks it.
 //!
 //! DuckDB may end the process that opens a damaged file, and takes memory of its own: so it runs apart (see
-//! [`apart`](super::super::apart)), one process a task. Where that cannot be started the work is done here.
+//! [`apart`]), one process a task. Where that cannot be started the work is done here.
 
 use super::{
     super::{EngineError, apart},
