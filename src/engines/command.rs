@@ -6,7 +6,9 @@
 
 use super::{
     Caller, Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet,
-    SourceFacts, StoredContent, Swapped, implied::size_guards, place::Shape,
+    SourceFacts, StoredContent, Swapped,
+    implied::{guard_size, size_guards},
+    place::Shape,
 };
 use crate::{
     evidence::{CheckedOn, Evidence, Integrity, TableFact},
@@ -16,7 +18,7 @@ use crate::{
     },
     policy::{
         model::{Command, CommandSpec, Tables},
-        values::{Level, Size},
+        values::Level,
     },
     watch::Watch,
 };
@@ -71,13 +73,7 @@ impl Engine for Dump {
                 call.name()
             )));
         }
-        if let Some(least) = request.expect.min_size.as_ref().filter(|least| bytes < least.bytes()) {
-            return Err(EngineError::Unexpected {
-                guard: "min_size",
-                actual: Size::from_bytes(bytes).to_string(),
-                expected: format!("at least {}", least.value),
-            });
-        }
+        guard_size(bytes, request.expect)?;
         let checks = size_guards(bytes, request.expect, request.previous);
         Ok(Capture {
             method: "dump",

@@ -128,6 +128,35 @@ fn vanished(facts: &Facts, classes: &Classes, asked: &Examination<'_>) -> Vec<Ch
         .collect()
 }
 
+/// Refuses a capture of less than `min_size`.
+pub(super) fn guard_size(bytes: u64, expect: &Expect) -> Result<(), EngineError> {
+    match &expect.min_size {
+        Some(least) if bytes < least.bytes() => Err(EngineError::Unexpected {
+            guard: "min_size",
+            actual: Size::from_bytes(bytes).to_string(),
+            expected: format!("at least {}", least.value),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a capture of fewer tables than `min_tables`, whose number is asked for only where that matters.
+pub(super) fn guard_tables(
+    tables: impl FnOnce() -> Result<usize, EngineError>,
+    expect: &Expect,
+) -> Result<(), EngineError> {
+    let Some(least) = &expect.min_tables else { return Ok(()) };
+    let tables = tables()?;
+    if tables as u64 >= least.value {
+        return Ok(());
+    }
+    Err(EngineError::Unexpected {
+        guard: "min_tables",
+        actual: format!("{tables} tables"),
+        expected: format!("at least {}", least.value),
+    })
+}
+
 /// The guards on the source's size against the newest proven backup. `min_size` and `min_tables` refuse a capture; these
 /// two let it be published, unproven: what shrank may be the last there is. Only those that fail are recorded, as a
 /// guard that holds proves nothing about the content.

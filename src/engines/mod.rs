@@ -13,6 +13,7 @@ pub mod duckdb;
 mod examination;
 pub mod expectation;
 mod files;
+mod holders;
 mod implied;
 pub mod place;
 pub mod sqlite;

@@ -2,7 +2,8 @@
 //!
 //! Everything streams: whatever the size of a database, no more than a few buffers are held. The calling thread moves
 //! the bytes (writers and readers need not be shareable), one thread keeps what the program says on standard error, and
-//! one looks every 25 ms whether to stop. An end by force closes the pipes, which is what frees the calling thread.
+//! one looks every 25 ms whether to stop. Output is read when there is some, and no more once the whole group has ended: what
+//! has left the group may hold the pipes open for ever.
 
 use super::group::{Call, Group, Streams};
 use crate::{

@@ -21,7 +21,7 @@ mod tests;
 
 use super::{
     Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet, Previous,
-    SourceFacts, StoredContent, Swapped, place::Shape,
+    SourceFacts, StoredContent, Swapped, implied::guard_size, place::Shape,
 };
 use crate::platform::folder::{Folder, Kind};
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
     fault::{Fault, OnPath},
     policy::{
         model::{Expect, OnFail, TableClass, Tables},
-        values::{Level, Size},
+        values::Level,
     },
     watch::Watch,
 };
@@ -263,14 +263,7 @@ fn guard(expect: &Expect, taken: &Taken, selection: &Selection) -> Result<(), En
             (format!("{}{left}", files(taken.files)), format!("at least {}", files(least)));
         return Err(EngineError::Unexpected { guard: "min_files", actual, expected });
     }
-    match &expect.min_size {
-        Some(least) if taken.bytes < least.bytes() => Err(EngineError::Unexpected {
-            guard: "min_size",
-            actual: Size::from_bytes(taken.bytes).to_string(),
-            expected: format!("at least {}", least.value),
-        }),
-        _ => Ok(()),
-    }
+    guard_size(taken.bytes, expect)
 }
 
 /// Holds the plain size against the newest proven backup's.

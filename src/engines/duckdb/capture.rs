@@ -8,7 +8,7 @@ use super::{
         at_once::at_once,
         examination::Examination,
         files::{beside, resolved, stream},
-        implied::size_guards,
+        implied::{guard_size, guard_tables, size_guards},
     },
     copy::{self, Copied},
     export,
@@ -20,10 +20,7 @@ use crate::{
     evidence::{CheckedOn, Integrity},
     exec,
     fault::OnPath,
-    policy::{
-        model::{Command, DuckdbFormat, EngineSpec, WhenLocked},
-        values::Size,
-    },
+    policy::model::{Command, DuckdbFormat, EngineSpec, WhenLocked},
     watch::Watch,
 };
 use std::{
@@ -65,7 +62,7 @@ pub(super) fn capture(
     let taken = take(&path, request, &asked, watch)?;
     let copied = &taken.copied;
     let (bytes, sides) = (copied.bytes()?, copied.sides()?);
-    guard_size(bytes, request)?;
+    guard_size(bytes, request.expect)?;
     let mut order = order(&asked, &copied.main, request.scratch)?;
     order.tables |= request.expect.min_tables.is_some();
     let known = taken.report;
@@ -82,7 +79,9 @@ pub(super) fn capture(
         out.complete().map_err(EngineError::Out)
     };
     let ((), report) = at_once(watch, examine, hand_on)?;
-    guard_tables(&report, request)?;
+    if let Some(Ok(tables)) = &report.tables {
+        guard_tables(|| Ok(tables.len()), request.expect)?;
+    }
     // Of the copy: an owner's command may have changed the format.
     let mut facts = Header::read(&copied.main)?.facts();
     facts.insert("duckdb_version".to_owned(), report.library.clone());
@@ -306,27 +305,4 @@ fn hand_on(copied: &Copied, out: &mut dyn Outlet, watch: &Watch<'_>) -> Result<(
     let mut file = File::open(path).on("open", path)?;
     let total = file.metadata().on("look at", path)?.len();
     stream(&mut file, |bytes| out.write_all(bytes).map_err(EngineError::Out), Some(total), watch).map(drop)
-}
-
-fn guard_size(bytes: u64, request: &CaptureRequest<'_>) -> Result<(), EngineError> {
-    match &request.expect.min_size {
-        Some(least) if bytes < least.bytes() => Err(EngineError::Unexpected {
-            guard: "min_size",
-            actual: Size::from_bytes(bytes).to_string(),
-            expected: format!("at least {}", least.value),
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn guard_tables(report: &Report, request: &CaptureRequest<'_>) -> Result<(), EngineError> {
-    let Some(Ok(tables)) = &report.tables else { return Ok(()) };
-    match &request.expect.min_tables {
-        Some(least) if (tables.len() as u64) < least.value => Err(EngineError::Unexpected {
-            guard: "min_tables",
-            actual: format!("{} tables", tables.len()),
-            expected: format!("at least {}", least.value),
-        }),
-        _ => Ok(()),
-    }
 }

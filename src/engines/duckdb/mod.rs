@@ -25,7 +25,6 @@ use super::{
 };
 use crate::{
     evidence::{Evidence, TableFact},
-    platform::process,
     policy::model::Tables,
     watch::{Cancel, Watch},
 };
@@ -192,16 +191,9 @@ fn survey(place: &Path, tables: Option<&Tables>) -> Result<BTreeMap<String, Tabl
     }
 }
 
-/// The processes other than this one that have the database or one of its side files open, in order of their ids; empty
-/// where the system cannot tell.
+/// The processes other than this one that have the database or one of its side files open.
 fn holders(live: &Path) -> Vec<Holder> {
-    // Of a file that is gone the folder is still found: the system names what is open by its true path.
-    let below_folder = || Some(resolved(live.parent()?).ok()?.join(live.file_name()?));
-    let live = resolved(live).ok().or_else(below_folder).unwrap_or_else(|| live.to_owned());
-    let sides = SIDE_FILES.iter().map(|suffix| beside(&live, suffix));
-    let sides = sides.filter(|side| length(side).is_ok_and(|length| length.is_some()));
-    let files: Vec<_> = sides.chain([live.clone()]).collect();
-    process::that_hold(&files).into_iter().map(|(pid, name)| Holder { pid, name }).collect()
+    super::holders::holders(live, &SIDE_FILES)
 }
 
 /// A writer is in the way: those that the host tells, else the one that the lock itself names.

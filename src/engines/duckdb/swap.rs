@@ -62,7 +62,7 @@ pub(super) fn swap(candidate: &Path, live: &Path, aside: &Path) -> Result<Swappe
     keep_owner(live, candidate)?;
     // 1. A second name for all of the old, durable. Killed here, the old database is as it was, and the next restore takes
     //    the second names away.
-    if let Err(error) = set_aside(live, aside) {
+    if let Err(error) = link_all(live, aside).and_then(|()| Ok(sync_folder_of(aside)?)) {
         forget(aside);
         return Err(error);
     }
@@ -101,11 +101,7 @@ pub(super) fn put_back(
     spare: &Spare<'_>,
 ) -> Result<Swapped, EngineError> {
     let candidate = spare()?.join(old.file_name().unwrap_or_default());
-    for (from, to) in names(old).zip(names(&candidate)) {
-        if is_there(&from)? {
-            link_or_copy(&from, &to)?;
-        }
-    }
+    link_all(old, &candidate)?;
     let mut swapped = swap(&candidate, live, aside)?;
     // The main file first: without its log it would look like a copy, and hold something else.
     for name in names(old).collect::<Vec<_>>().into_iter().rev() {
@@ -129,13 +125,14 @@ fn names(main: &Path) -> impl Iterator<Item = std::path::PathBuf> {
         .into_iter()
 }
 
-fn set_aside(live: &Path, aside: &Path) -> Result<(), EngineError> {
-    for (from, to) in names(live).zip(names(aside)) {
+/// Gives all files of a database that are there second names.
+fn link_all(from: &Path, to: &Path) -> Result<(), EngineError> {
+    for (from, to) in names(from).zip(names(to)) {
         if is_there(&from)? {
             link_or_copy(&from, &to)?;
         }
     }
-    Ok(sync_folder_of(aside)?)
+    Ok(())
 }
 
 /// Takes the second names away again.

@@ -7,7 +7,7 @@ use super::{
         EngineError,
         files::{beside, length},
     },
-    holders::holders,
+    holders,
     open::{self, Database, SIDE_FILES, patiently},
 };
 use crate::{

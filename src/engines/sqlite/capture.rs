@@ -18,7 +18,7 @@ use super::{
         at_once::at_once,
         examination::Examination,
         files::{beside, length, resolved, stream},
-        implied::size_guards,
+        implied::{guard_size, guard_tables, size_guards},
     },
     Sqlite,
     examiner::{Examiners, Kind},
@@ -32,7 +32,7 @@ use crate::{
     fault::OnPath,
     pipe::{Blake3, Sum, Summing},
     platform::files,
-    policy::values::{Level, Size},
+    policy::values::Level,
     watch::Watch,
 };
 use rusqlite::ErrorCode;
@@ -277,27 +277,12 @@ impl Shape {
     }
 
     fn guard(&self, request: &CaptureRequest<'_>, database: &Database) -> Result<(), EngineError> {
-        if let Some(least) = &request.expect.min_size
-            && self.bytes() < least.bytes()
-        {
-            return Err(EngineError::Unexpected {
-                guard: "min_size",
-                actual: Size::from_bytes(self.bytes()).to_string(),
-                expected: format!("at least {}", least.value),
-            });
-        }
-        if let Some(least) = &request.expect.min_tables {
-            let tables =
-                database.user_tables().map_err(|error| database.library("list the tables of", &error))?;
-            if (tables.len() as u64) < least.value {
-                return Err(EngineError::Unexpected {
-                    guard: "min_tables",
-                    actual: format!("{} tables", tables.len()),
-                    expected: format!("at least {}", least.value),
-                });
-            }
-        }
-        Ok(())
+        guard_size(self.bytes(), request.expect)?;
+        let tables = || match database.user_tables() {
+            Ok(tables) => Ok(tables.len()),
+            Err(error) => Err(database.library("list the tables of", &error)),
+        };
+        guard_tables(tables, request.expect)
     }
 
     fn facts(&self, wal: bool) -> BTreeMap<String, String> {

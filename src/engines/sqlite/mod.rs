@@ -10,7 +10,6 @@ mod capture;
 mod checks;
 mod examiner;
 mod files;
-mod holders;
 mod open;
 mod pages;
 mod put_back;
@@ -131,7 +130,7 @@ impl Engine for Sqlite {
     }
 
     fn holders(&self, live: &Path) -> Vec<Holder> {
-        holders::holders(live)
+        holders(live)
     }
 
     fn remains(&self, live: &Path) -> Vec<PathBuf> {
@@ -212,7 +211,12 @@ impl Engine for Sqlite {
     }
 }
 
+/// The processes other than this one that have the database or one of its side files open.
+fn holders(live: &Path) -> Vec<Holder> {
+    super::holders::holders(live, &open::SIDE_FILES)
+}
+
 /// Another process is in the way, with those that the host tells.
 fn busy(path: &Path) -> EngineError {
-    EngineError::Busy { path: path.to_owned(), holders: holders::holders(path) }
+    EngineError::Busy { path: path.to_owned(), holders: holders(path) }
 }

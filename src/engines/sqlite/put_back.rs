@@ -14,7 +14,7 @@ use super::{
     Sqlite,
     alone::{self, Locked, remove_inert_side_files},
     files::left_overs,
-    holders::holders,
+    holders,
     open::{self, Database, Header, SIDE_FILES},
     swap::{self, Places},
 };

@@ -23,7 +23,7 @@ use super::{
     Sqlite,
     alone::{Locked, back_to_log, leave_log, lock, remove_inert_side_files, take_up_log},
     files::{Temporary, left_overs, refuse_left_overs},
-    holders::holders,
+    holders,
     open::{Database, Header, SIDE_FILES},
     pages,
     write_over::write_over,

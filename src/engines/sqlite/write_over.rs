@@ -6,7 +6,7 @@ use super::{
     super::{EngineError, Holder, Holds, Swapped, files::create_private, named},
     Sqlite,
     alone::WAIT_TO_LOCK,
-    holders::holders,
+    holders,
     open::{self, Database, patiently},
     pages,
     swap::{Places, part_of, publish, safety_copy},
