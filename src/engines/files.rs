@@ -16,7 +16,7 @@ use std::{
 };
 
 /// The name of a file beside `path`, by its suffix.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)

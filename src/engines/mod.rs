@@ -12,7 +12,7 @@ pub mod directory;
 pub mod duckdb;
 mod examination;
 pub mod expectation;
-mod files;
+pub(crate) mod files;
 mod holders;
 mod implied;
 pub mod place;

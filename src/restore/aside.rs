@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to, and clears them")]
 
 use crate::{
+    engines::files::beside as named,
     fault::{Fault, OnPath},
     platform::files::is_same_file,
     run::scratch,
@@ -98,13 +99,6 @@ fn second_names(place: &Path, copy: &Path) -> Vec<PathBuf> {
         found.push(name);
     }
     found
-}
-
-/// The file of a copy or place whose name ends so.
-fn named(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// What the names of a set-aside copy's own files end with, those that hold content.

@@ -7,7 +7,10 @@ use crate::{
         duck::{ask, content},
     },
 };
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 #[test]
 fn a_restore_waits_for_nobody_and_takes_no_database_from_under_its_writer() {
@@ -43,11 +46,35 @@ fn a_restore_waits_for_nobody_and_takes_no_database_from_under_its_writer() {
     assert!(!sandbox.path("app.duckdb.wal").exists());
 }
 
-/// Killed at each call of a restore that changes a name: the place holds the old content whole, or the new, or what DuckDB
-/// refuses to open; and the next restore brings the new one.
+const RESTORE: [&str; 4] = ["restore", "app", "--yes", "-q"];
+
+/// The sum that tells the contents apart: 6 of what was backed up, 15 of what came later; or why it cannot be read.
 #[cfg(target_os = "linux")]
-#[test]
-fn a_restore_that_is_killed_between_file_and_log_is_made_good_by_the_next() {
+fn sum(path: &Path) -> Result<i64, String> {
+    let config = duckdb::Config::default().access_mode(duckdb::AccessMode::ReadOnly).unwrap();
+    duckdb::Connection::open_with_flags(path, config)
+        .and_then(|open| open.query_row("SELECT sum(x)::BIGINT FROM t", [], |row| row.get(0)))
+        .map_err(|error| error.to_string())
+}
+
+/// Every main file in the sandbox: the live one and copies that were set aside.
+#[cfg(target_os = "linux")]
+fn mains(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let is_main = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        name.starts_with("app.duckdb") && !name.contains(".wal")
+    };
+    fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path()).filter(is_main).collect()
+}
+
+/// Kills a call at each of its calls that change a name: the place holds one of the two contents whole, or what DuckDB
+/// refuses to open. `prepare` is called before each, over a later content with a log of its own, and `after` behind it.
+#[cfg(target_os = "linux")]
+fn killed_at_every_name(
+    arguments: &[&str],
+    prepare: impl Fn(&Sandbox),
+    after: impl Fn(&Sandbox, &Path, &str),
+) {
     use crate::support::faults::Fate;
     // One kind at a time: they are counted each for itself.
     const KINDS: [&str; 3] = ["rename,renameat,renameat2", "link,linkat", "unlink,unlinkat"];
@@ -58,7 +85,6 @@ fn a_restore_that_is_killed_between_file_and_log_is_made_good_by_the_next() {
     let live = sandbox.path("app.duckdb");
     sandbox.torn_off("app.duckdb", "CREATE TABLE t AS SELECT 1 AS x", "INSERT INTO t VALUES (2), (3)");
     sandbox.run(&["run", "-q"]).exits(0);
-    let restore = ["restore", "app", "--yes", "-q"];
     let later = || {
         for entry in fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path()) {
             if entry.to_string_lossy().contains("app.duckdb") {
@@ -66,122 +92,72 @@ fn a_restore_that_is_killed_between_file_and_log_is_made_good_by_the_next() {
             }
         }
         sandbox.torn_off("app.duckdb", "CREATE TABLE t AS SELECT 7 AS x", "INSERT INTO t VALUES (8)");
+        prepare(&sandbox);
     };
     let mut outcomes = std::collections::BTreeMap::<String, usize>::new();
     let calls = KINDS.map(|kind| {
         later();
-        (kind, sandbox.calls(kind, &restore))
+        (kind, sandbox.calls(kind, arguments))
     });
     for (kind, n, total) in
         calls.into_iter().flat_map(|(kind, total)| (1..=total).map(move |n| (kind, n, total)))
     {
         later();
-        let Some(answer) = sandbox.meddled(kind, Fate::Kills, n, &restore) else { continue };
+        let Some(answer) = sandbox.meddled(kind, Fate::Kills, n, arguments) else { continue };
         assert!(!answer.stderr.contains("panicked"), "{answer}");
-        let seen = duckdb::Connection::open_with_flags(
-            &live,
-            duckdb::Config::default().access_mode(duckdb::AccessMode::ReadOnly).unwrap(),
-        )
-        .and_then(|open| open.query_row("SELECT sum(x)::BIGINT FROM t", [], |row| row.get::<_, i64>(0)));
-        let seen = match seen {
+        let seen = match sum(&live) {
             Ok(sum) => sum.to_string(),
-            Err(error) => {
-                let said = error.to_string();
+            Err(said) => {
                 assert!(said.contains("WAL"), "{n}: {said}");
                 "refused".to_owned()
             }
         };
-        assert!(["15", "6", "refused"].contains(&seen.as_str()), "{n} of {total}: {seen}\n{answer}");
+        let context = format!("{kind} {n} of {total}: {seen}\n{answer}");
+        assert!(["15", "6", "refused"].contains(&seen.as_str()), "{context}");
         *outcomes.entry(seen).or_default() += 1;
-        sandbox.run(&restore).exits(0);
-        assert_eq!(ask(&live, "SELECT sum(x) FROM t"), "6", "{n} of {total}");
-        // What was there is kept whole, under one name or another.
-        let is_old = |path: &PathBuf| {
-            path.to_string_lossy().contains(".aside-") && !path.to_string_lossy().ends_with(".wal")
-        };
-        let kept = fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path()).filter(is_old);
-        let kept: Vec<String> = kept.map(|path| ask(&path, "SELECT sum(x) FROM t")).collect();
-        assert!(kept.contains(&"15".to_owned()), "{n} of {total}: {kept:?}");
+        after(&sandbox, &live, &context);
     }
     assert!(outcomes.contains_key("15") && outcomes.contains_key("refused"), "{outcomes:?}");
 }
 
-/// The same of an undo, whose copy may be the only one there is.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_restore_that_is_killed_between_file_and_log_is_made_good_by_the_next() {
+    killed_at_every_name(
+        &RESTORE,
+        |_| (),
+        |sandbox, live, context| {
+            sandbox.run(&RESTORE).exits(0);
+            assert_eq!(sum(live), Ok(6), "{context}");
+            // What was there is kept whole, under one name or another.
+            let kept = mains(sandbox).into_iter().filter(|path| path != live);
+            let kept: Vec<_> = kept.map(|path| sum(&path).unwrap()).collect();
+            assert!(kept.contains(&15), "{context}: {kept:?}");
+        },
+    );
+}
+
+/// The copy that an undo puts back may be the only one there is.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_undo_that_is_killed_between_file_and_log_is_made_good_by_the_next() {
-    use crate::support::faults::Fate;
-    // One kind at a time: they are counted each for itself.
-    const KINDS: [&str; 3] = ["rename,renameat,renameat2", "link,linkat", "unlink,unlinkat"];
-    let sandbox = Sandbox::with_policy(POLICY);
-    if !sandbox.can_meddle() {
-        return;
-    }
-    let live = sandbox.path("app.duckdb");
-    sandbox.torn_off("app.duckdb", "CREATE TABLE t AS SELECT 1 AS x", "INSERT INTO t VALUES (2), (3)");
-    sandbox.run(&["run", "-q"]).exits(0);
-    let restore = ["restore", "app", "--yes", "-q"];
-    let undo = ["restore", "--undo", "app", "--yes", "-q"];
-    let later = || {
-        for entry in fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path()) {
-            if entry.to_string_lossy().contains("app.duckdb") {
-                fs::remove_file(entry).unwrap();
-            }
-        }
-        sandbox.torn_off("app.duckdb", "CREATE TABLE t AS SELECT 7 AS x", "INSERT INTO t VALUES (8)");
-        sandbox.run(&restore).exits(0);
+    const UNDO: [&str; 5] = ["restore", "--undo", "app", "--yes", "-q"];
+    let both_are_whole = |sandbox: &Sandbox, context: &str| {
+        let sums: Vec<_> = mains(sandbox).iter().filter_map(|path| sum(path).ok()).collect();
+        assert!(sums.contains(&15) && sums.contains(&6), "{context}: {sums:?}");
     };
-    let mut outcomes = std::collections::BTreeMap::<String, usize>::new();
-    let calls = KINDS.map(|kind| {
-        later();
-        (kind, sandbox.calls(kind, &undo))
-    });
-    for (kind, n, total) in
-        calls.into_iter().flat_map(|(kind, total)| (1..=total).map(move |n| (kind, n, total)))
-    {
-        later();
-        let Some(answer) = sandbox.meddled(kind, Fate::Kills, n, &undo) else { continue };
-        assert!(!answer.stderr.contains("panicked"), "{answer}");
-        let seen = duckdb::Connection::open_with_flags(
-            &live,
-            duckdb::Config::default().access_mode(duckdb::AccessMode::ReadOnly).unwrap(),
-        )
-        .and_then(|open| open.query_row("SELECT sum(x)::BIGINT FROM t", [], |row| row.get::<_, i64>(0)));
-        let seen = match seen {
-            Ok(sum) => sum.to_string(),
-            Err(error) => {
-                let said = error.to_string();
-                assert!(said.contains("WAL"), "{n}: {said}");
-                "refused".to_owned()
-            }
-        };
-        assert!(["15", "6", "refused"].contains(&seen.as_str()), "{n} of {total}: {seen}\n{answer}");
-        *outcomes.entry(seen).or_default() += 1;
-        // Whatever the place holds: the copy that was set aside is whole under some name, and comes back.
-        let all: Vec<PathBuf> =
-            fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path()).collect();
-        let is_main = |path: &&PathBuf| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            name.starts_with("app.duckdb") && !name.contains(".wal")
-        };
-        let sum = |path: &PathBuf| {
-            let config = duckdb::Config::default().access_mode(duckdb::AccessMode::ReadOnly).unwrap();
-            duckdb::Connection::open_with_flags(path, config)
-                .and_then(|open| {
-                    open.query_row("SELECT sum(x)::BIGINT FROM t", [], |row| row.get::<_, i64>(0))
-                })
-                .ok()
-        };
-        let sums: Vec<_> = all.iter().filter(is_main).filter_map(sum).collect();
-        assert!(sums.contains(&15) && sums.contains(&6), "{kind} {n} of {total}: {sums:?}\n{answer}");
-        // Called again it finishes what was begun, or changes back: both contents are whole, one of them at the place.
-        sandbox.run(&undo).exits(0);
-        let all = fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path());
-        let sums: Vec<_> = all.filter(|path| is_main(&path)).map(|path| sum(&path)).collect();
-        assert!(sums.contains(&Some(15)) && sums.contains(&Some(6)), "{kind} {n} of {total}: {sums:?}");
-        assert!([Some(15), Some(6)].contains(&sum(&live)), "{kind} {n} of {total}: {:?}", sum(&live));
-    }
-    assert!(outcomes.contains_key("15") && outcomes.contains_key("refused"), "{outcomes:?}");
+    killed_at_every_name(
+        &UNDO,
+        |sandbox| drop(sandbox.run(&RESTORE).exits(0)),
+        |sandbox, live, context| {
+            // Whatever the place holds: the copy that was set aside is whole under some name, and comes back.
+            both_are_whole(sandbox, context);
+            // Called again it finishes what was begun, or changes back: both contents are whole, one of them at the place.
+            sandbox.run(&UNDO).exits(0);
+            both_are_whole(sandbox, context);
+            assert!([Ok(15), Ok(6)].contains(&sum(live)), "{context}: {:?}", sum(live));
+        },
+    );
 }
 
 #[test]
