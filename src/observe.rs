@@ -355,6 +355,9 @@ pub fn engine(spec: &EngineSpec, path: PathBuf) -> Result<Box<dyn Engine>, Engin
         EngineSpec::Duckdb { .. } => {
             return Err(EngineError::Refused("this `policy` was built without `duckdb`".to_owned()));
         }
+        EngineSpec::Postgres(_) => {
+            return Err(EngineError::Refused("this `policy` was built without `postgres`".to_owned()));
+        }
         EngineSpec::Command(spec) => Box::new(Dump::new(spec.clone())),
         EngineSpec::Directory { include, exclude, .. } => {
             let globs =

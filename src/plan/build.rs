@@ -7,7 +7,7 @@ use super::{
 use crate::{
     policy::{
         Policy,
-        model::{Command, DuckdbFormat, EngineSpec, Job, Target},
+        model::{Command, DuckdbFormat, EngineSpec, Job, PostgresFormat, Target},
         values::{Duration, Level, Name},
     },
     schedule::{CatchUp, Schedule, calendar::ZoneDays},
@@ -53,6 +53,11 @@ pub fn extension(engine: &EngineSpec) -> &str {
         EngineSpec::Duckdb { options, .. } => match options.format {
             Some(DuckdbFormat::Export) => "tar",
             Some(DuckdbFormat::File) | None => "duckdb",
+        },
+        EngineSpec::Postgres(spec) => match spec.options.format.unwrap_or_default() {
+            PostgresFormat::Plain => "sql",
+            PostgresFormat::Custom => "dump",
+            PostgresFormat::Directory => "tar",
         },
         EngineSpec::Command(spec) => &spec.extension,
         EngineSpec::Directory { .. } => "tar",

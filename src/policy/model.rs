@@ -7,7 +7,10 @@ mod check;
 mod engine;
 
 pub use check::{Check, Expectation, OnFail, Query, Scalar, TableClass, Tables};
-pub use engine::{CommandSpec, DuckdbFormat, DuckdbOptions, EngineSpec, Layers, WhenLocked};
+pub use engine::{
+    CommandSpec, DuckdbFormat, DuckdbOptions, EngineSpec, Layers, PostgresFormat, PostgresOptions,
+    PostgresSpec, SecretSource, WhenLocked,
+};
 
 use super::{
     Code, Source, Span, Spanned, digest,
@@ -209,6 +212,9 @@ pub struct Job {
     /// How its DuckDB targets are captured.
     #[serde(skip_serializing_if = "Layers::is_default")]
     pub duckdb: Layers<DuckdbOptions>,
+    /// How its PostgreSQL targets are dumped.
+    #[serde(skip_serializing_if = "Layers::is_default")]
+    pub postgres: Layers<PostgresOptions>,
 }
 
 impl Job {
@@ -218,6 +224,10 @@ impl Job {
             EngineSpec::Duckdb { path, options } => {
                 EngineSpec::Duckdb { path: path.clone(), options: self.duckdb.around(options) }
             }
+            EngineSpec::Postgres(spec) => EngineSpec::Postgres(PostgresSpec {
+                options: self.postgres.around(&spec.options),
+                ..spec.clone()
+            }),
             other => other.clone(),
         }
     }

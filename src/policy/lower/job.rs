@@ -115,6 +115,7 @@ impl Lower<'_> {
             retry,
             rpo,
             duckdb,
+            postgres: Layers::default(),
         })
     }
 

@@ -1,7 +1,10 @@
 //! What a target is: the kind of its source, where that lies, and how it is captured.
 
 use super::{Command, PathTemplate};
-use crate::policy::{Span, Spanned, values::Duration};
+use crate::policy::{
+    Span, Spanned,
+    values::{Duration, Template},
+};
 
 /// The engine of a target and the place of its source.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -20,6 +23,8 @@ pub enum EngineSpec {
         #[serde(flatten)]
         options: DuckdbOptions,
     },
+    /// One database of a PostgreSQL server.
+    Postgres(PostgresSpec),
     /// Anything that a command writes to its standard output.
     Command(CommandSpec),
     /// One folder.
@@ -39,22 +44,24 @@ impl EngineSpec {
         match self {
             Self::Sqlite { .. } => "sqlite",
             Self::Duckdb { .. } => "duckdb",
+            Self::Postgres(_) => "postgres",
             Self::Command(_) => "command",
             Self::Directory { .. } => "directory",
         }
     }
 
-    /// Where its source lies, as written; `None` where only a command knows.
+    /// Where its source lies, as written; `None` where only a server or a command knows.
     pub const fn path(&self) -> Option<&Spanned<PathTemplate>> {
         match self {
             Self::Sqlite { path } | Self::Duckdb { path, .. } | Self::Directory { path, .. } => Some(path),
-            Self::Command(_) => None,
+            Self::Postgres(_) | Self::Command(_) => None,
         }
     }
 
-    /// Its source in one line, as written: the path, or the words of the command.
+    /// Its source in one line, as written: the path, the URL without user and password, or the words of the command.
     pub fn source(&self) -> String {
         match self {
+            Self::Postgres(spec) => spec.source(),
             Self::Command(spec) => {
                 spec.dump.argv.iter().map(|word| word.as_written()).collect::<Vec<_>>().join(" ")
             }
@@ -68,6 +75,7 @@ impl EngineSpec {
     pub const fn span(&self) -> Span {
         match self {
             Self::Sqlite { path } | Self::Duckdb { path, .. } | Self::Directory { path, .. } => path.span,
+            Self::Postgres(spec) => spec.url.span,
             Self::Command(spec) => spec.dump.span,
         }
     }
@@ -79,19 +87,118 @@ impl EngineSpec {
 
     /// Whether its source has tables.
     pub const fn has_tables(&self) -> bool {
-        self.is_database_file()
+        matches!(self, Self::Sqlite { .. } | Self::Duckdb { .. } | Self::Postgres(_))
     }
 
     /// The commands that a capture of it may call.
     pub fn commands(&self) -> impl Iterator<Item = &Command> {
-        let (options, spec) = match self {
-            Self::Duckdb { options, .. } => (Some(options), None),
-            Self::Command(spec) => (None, Some(spec)),
-            Self::Sqlite { .. } | Self::Directory { .. } => (None, None),
+        let (options, spec, password) = match self {
+            Self::Duckdb { options, .. } => (Some(options), None, None),
+            Self::Postgres(spec) => (None, None, spec.password.as_ref().and_then(SecretSource::command)),
+            Self::Command(spec) => (None, Some(spec), None),
+            Self::Sqlite { .. } | Self::Directory { .. } => (None, None, None),
         };
         let dump =
             spec.into_iter().flat_map(|spec| [Some(&spec.dump), spec.verify.as_ref(), spec.restore.as_ref()]);
-        options.into_iter().flat_map(DuckdbOptions::commands).chain(dump.flatten())
+        options.into_iter().flat_map(DuckdbOptions::commands).chain(dump.flatten()).chain(password)
+    }
+}
+
+/// A database of a PostgreSQL server, and how it is dumped.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PostgresSpec {
+    /// Where it is.
+    pub url: Spanned<Template>,
+    /// The password; `None`: the URL, a pass file or a service file has it, or none is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretSource>,
+    /// The database that restores are tried in, which is made for that and dropped; `None`: one with a name of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scratch: Option<Spanned<Template>>,
+    /// How it is dumped.
+    #[serde(flatten)]
+    pub options: PostgresOptions,
+}
+
+impl PostgresSpec {
+    /// The URL as written, without what stands before its `@`.
+    fn source(&self) -> String {
+        let written = self.url.value.as_written();
+        match written.split_once("://").zip(written.rfind('@')) {
+            Some(((scheme, _), at)) if at > scheme.len() => {
+                format!("{scheme}://{}", written.get(at + 1..).unwrap_or_default())
+            }
+            _ => written.to_owned(),
+        }
+    }
+}
+
+/// Where a secret comes from.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// The environment, perhaps with text around it.
+    Variable(Spanned<Template>),
+    /// A file that holds it.
+    File(Spanned<PathTemplate>),
+    /// A command that prints it.
+    Command(Command),
+    /// A credential of the service (systemd), by its name.
+    Credential(Spanned<String>),
+}
+
+impl SecretSource {
+    /// The command that it calls.
+    pub const fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Command(command) => Some(command),
+            Self::Variable(_) | Self::File(_) | Self::Credential(_) => None,
+        }
+    }
+}
+
+/// How a PostgreSQL database is dumped; what is not written is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct PostgresOptions {
+    /// What the backup is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<PostgresFormat>,
+    /// Whether roles and tablespaces are dumped too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub globals: Option<bool>,
+    /// Globs of tables whose rows are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude_table_data: Option<Vec<Spanned<String>>>,
+}
+
+/// What a backup of a PostgreSQL database is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PostgresFormat {
+    /// SQL text.
+    Plain,
+    /// `pg_dump`'s archive in one file.
+    #[default]
+    Custom,
+    /// `pg_dump`'s archive as a folder, dumped by several connections at once, kept as one tar.
+    Directory,
+}
+
+impl PostgresOptions {
+    /// These, where they say nothing those, and so on.
+    fn or(&self, other: &Self) -> Self {
+        Self {
+            format: self.format.or(other.format),
+            globals: self.globals.or(other.globals),
+            exclude_table_data: self.exclude_table_data.clone().or_else(|| other.exclude_table_data.clone()),
+        }
+    }
+}
+
+impl Layers<PostgresOptions> {
+    /// A target's options with these around them.
+    pub(super) fn around(&self, target: &PostgresOptions) -> PostgresOptions {
+        self.job.or(target).or(&self.defaults)
     }
 }
 

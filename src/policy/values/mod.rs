@@ -21,6 +21,7 @@ macro_rules! scalar_schema {
 use scalar_schema;
 
 pub mod compression;
+pub mod connection;
 pub mod duration;
 pub mod level;
 pub mod name;
@@ -31,6 +32,7 @@ pub mod template;
 pub mod zone;
 
 pub use compression::Compression;
+pub use connection::Connection;
 pub use duration::Duration;
 pub use level::Level;
 pub use name::Name;
