@@ -3,7 +3,7 @@
 
 use crate::{
     fault::{Fault, OnPath},
-    platform::files,
+    scratch::create_private_folder,
 };
 use chrono::{DateTime, SubsecRound, Utc};
 use etcetera::BaseStrategy;
@@ -157,21 +157,6 @@ impl Host {
         let folder = self.state.join(name);
         create_private_folder(&folder)?;
         Ok(folder)
-    }
-}
-
-/// Makes a folder and its parents, the last one readable by its owner alone. One that is there stays as it is: it may be
-/// everybody's, as a `scratch` in `/var/tmp`.
-pub fn create_private_folder(folder: &Path) -> Result<(), Fault> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = folder.parent() {
-        fs::create_dir_all(parent).on("create the folder", parent)?;
-    }
-    match files::make_private_folder(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        other => other.on("create the folder", folder),
     }
 }
 

@@ -29,6 +29,7 @@
 //! | [`fault`], [`watch`] | I/O errors with verb and path; deadlines, requests to stop, progress | clock |
 //! | `platform` | what Linux, macOS and Windows do differently: the only code that one of them alone compiles | yes |
 //! | [`exec`] | the policy's commands: started, stopped, their words shown without the variables' values | yes |
+//! | [`scratch`] | private folders that disappear with their process, or with the next one | yes |
 //! | [`engines`] | `trait Engine`: SQLite, DuckDB and folders; capture, examine, restore, swap | yes |
 //! | [`store`] | `trait Store`: layout, manifest, records, locks, publish, removal | yes |
 //! | [`host`], [`observe`] | environment, home, machine; sources and stores resolved on this host | reads |
@@ -88,6 +89,7 @@ pub mod plan;
 pub mod pipe;
 
 pub mod exec;
+pub mod scratch;
 
 pub mod engines;
 pub mod store;

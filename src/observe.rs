@@ -2,13 +2,10 @@
 //! Reads, and makes nothing.
 #![expect(clippy::disallowed_methods, reason = "env files are read from this host")]
 
+pub mod bind;
+
 use crate::{
-    engines::{
-        Engine, EngineError,
-        command::Dump,
-        directory::Directory,
-        sqlite::{Sqlite, syntax::Syntax},
-    },
+    engines::{Engine, EngineError, sqlite::syntax::Syntax},
     fault::Fault,
     host::Host,
     plan::{Action, Step},
@@ -338,38 +335,8 @@ fn source_view(
     };
     let path = resolved.path;
     let origin = host.origin(&path).map_err(Unknown::Machine)?;
-    let engine = engine(&target.engine, path.clone()).map_err(Unknown::Engine)?;
+    let engine = bind::engine(&target.engine, path.clone()).map_err(Unknown::Engine)?;
     Ok(SourceView { engine, path, shown: resolved.shown, origin, scratch })
-}
-
-/// Binds an engine to a place.
-///
-/// # Errors
-/// A glob that this engine cannot read.
-pub fn engine(spec: &EngineSpec, path: PathBuf) -> Result<Box<dyn Engine>, EngineError> {
-    Ok(match spec {
-        EngineSpec::Sqlite { .. } => Box::new(Sqlite::new(path)),
-        #[cfg(feature = "duckdb")]
-        EngineSpec::Duckdb { .. } => Box::new(crate::engines::duckdb::Duckdb::new(path)),
-        #[cfg(not(feature = "duckdb"))]
-        EngineSpec::Duckdb { .. } => {
-            return Err(EngineError::Refused("this `policy` was built without `duckdb`".to_owned()));
-        }
-        EngineSpec::Postgres(_) => {
-            return Err(EngineError::Refused("this `policy` was built without `postgres`".to_owned()));
-        }
-        EngineSpec::Command(spec) => Box::new(Dump::new(spec.clone())),
-        EngineSpec::Directory { include, exclude, .. } => {
-            let globs =
-                |list: &'_ [Spanned<String>]| list.iter().map(|glob| glob.value.clone()).collect::<Vec<_>>();
-            let (include, exclude) = (globs(include), globs(exclude));
-            Box::new(Directory::new(
-                path,
-                include.iter().map(String::as_str),
-                exclude.iter().map(String::as_str),
-            )?)
-        }
-    })
 }
 
 fn store_view(

@@ -1,25 +1,30 @@
 //! Restoring: bring the content beside the target, prove it there, swap, keep the old. Nothing that is there is touched
 //! before everything that replaces it was verified.
-#![expect(clippy::disallowed_methods, reason = "restoring writes to the places that were asked for")]
+//!
+//! There are three ways back, by what the target is: [`beside`] a path, into a [`database`] beside the live one, and by a
+//! command of the target's own ([`load`]), which alone sets nothing aside.
 
 mod aside;
+pub mod beside;
+mod load;
 mod steps;
+mod verify;
 
 pub use aside::{aside_name, clear, newest_aside, strays};
+pub use beside::{PathWay, put_back};
 pub use steps::{Step, steps};
+pub use verify::{VerifyFailure, verify};
 
 use crate::{
-    engines::{Caller, Engine, EngineError, ExamineRequest, Previous, StoredContent, Swapped},
+    engines::{Caller, EngineError, ExamineRequest, Previous, command::Dump},
     evidence::{CheckResult, Evidence, Integrity},
-    fault::{Fault, OnPath},
+    fault::Fault,
     policy::{model::Target, values::Level},
-    run::{Opener, VerifyError, open_side, pour, previous_of, read_back, scratch::Scratch},
-    store::{StoreError, Stored},
+    run::{Opener, VerifyError, previous_of},
+    store::Stored,
     watch::{Cancel, Watch},
 };
 use std::{
-    cell::OnceCell,
-    fs,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -28,20 +33,34 @@ use std::{
 pub struct Order<'a> {
     /// The target as the backup's policy says it.
     pub target: &'a Target,
-    /// Its engine, bound to the place that is restored to.
-    pub engine: &'a dyn Engine,
+    /// How it comes back, and where.
+    pub way: &'a Way,
     /// The backup.
     pub stored: &'a Stored,
     /// Opens its stored files.
     pub open: &'a Opener<'a>,
-    /// The place that is restored to.
-    pub to: &'a Path,
-    /// Where what is there now is kept.
-    pub aside: PathBuf,
     /// The level that the restored content must reach.
     pub level: Level,
     /// Makes the policy's commands ready.
     pub caller: &'a dyn Caller,
+}
+
+/// How one target's content comes back, and where.
+pub enum Way {
+    /// Beside a path, then in its place.
+    Path(PathWay),
+    /// By the target's own command, over what is live.
+    Load(Dump),
+}
+
+impl Way {
+    /// Where it comes back, in words for people.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Path(way) => way.to.display().to_string(),
+            Self::Load(dump) => dump.words(),
+        }
+    }
 }
 
 /// Why a restore did not happen; the target is as it was.
@@ -78,10 +97,10 @@ pub enum RestoreError {
         in_use: bool,
     },
     /// The swap failed; everything that was swapped before it was swapped back.
-    #[error("{}: {source}", to.display())]
+    #[error("{to}: {source}")]
     Swap {
         /// The place.
-        to: PathBuf,
+        to: String,
         /// Why.
         source: EngineError,
         /// What the way back left, in words for people: nothing is lost, but places may need a hand.
@@ -96,17 +115,46 @@ pub enum RestoreError {
 }
 
 /// Restored content, proven, waiting beside its place.
-pub struct Prepared {
-    candidate: PathBuf,
-    /// Holds the candidate; what is left in it disappears with it, also after a kill. What a command loads has none.
-    _holder: Option<Scratch>,
+pub struct Prepared<'a> {
+    /// Takes its place; `None`: a command is to load it.
+    waiting: Option<Box<dyn Waiting<'a> + 'a>>,
     /// What it was shown to be.
+    pub shown: Shown,
+    begun: Instant,
+}
+
+/// What content was shown to be before it took its place.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The level.
     pub level: Level,
     /// Its checks.
     pub checks: Vec<CheckResult>,
     /// What must be told about it, such as owners that this user cannot give.
     pub warnings: Vec<String>,
-    begun: Instant,
+}
+
+/// Content that waits beside its place. Dropped, it is removed.
+trait Waiting<'a> {
+    /// Puts it in its place, and keeps what was there.
+    fn swap(self: Box<Self>, watch: &Watch<'_>) -> Result<Exchange<'a>, Box<Failed<'a>>>;
+}
+
+/// A swap that failed.
+struct Failed<'a> {
+    source: EngineError,
+    /// The way back, where the place may hold the new content all the same.
+    done: Option<Exchange<'a>>,
+}
+
+/// A swap that was done.
+struct Exchange<'a> {
+    /// Where what was there is kept; `None` when nothing was.
+    aside: Option<String>,
+    /// What must be told about it.
+    warnings: Vec<String>,
+    /// Takes it back, and tells in words for people what that left.
+    back: Box<dyn Fn(&Watch<'_>) -> String + 'a>,
 }
 
 /// What became of one target.
@@ -114,41 +162,65 @@ pub struct Prepared {
 pub struct Done {
     /// Seconds from the start of the preparation to the end of the swap.
     pub seconds: f64,
-    /// How it was swapped.
-    pub swapped: Swapped,
+    /// Where what was there is kept; `None` when nothing was, or nothing is set aside.
+    pub aside: Option<String>,
+    /// What must be told about the swap.
+    pub warnings: Vec<String>,
 }
 
 /// Restores one target beside its place and proves it there.
 ///
 /// # Errors
 /// On any error nothing at the place was touched, and what was written beside it is gone.
-pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, RestoreError> {
+#[expect(clippy::disallowed_methods, reason = "the duration of a restore is measured")]
+pub fn prepare<'a>(order: &Order<'a>, watch: &Watch<'_>) -> Result<Prepared<'a>, RestoreError> {
     let begun = Instant::now();
-    if order.engine.is_loaded() {
-        return prepare_to_load(order, begun, watch);
+    let (waiting, shown) = match order.way {
+        Way::Path(way) => {
+            beside::prepare(order, way, watch).map(|(waiting, shown)| (Some(waiting), shown))?
+        }
+        Way::Load(dump) => (None, load::prepare(order, dump, watch)?),
+    };
+    Ok(Prepared { waiting, shown, begun })
+}
+
+/// What the restored content was asked; its place is not yet the live one.
+fn examination<'o>(order: &'o Order<'_>, recorded: &'o Previous, scratch: &'o Path) -> ExamineRequest<'o> {
+    ExamineRequest {
+        // The checks are always shown, whatever is demanded.
+        level: order.level.max(order.target.default_level()),
+        checks: &order.target.checks,
+        tables: order.target.tables.as_ref(),
+        recorded,
+        previous: None::<&Previous>,
+        captured_at: order.stored.manifest.time,
+        scratch,
+        caller: order.caller,
     }
+}
+
+/// Examines restored content by `look`, and holds what it shows against the level that it must reach.
+fn show(
+    order: &Order<'_>,
+    scratch: &Path,
+    mut warnings: Vec<String>,
+    look: impl FnOnce(&ExamineRequest<'_>) -> Result<Evidence, EngineError>,
+) -> Result<Shown, RestoreError> {
     let manifest = &order.stored.manifest;
-    let parent = order.to.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).on("create the folder", parent)?;
-    clear(order.to)?;
-    let holder = Scratch::new(parent)?;
-    room(order, parent)?;
-    let name = order.to.file_name().unwrap_or_else(|| "restored".as_ref());
-    let candidate = holder.path().join(name);
-    // One pass over the stored bytes: they are digested while they are written beside the target.
-    let told = pour(&manifest.files, order.open, watch, |stored| {
-        order.engine.materialize(stored, &candidate, watch)
-    })
-    .map_err(stored_error)?;
-    let mut warnings = told.ok_or_else(|| RestoreError::Stored("it has no files".to_owned()))?;
-    warnings.extend(strays(order.to)?);
-    let evidence = match inspect(order, &candidate, &holder, watch) {
+    let is_asked = order.level > Level::Checksum || manifest.level.max(manifest.asked) > Level::Checksum;
+    let recorded = previous_of(order.stored);
+    let looked = is_asked.then(|| look(&examination(order, &recorded, scratch))).transpose();
+    let evidence = match looked {
         // What nobody demands of it is no reason to keep it from somebody who asked for it by name.
         Err(error) if order.level <= Level::Checksum && !matches!(error, EngineError::Stopped(_)) => {
             warnings.push(format!("the restored content could not be checked: {error}"));
             None
         }
-        inspected => inspected.map_err(RestoreError::Engine)?,
+        // Content that could not be judged when it was backed up cannot be judged now either: that is no reason to keep it
+        // from somebody who asked for it by name.
+        looked => {
+            looked.map_err(RestoreError::Engine)?.filter(|evidence| evidence.integrity != Integrity::Skipped)
+        }
     };
     let failures = evidence.as_ref().map(Evidence::failures).unwrap_or_default();
     let reached = evidence.as_ref().map_or(Level::Checksum, |evidence| {
@@ -162,7 +234,7 @@ pub fn prepare(order: &Order<'_>, watch: &Watch<'_>) -> Result<Prepared, Restore
     warnings.extend(failures);
     warnings.extend(seen);
     warnings.dedup();
-    Ok(Prepared { candidate, _holder: Some(holder), level: reached, checks, warnings, begun })
+    Ok(Shown { level: reached, checks, warnings })
 }
 
 fn stored_error(error: VerifyError) -> RestoreError {
@@ -177,229 +249,54 @@ fn stored_error(error: VerifyError) -> RestoreError {
     }
 }
 
-/// Reads all of what a command is to load, and has it proven, before anything is loaded.
-fn prepare_to_load(order: &Order<'_>, begun: Instant, watch: &Watch<'_>) -> Result<Prepared, RestoreError> {
-    let manifest = &order.stored.manifest;
-    let recorded = previous_of(order.stored);
-    let request = ExamineRequest {
-        level: order.level.max(order.target.default_level()),
-        checks: &[],
-        tables: None,
-        recorded: &recorded,
-        previous: None,
-        captured_at: manifest.time,
-        scratch: Path::new(""),
-        caller: order.caller,
-    };
-    let examine = (request.level >= Level::Integrity).then_some((order.engine, &request));
-    let evidence = read_back(&manifest.files, order.open, examine, watch).map_err(stored_error)?;
-    let failures = evidence.as_ref().map(Evidence::failures).unwrap_or_default();
-    let reached = evidence.as_ref().map_or(Level::Checksum, Evidence::level);
-    if reached < order.level {
-        return Err(RestoreError::Unproven { reached, asked: order.level, failures, checks: Vec::new() });
-    }
-    let checks = Vec::new();
-    Ok(Prepared {
-        candidate: PathBuf::new(),
-        _holder: None,
-        level: reached,
-        checks,
-        warnings: failures,
-        begun,
-    })
-}
-
-fn inspect(
-    order: &Order<'_>,
-    candidate: &Path,
-    holder: &Scratch,
-    watch: &Watch<'_>,
-) -> Result<Option<Evidence>, EngineError> {
-    let manifest = &order.stored.manifest;
-    if order.level <= Level::Checksum && manifest.level.max(manifest.asked) <= Level::Checksum {
-        return Ok(None);
-    }
-    let recorded = previous_of(order.stored);
-    let request = ExamineRequest {
-        // The checks are always shown, whatever is demanded.
-        level: order.level.max(order.target.default_level()),
-        checks: &order.target.checks,
-        tables: order.target.tables.as_ref(),
-        recorded: &recorded,
-        previous: None::<&Previous>,
-        captured_at: manifest.time,
-        scratch: holder.path(),
-        caller: order.caller,
-    };
-    let open = |extension: &str| open_side(&manifest.files, extension, order.open);
-    let evidence = order.engine.inspect(candidate, &open, &request, watch)?;
-    // Content that could not be judged when it was backed up cannot be judged now either: that is no reason to keep it
-    // from somebody who asked for it by name.
-    Ok(Some(evidence).filter(|evidence| evidence.integrity != Integrity::Skipped))
-}
-
-/// The bytes that a restore needs beside its place. Into what others have open the content is written: then there are the
-/// content beside it, the log with which it arrives, and the safety copy of what is live.
-pub fn room_needed(engine: &dyn Engine, to: &Path, bytes: u64) -> u64 {
-    if engine.holders(to).is_empty() {
-        return bytes;
-    }
-    let live = fs::metadata(to).map_or(0, |live| live.len());
-    bytes.saturating_mul(2).saturating_add(live.max(bytes))
-}
-
-fn room(order: &Order<'_>, parent: &Path) -> Result<(), RestoreError> {
-    let bytes = order.stored.manifest.original_bytes;
-    let needed = room_needed(order.engine, order.to, bytes);
-    let free = crate::store::free_bytes(parent)?;
-    if free < needed {
-        return Err(RestoreError::NoRoom { place: parent.to_owned(), free, needed, in_use: needed > bytes });
-    }
-    Ok(())
-}
-
 /// Swaps everything that was prepared, in order, and then lets commands load what they load, which cannot be taken back. When
 /// one fails, those that were swapped before it are swapped back, newest first.
 pub fn commit(
     orders: &[Order<'_>],
-    prepared: Vec<Prepared>,
+    prepared: Vec<Prepared<'_>>,
     watch: &Watch<'_>,
 ) -> Result<Vec<Done>, RestoreError> {
-    let (loaded, swapped): (Vec<_>, Vec<_>) =
-        orders.iter().zip(prepared).partition(|(order, _)| order.engine.is_loaded());
-    let swap_orders: Vec<&Order<'_>> = swapped.iter().map(|(order, _)| *order).collect();
-    let mut done: Vec<Done> = Vec::new();
-    for (order, ready) in &swapped {
-        match order.engine.swap(&ready.candidate, order.to, &order.aside, watch) {
-            Ok(swapped) => done.push(Done { seconds: ready.begun.elapsed().as_secs_f64(), swapped }),
-            Err(source) => {
+    let mut exchanges: Vec<Option<Exchange<'_>>> = Vec::new();
+    let mut seconds = Vec::new();
+    for (order, Prepared { waiting, begun, .. }) in orders.iter().zip(prepared) {
+        match waiting.map(|waiting| waiting.swap(watch)).transpose() {
+            Ok(exchange) => exchanges.push(exchange),
+            Err(failed) => {
+                let Failed { source, done } = *failed;
                 // One that holds the new content all the same goes back with those before it.
-                if let EngineError::Unsettled { aside, .. } = &source
-                    && !done.is_empty()
-                {
-                    let swapped = Swapped::new(aside.clone(), "rename");
-                    done.push(Done { seconds: 0.0, swapped });
+                if exchanges.iter().any(Option::is_some) {
+                    exchanges.push(done);
                 }
-                let left = swap_back(&swap_orders[..done.len()], &done);
-                return Err(RestoreError::Swap { to: order.to.to_owned(), source, left });
+                return Err(RestoreError::Swap {
+                    to: order.way.place(),
+                    source,
+                    left: swap_back(&exchanges),
+                });
             }
         }
+        seconds.push((begun, begun.elapsed().as_secs_f64()));
     }
-    let mut loads = Vec::new();
-    for (order, ready) in &loaded {
-        let load = |stored: &mut StoredContent<'_>| order.engine.load(stored, order.caller, watch);
-        if let Err(error) = pour(&order.stored.manifest.files, order.open, watch, load) {
-            let source = match stored_error(error) {
-                RestoreError::Engine(source) => source,
-                other => EngineError::Program(other.to_string()),
-            };
-            let mut left = swap_back(&swap_orders, &done);
+    for (order, (begun, seconds)) in orders.iter().zip(&mut seconds) {
+        let Way::Load(dump) = order.way else { continue };
+        if let Err(source) = load::load(order, dump, watch) {
+            let mut left = swap_back(&exchanges);
             left.push(format!("what `{}` had loaded by then is not taken back", order.target.name.value));
-            return Err(RestoreError::Swap { to: order.to.to_owned(), source, left });
+            return Err(RestoreError::Swap { to: order.way.place(), source, left });
         }
-        loads
-            .push(Done { seconds: ready.begun.elapsed().as_secs_f64(), swapped: Swapped::new(None, "load") });
+        *seconds = begun.elapsed().as_secs_f64();
     }
-    // In the order that was asked for.
-    let (mut done, mut loads) = (done.into_iter(), loads.into_iter());
-    let next = |order: &Order<'_>| if order.engine.is_loaded() { loads.next() } else { done.next() };
-    Ok(orders.iter().filter_map(next).collect())
+    let done = exchanges.into_iter().zip(seconds).map(|(exchange, (_, seconds))| {
+        let (aside, warnings) =
+            exchange.map(|exchange| (exchange.aside, exchange.warnings)).unwrap_or_default();
+        Done { seconds, aside, warnings }
+    });
+    Ok(done.collect())
 }
 
 /// Puts the old contents back, newest first. Nothing is removed: what was restored for a moment may have been written to.
-fn swap_back(orders: &[&Order<'_>], done: &[Done]) -> Vec<String> {
+fn swap_back(exchanges: &[Option<Exchange<'_>>]) -> Vec<String> {
     // A request to stop is no reason to leave half of the targets swapped.
     let cancel = Cancel::default();
     let unhurried = Watch::new(&cancel, None, &|_| ());
-    let mut left = Vec::new();
-    for (order, done) in orders.iter().zip(done).rev() {
-        let to = order.to.display();
-        let Some(old) = &done.swapped.aside else {
-            left.push(format!("{to}, where nothing was before, holds the restored content"));
-            continue;
-        };
-        let name = old.file_name().unwrap_or_default().to_string_lossy().replace(".aside-", ".undone-");
-        let undone = old.with_file_name(name);
-        match put_back(order.engine, old, order.to, &undone, &unhurried) {
-            Ok(back) => {
-                let kept = back.aside.unwrap_or(undone);
-                left.push(format!(
-                    "{to} is as it was; what was restored there is kept as {}",
-                    kept.display()
-                ));
-            }
-            Err(error) => left
-                .push(format!("{to} could not be put back ({error}): its old content is {}", old.display())),
-        }
-    }
-    left
-}
-
-/// Puts back what was set aside of a place; see [`Engine::put_back`].
-///
-/// # Errors
-/// As of [`Engine::put_back`].
-pub fn put_back(
-    engine: &dyn Engine,
-    old: &Path,
-    live: &Path,
-    aside: &Path,
-    watch: &Watch<'_>,
-) -> Result<Swapped, EngineError> {
-    let made: OnceCell<Scratch> = OnceCell::new();
-    // Only where it is needed: the way back must not fail for want of a folder that it can do without.
-    let spare = || {
-        if let Some(scratch) = made.get() {
-            return Ok(scratch.path().to_owned());
-        }
-        let scratch = Scratch::new(live.parent().unwrap_or(Path::new(".")))?;
-        Ok(made.get_or_init(|| scratch).path().to_owned())
-    };
-    engine.put_back(old, live, aside, &spare, watch)
-}
-
-/// Reads a backup back and examines it without restoring it anywhere that lasts: what `verify` does.
-pub fn verify(
-    stored: &Stored,
-    open: &Opener<'_>,
-    engine: Option<&dyn Engine>,
-    request: &ExamineRequest<'_>,
-    watch: &Watch<'_>,
-) -> Result<Option<Evidence>, VerifyFailure> {
-    let examine = engine.filter(|_| request.level >= Level::Integrity).map(|engine| (engine, request));
-    read_back(&stored.manifest.files, open, examine, watch).map_err(|error| match error {
-        VerifyError::Engine(EngineError::Stopped(stopped))
-        | VerifyError::Mismatch(crate::pipe::Mismatch::Stopped(stopped)) => VerifyFailure::Stopped(stopped),
-        // What the system could not read says nothing about what is stored; what a codec could not read does.
-        VerifyError::Mismatch(crate::pipe::Mismatch::Unreadable { name, source })
-            if source.raw_os_error().is_some() =>
-        {
-            VerifyFailure::Failed(format!("`{name}` cannot be read: {source}"))
-        }
-        VerifyError::Mismatch(mismatch) => VerifyFailure::Damaged(mismatch.to_string()),
-        VerifyError::Engine(EngineError::Damaged(what)) => VerifyFailure::Damaged(what),
-        VerifyError::Store(StoreError::NoBackup(id)) => VerifyFailure::Damaged(format!("`{id}` is gone")),
-        VerifyError::Store(StoreError::Fault(fault))
-            if fault.source.kind() == std::io::ErrorKind::NotFound =>
-        {
-            // What is recorded in a store says nothing about where the store lay.
-            let name = fault.path.file_name().unwrap_or(fault.path.as_os_str());
-            VerifyFailure::Damaged(format!("`{}` is missing", name.to_string_lossy()))
-        }
-        other => VerifyFailure::Failed(other.to_string()),
-    })
-}
-
-/// Why a stored backup was not verified.
-#[derive(Debug, thiserror::Error)]
-pub enum VerifyFailure {
-    /// Its bytes are not what its manifest says.
-    #[error("{0}")]
-    Damaged(String),
-    /// It could not be looked at.
-    #[error("{0}")]
-    Failed(String),
-    /// It was asked to stop.
-    #[error(transparent)]
-    Stopped(crate::watch::Stopped),
+    exchanges.iter().rev().flatten().map(|exchange| (exchange.back)(&unhurried)).collect()
 }

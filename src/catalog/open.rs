@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the catalog is a file of this host")]
 
 use super::{Catalog, CatalogError};
-use crate::{fault::OnPath, host::create_private_folder, platform::files};
+use crate::{fault::OnPath, platform::files, scratch::create_private_folder};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::{
     path::{Path, PathBuf},

@@ -10,7 +10,7 @@ use crate::policy::model::EngineSpec;
 use crate::{
     engines::{Engine, EngineError},
     listing::Element,
-    observe,
+    observe::bind,
     policy::{self, Policy, model::Target},
     run,
     selector::{Known, NotOne, Selector},
@@ -331,5 +331,5 @@ pub(crate) fn with_commands_of(target: &mut Target, policy: Option<&Policy>) {
 
 /// An engine for content that has no source here, for examining and restoring it elsewhere.
 pub(crate) fn engine_at(target: &Target, place: &Path) -> Result<Box<dyn Engine>, EngineError> {
-    observe::engine(&target.engine, PathBuf::from(place))
+    bind::engine(&target.engine, PathBuf::from(place))
 }

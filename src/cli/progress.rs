@@ -6,10 +6,11 @@
 
 use super::output::{self, BOLD, DIM, ERROR, GOOD, WARNING, paint};
 use crate::{
-    host::{Host, create_private_folder},
+    host::Host,
     plan::{Step, render},
     platform::files,
     run::{Event, Outcome},
+    scratch::create_private_folder,
 };
 use chrono::{SecondsFormat, Utc};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

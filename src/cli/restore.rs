@@ -16,15 +16,16 @@ use super::{
     session::Session,
 };
 use crate::{
-    engines::{Caller as _, Engine, place},
+    engines::{Caller as _, command::Dump, place},
     evidence::CheckResult,
+    observe::bind,
     policy::{
         Policy,
-        model::{EngineSpec, Target},
+        model::{CommandSpec, EngineSpec, Target},
         paths::normalized,
         values::Level,
     },
-    restore::{self, Order},
+    restore::{self, Order, PathWay, Way},
     store::{BackupId, Store as _},
 };
 use schemars::JsonSchema;
@@ -32,7 +33,7 @@ use serde::Serialize;
 use std::{
     fs,
     io::{BufRead as _, IsTerminal as _, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 /// One restored target, as `restore --json` prints it.
@@ -71,9 +72,7 @@ impl Restored {
 struct Choice<'a> {
     copy: &'a Copy,
     target: Target,
-    engine: Box<dyn Engine>,
-    to: PathBuf,
-    aside: PathBuf,
+    way: Way,
     is_live: bool,
     level: Level,
 }
@@ -139,11 +138,9 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
         .map(|((choice, open), caller)| Order {
             caller,
             target: &choice.target,
-            engine: &*choice.engine,
+            way: &choice.way,
             stored: &choice.copy.stored,
             open,
-            to: &choice.to,
-            aside: choice.aside.clone(),
             level: choice.level,
         })
         .collect();
@@ -151,7 +148,7 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
         return show::steps(session, &orders);
     }
     for choice in &choices {
-        confirm(args, &*choice.engine, &choice.to, choice.target.name.as_str(), choice.is_live)?;
+        confirm(args, &choice.way, choice.target.name.as_str(), choice.is_live)?;
     }
     execute::execute(session, &shelf, &choices, &orders)
 }
@@ -195,47 +192,52 @@ fn decide<'a>(
             policies.iter().find(|policy| policy.name() == series.policy.as_str()),
         );
     }
-    let (to, is_live) = match &args.to {
-        Some(to) => (normalized(&session.host.working_folder.join(to)), false),
-        None => (live_place(session, policies, id, &target)?, true),
+    // What was proven once must be shown again; what never was is restored as it is, with a warning.
+    let proven = copy.stored.proven();
+    let level = if proven { copy.stored.manifest.level.min(Level::Checks) } else { Level::Checksum };
+    let way = match &target.engine {
+        EngineSpec::Command(spec) => to_load(args, &target, spec)?,
+        _ => to_path(session, args, policies, stores, (id, &target))?,
     };
-    let to = behind_links(&target, to);
-    let engine = backups::engine_at(&target, &to).map_err(|error| CliError::failed(error.to_string()))?;
-    if engine.is_loaded() {
-        return to_load(args, copy, target, engine, to);
-    }
+    let is_live = args.to.is_none();
+    Ok(Choice { copy, target, way, is_live, level })
+}
+
+/// The place that content is brought beside, and where what is there is kept.
+fn to_path(
+    session: &Session,
+    args: &Restore,
+    policies: &[Policy],
+    stores: &[guard::Guarded],
+    (id, target): (&BackupId, &Target),
+) -> Result<Way, CliError> {
+    let to = match &args.to {
+        Some(to) => normalized(&session.host.working_folder.join(to)),
+        None => live_place(session, policies, id, target)?,
+    };
+    let to = behind_links(target, to);
+    let engine = bind::at_path(&target.engine, to.clone());
+    let engine = engine.map_err(|error| CliError::failed(error.to_string()))?;
     guard::refuse_what_holds_backups(stores, &to, &*engine)?;
     // Before anything is shown: what cannot be done is not promised either, by a dry run or a question.
     place::check(&to, engine.shape())?;
     let aside = restore::aside_name(&to, session.host.now())?;
-    // What was proven once must be shown again; what never was is restored as it is, with a warning.
-    let level =
-        if copy.stored.proven() { copy.stored.manifest.level.min(Level::Checks) } else { Level::Checksum };
-    Ok(Choice { copy, target, engine, to, aside, is_live, level })
+    Ok(Way::Path(PathWay { engine, to, aside }))
 }
 
 /// What a command loads has no place, and nothing of it is set aside.
-fn to_load<'a>(
-    args: &Restore,
-    copy: &'a Copy,
-    target: Target,
-    engine: Box<dyn Engine>,
-    to: PathBuf,
-) -> Result<Choice<'a>, CliError> {
+fn to_load(args: &Restore, target: &Target, spec: &CommandSpec) -> Result<Way, CliError> {
     let name = &target.name.value;
     if args.to.is_some() {
         return Err(CliError::invalid(format!("`{name}` has no place: its own `restore` command loads it"))
             .help("leave `--to` out; README.txt in the store tells how to get the file with stock tools"));
     }
-    if let EngineSpec::Command(spec) = &target.engine
-        && spec.restore.is_none()
-    {
+    if spec.restore.is_none() {
         return Err(CliError::refused(format!("`{name}` has no `restore` command that could load it")).help(
             "add one to the target's `command`; README.txt in the store tells how to get the file by hand",
         ));
     }
-    let level = if copy.stored.proven() { copy.stored.manifest.level } else { Level::Checksum };
-    Ok(Choice { copy, target, engine, to, aside: PathBuf::new(), is_live: true, level })
+    Ok(Way::Load(Dump::new(spec.clone())))
 }
 
 /// The place of a target as the policy at hand says it, which must still mean the same kind of thing.
@@ -277,8 +279,14 @@ fn behind_links(target: &Target, to: PathBuf) -> PathBuf {
 /// Refuses places within each other: swapping the outer one would take the inner one's restored content with it.
 fn apart(choices: &[Choice<'_>]) -> Result<(), CliError> {
     for (n, one) in choices.iter().enumerate() {
-        let inside = |other: &&Choice<'_>| one.to.starts_with(&other.to) || other.to.starts_with(&one.to);
-        if let Some(other) = choices.iter().skip(n + 1).find(inside) {
+        let is_inside = |other: &&Choice<'_>| match (&one.way, &other.way) {
+            (Way::Path(one), Way::Path(other)) => {
+                one.to.starts_with(&other.to) || other.to.starts_with(&one.to)
+            }
+            // Two commands may dump alike and load elsewhere.
+            _ => false,
+        };
+        if let Some(other) = choices.iter().skip(n + 1).find(is_inside) {
             let [one, other] = [one, other].map(|choice| format!("`{}`", choice.target.name.value));
             return Err(CliError::invalid(format!("{one} and {other} lie in one place"))
                 .help("restore them one after the other, the outer one first"));
@@ -288,24 +296,17 @@ fn apart(choices: &[Choice<'_>]) -> Result<(), CliError> {
 }
 
 /// Over something that is there, the target's name is asked for, or `--yes`.
-fn confirm(
-    args: &Restore,
-    engine: &dyn Engine,
-    to: &Path,
-    name: &str,
-    is_live: bool,
-) -> Result<(), CliError> {
-    // A log without its database may hold commits that are nowhere else.
-    let there = match fs::symlink_metadata(to) {
-        _ if engine.is_loaded() => vec![format!("what is live of `{name}`")],
-        Ok(_) => vec![to.display().to_string()],
-        Err(_) => engine.remains(to).iter().map(|path| path.display().to_string()).collect(),
+fn confirm(args: &Restore, way: &Way, name: &str, is_live: bool) -> Result<(), CliError> {
+    let there = match way {
+        Way::Load(_) => Some(format!("what is live of `{name}`")),
+        Way::Path(way) if fs::symlink_metadata(&way.to).is_ok() => Some(way.to.display().to_string()),
+        // A log without its database may hold commits that are nowhere else.
+        Way::Path(way) => way.engine.remains(&way.to).first().map(|path| path.display().to_string()),
     };
-    let Some(there) = there.first().filter(|_| !args.yes) else { return Ok(()) };
-    let outcome = if engine.is_loaded() {
-        "it is loaded over, and nothing is set aside"
-    } else {
-        "it is set aside and replaced"
+    let Some(there) = there.filter(|_| !args.yes) else { return Ok(()) };
+    let outcome = match way {
+        Way::Load(_) => "it is loaded over, and nothing is set aside",
+        Way::Path(_) => "it is set aside and replaced",
     };
     let refused = |why: &str| {
         Err(CliError::refused(format!("{there} is there: {why}")).help(format!("with `--yes` {outcome}")))

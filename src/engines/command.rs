@@ -5,19 +5,17 @@
 //! live and without anything set aside.
 
 use super::{
-    Caller, Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet,
-    SourceFacts, StoredContent, Swapped,
+    Caller, Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Outlet, SourceFacts, StoredContent,
     implied::{guard_size, size_guards},
-    place::Shape,
 };
 use crate::{
-    evidence::{CheckedOn, Evidence, Integrity, TableFact},
+    evidence::{CheckedOn, Evidence, Integrity},
     exec::{
         Invocation,
         program::{self, Ended, ProgramError},
     },
     policy::{
-        model::{Command, CommandSpec, Tables},
+        model::{Command, CommandSpec, EngineSpec},
         values::Level,
     },
     watch::Watch,
@@ -39,13 +37,41 @@ impl Dump {
     pub const fn new(spec: CommandSpec) -> Self {
         Self { spec }
     }
+
+    /// The words of the command that dumps it.
+    pub fn words(&self) -> String {
+        EngineSpec::Command(self.spec.clone()).source()
+    }
+
+    /// Its own `restore` loads the stored content over what is live. Nothing is set aside, and an error may leave anything
+    /// there.
+    pub(crate) fn load(
+        &self,
+        stored: &mut StoredContent<'_>,
+        caller: &dyn Caller,
+        watch: &Watch<'_>,
+    ) -> Result<(), EngineError> {
+        let restore = self.spec.restore.as_ref().ok_or_else(|| {
+            EngineError::Refused(
+                "the target has no `restore` command: decompress the stored file by hand".to_owned(),
+            )
+        })?;
+        let call = prepared(caller, restore)?;
+        let ended = feed(&call, stored.main, watch).map_err(|error| failed(&call, error))?;
+        for line in ended.warnings {
+            caller.heard(line);
+        }
+        if ended.took_all {
+            return Ok(());
+        }
+        Err(EngineError::Program(format!(
+            "`{}` ended well before it had taken all of the backup",
+            call.name()
+        )))
+    }
 }
 
 impl Engine for Dump {
-    fn shape(&self) -> Shape {
-        Shape::File
-    }
-
     fn observe(&self) -> Result<SourceFacts, EngineError> {
         // Nothing is known of it before it was dumped.
         Ok(SourceFacts { bytes: 0, facts: BTreeMap::new() })
@@ -112,85 +138,11 @@ impl Engine for Dump {
         };
         Ok(Evidence { integrity, ..Evidence::default() })
     }
-
-    fn is_loaded(&self) -> bool {
-        true
-    }
-
-    fn load(
-        &self,
-        stored: &mut StoredContent<'_>,
-        caller: &dyn Caller,
-        watch: &Watch<'_>,
-    ) -> Result<(), EngineError> {
-        let restore = self.spec.restore.as_ref().ok_or_else(|| {
-            EngineError::Refused(
-                "the target has no `restore` command: decompress the stored file by hand".to_owned(),
-            )
-        })?;
-        let call = prepared(caller, restore)?;
-        let ended = feed(&call, stored.main, watch).map_err(|error| failed(&call, error))?;
-        for line in ended.warnings {
-            caller.heard(line);
-        }
-        if ended.took_all {
-            return Ok(());
-        }
-        Err(EngineError::Program(format!(
-            "`{}` ended well before it had taken all of the backup",
-            call.name()
-        )))
-    }
-
-    fn materialize(
-        &self,
-        _stored: &mut StoredContent<'_>,
-        _place: &Path,
-        _watch: &Watch<'_>,
-    ) -> Result<Vec<String>, EngineError> {
-        Err(no_place())
-    }
-
-    fn inspect(
-        &self,
-        _place: &Path,
-        _side: &OpenSide<'_>,
-        _request: &ExamineRequest<'_>,
-        _watch: &Watch<'_>,
-    ) -> Result<Evidence, EngineError> {
-        Err(no_place())
-    }
-
-    fn holders(&self, _live: &Path) -> Vec<Holder> {
-        Vec::new()
-    }
-
-    fn swap(
-        &self,
-        _candidate: &Path,
-        _live: &Path,
-        _aside: &Path,
-        _watch: &Watch<'_>,
-    ) -> Result<Swapped, EngineError> {
-        Err(no_place())
-    }
-
-    fn survey(
-        &self,
-        _place: &Path,
-        _tables: Option<&Tables>,
-    ) -> Result<BTreeMap<String, TableFact>, EngineError> {
-        Err(no_place())
-    }
 }
 
 /// Whether a status is a program's own word: a signal is none, nor are those of a shell that could not start one.
 fn is_judgement(status: std::process::ExitStatus) -> bool {
     status.code().is_some_and(|code| !(126..=128).contains(&code))
-}
-
-fn no_place() -> EngineError {
-    EngineError::Refused("what a command dumped has no place: its own `restore` command loads it".to_owned())
 }
 
 fn prepared(caller: &dyn Caller, command: &Command) -> Result<Invocation, EngineError> {

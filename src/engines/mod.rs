@@ -6,6 +6,7 @@
 
 mod apart;
 mod at_once;
+mod at_path;
 pub mod command;
 pub mod directory;
 #[cfg(feature = "duckdb")]
@@ -32,8 +33,11 @@ use crate::{
     watch::{Stopped, Watch},
 };
 pub use apart::serve;
+use at_path::kept;
+pub(crate) use at_path::named;
+pub use at_path::{AtPath, Holder, Holds, Spare, Swapped};
 use chrono::{DateTime, Utc};
-use place::{Obstacle, Shape};
+use place::Obstacle;
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
@@ -42,9 +46,6 @@ use std::{
 
 /// One kind of source, bound to the place of one target.
 pub trait Engine {
-    /// What stands at the place of its target.
-    fn shape(&self) -> Shape;
-
     /// Looks at the source without changing anything beside it, not even a side file.
     ///
     /// # Errors
@@ -70,94 +71,6 @@ pub trait Engine {
         request: &ExamineRequest<'_>,
         watch: &Watch<'_>,
     ) -> Result<Evidence, EngineError>;
-
-    /// Writes the stored content to `place`, which does not exist yet, and makes it durable. Returns what must be told
-    /// about it, such as owners that this user cannot give.
-    fn materialize(
-        &self,
-        stored: &mut StoredContent<'_>,
-        place: &Path,
-        watch: &Watch<'_>,
-    ) -> Result<Vec<String>, EngineError>;
-
-    /// Examines content that was materialized at a place, without changing anything there or beside it: what a restore
-    /// shows before it swaps. Side files of the backup are opened by `side`.
-    fn inspect(
-        &self,
-        place: &Path,
-        side: &OpenSide<'_>,
-        request: &ExamineRequest<'_>,
-        watch: &Watch<'_>,
-    ) -> Result<Evidence, EngineError>;
-
-    /// Whether its content is loaded by a command over what is live, instead of changing places with it.
-    fn is_loaded(&self) -> bool {
-        false
-    }
-
-    /// Loads the stored content over what is live. Nothing is set aside, and an error may leave anything there.
-    fn load(
-        &self,
-        _stored: &mut StoredContent<'_>,
-        _caller: &dyn Caller,
-        _watch: &Watch<'_>,
-    ) -> Result<(), EngineError> {
-        Err(EngineError::Refused("what is restored changes places with what is live".to_owned()))
-    }
-
-    /// The processes that have the live target open, as far as this host tells; empty when none or when it cannot tell.
-    /// What was deleted may still be open.
-    fn holders(&self, live: &Path) -> Vec<Holder>;
-
-    /// What lies beside a place where nothing is and belonged to what was there, such as a log with its last commits.
-    fn remains(&self, _live: &Path) -> Vec<PathBuf> {
-        Vec::new()
-    }
-
-    /// Puts `candidate` (verified, beside `live`, on the same filesystem) in the place of `live`, and keeps what was
-    /// there at `aside`. At every instant `live` is wholly the old or wholly the new content, also after a kill.
-    ///
-    /// # Errors
-    /// On any error `live` holds the old content as before; only [`EngineError::Unsettled`] says that it does not.
-    fn swap(
-        &self,
-        candidate: &Path,
-        live: &Path,
-        aside: &Path,
-        watch: &Watch<'_>,
-    ) -> Result<Swapped, EngineError>;
-
-    /// Puts back what [`Engine::swap`] set aside, whatever it is: byte for byte with its side files also what this engine
-    /// cannot open, since that may be what somebody else can still mend. What is back at its place is no longer at `old`.
-    ///
-    /// # Errors
-    /// As of [`Engine::swap`]; what was set aside then still is.
-    fn put_back(
-        &self,
-        old: &Path,
-        live: &Path,
-        aside: &Path,
-        _spare: &Spare<'_>,
-        watch: &Watch<'_>,
-    ) -> Result<Swapped, EngineError> {
-        self.swap(old, live, aside, watch)
-    }
-
-    /// Why what was set aside is not known to be sound, as far as a short look tells that changes nothing.
-    ///
-    /// # Errors
-    /// When it was asked to stop.
-    fn flaw(&self, _old: &Path, _watch: &Watch<'_>) -> Result<Option<String>, EngineError> {
-        Ok(None)
-    }
-
-    /// What the live target holds, per classed table or in all, for the comparison a restore shows first. Changes
-    /// nothing there or beside it, not even a side file: what cannot be read so is refused.
-    fn survey(
-        &self,
-        place: &Path,
-        tables: Option<&Tables>,
-    ) -> Result<BTreeMap<String, TableFact>, EngineError>;
 }
 
 /// Where a capture streams to.
@@ -173,9 +86,6 @@ pub trait Outlet: Write {
 }
 
 impl Outlet for Vec<u8> {}
-
-/// Makes a private folder beside the live place, on its first call, for copies that a kill must not leave for ever.
-pub type Spare<'a> = dyn Fn() -> Result<PathBuf, Fault> + 'a;
 
 /// What was seen of a source without changing anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -281,63 +191,6 @@ pub struct ExamineRequest<'a> {
     pub scratch: &'a Path,
     /// Makes the policy's commands ready.
     pub caller: &'a dyn Caller,
-}
-
-/// A process that has a file open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
-    /// Its process id.
-    pub pid: u32,
-    /// Its program's name.
-    pub name: String,
-}
-
-/// Names processes for a message: `nginx (412), app (7)`.
-pub(crate) fn named(holders: &[Holder]) -> String {
-    if holders.is_empty() {
-        return "another process".to_owned();
-    }
-    holders.iter().map(|holder| format!("{} ({})", holder.name, holder.pid)).collect::<Vec<_>>().join(", ")
-}
-
-/// How a swap was done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Swapped {
-    /// Where the old content was set aside; `None` when there was none.
-    pub aside: Option<PathBuf>,
-    /// `rename`, or `backup-api` into a database that others have open.
-    pub method: &'static str,
-    /// What must be told about it.
-    pub warnings: Vec<String>,
-}
-
-impl Swapped {
-    pub(crate) const fn new(aside: Option<PathBuf>, method: &'static str) -> Self {
-        Self { aside, method, warnings: Vec::new() }
-    }
-}
-
-/// What a place holds after a swap that failed too late to be taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
-    /// The new content, whole.
-    New,
-    /// The old content or the new, whole: only whoever opens it next finds out.
-    Either,
-}
-
-impl std::fmt::Display for Holds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::New => "holds the new content",
-            Self::Either => "holds either the old or the new content",
-        })
-    }
-}
-
-/// Where the old content is, as the end of a sentence.
-fn kept(aside: Option<&Path>) -> String {
-    aside.map(|aside| format!(", and what was there is kept as {}", aside.display())).unwrap_or_default()
 }
 
 /// Why an engine could not do what was asked.

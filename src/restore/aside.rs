@@ -5,7 +5,7 @@ use crate::{
     engines::files::beside as named,
     fault::{Fault, OnPath},
     platform::files::is_same_file,
-    run::scratch,
+    scratch,
     store::{Stamp, layout::free_stamp},
 };
 use chrono::{DateTime, Utc};

@@ -1,7 +1,7 @@
 //! The steps of a restore, in words.
 #![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to")]
 
-use super::Order;
+use super::{Order, Way};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fs;
@@ -26,35 +26,28 @@ pub fn steps(orders: &[Order<'_>]) -> Vec<Step> {
     let mut add = |order: &Order<'_>, kind, summary: String| {
         steps.push(Step { n: steps.len() + 1, target: order.target.name.to_string(), kind, summary });
     };
-    for order in orders.iter().filter(|order| order.engine.is_loaded()) {
-        add(order, "lock", format!("{} in the store, shared", order.stored.id));
-        add(order, "verify", format!("digests and level {}", order.level));
-    }
-    let (loaded, orders): (Vec<_>, Vec<_>) = orders.iter().partition(|order| order.engine.is_loaded());
-    for order in &orders {
+    let is_loaded = |order: &&Order<'_>| matches!(order.way, Way::Load(_));
+    for order in orders.iter().filter(is_loaded) {
         add(
             order,
             "lock",
-            format!("{} in the store, shared, and {} on this host", order.stored.id, order.to.display()),
+            format!("{} in the store, shared, and what is live on this host", order.stored.id),
         );
+        add(order, "verify", format!("digests and level {}", order.level));
+    }
+    let (loaded, orders): (Vec<_>, Vec<_>) = orders.iter().partition(is_loaded);
+    for order in &orders {
+        let place = order.way.place();
+        add(order, "lock", format!("{} in the store, shared, and {place} on this host", order.stored.id));
     }
     for order in &orders {
         let files: Vec<_> = order.stored.manifest.files.iter().map(|file| file.name.as_str()).collect();
         add(order, "verify", format!("digests of {}", files.join(", ")));
-        add(order, "restore", format!("{} beside {}", order.stored.id, order.to.display()));
+        add(order, "restore", format!("{} beside {}", order.stored.id, order.way.place()));
         add(order, "check", format!("the restored content, to level {}", order.level));
     }
     for order in &orders {
-        let what = if fs::symlink_metadata(order.to).is_ok() {
-            format!(
-                "{} to {}, then the restored content to its place",
-                order.to.display(),
-                order.aside.display()
-            )
-        } else {
-            format!("the restored content to {}", order.to.display())
-        };
-        add(order, "swap", what);
+        add(order, "swap", swap(order.way));
     }
     for order in &loaded {
         let what = format!("{} by its own command, over what is live; nothing is set aside", order.stored.id);
@@ -64,4 +57,14 @@ pub fn steps(orders: &[Order<'_>]) -> Vec<Step> {
         add(order, "record", format!("the restore of {}", order.stored.id));
     }
     steps
+}
+
+fn swap(way: &Way) -> String {
+    let place = way.place();
+    match way {
+        Way::Path(way) if fs::symlink_metadata(&way.to).is_ok() => {
+            format!("{place} to {}, then the restored content to its place", way.aside.display())
+        }
+        _ => format!("the restored content to {place}"),
+    }
 }

@@ -5,7 +5,6 @@ use super::{
     hooks::StepCaller,
     intake::{Intake, Outs, Taker},
     job::{JobRun, Staged, StepError, StepResult},
-    scratch::Scratch,
 };
 use crate::{
     engines::{Capture, CaptureRequest, EngineError, Previous},
@@ -14,6 +13,7 @@ use crate::{
     pipe::{Encoder, Tee},
     plan::{Step, extension},
     policy::values::{Compression, Level, Size},
+    scratch::Scratch,
     store::{Store as _, StoreError, Stored, layout::stored_name, manifest::StoredFile},
 };
 use chrono::{DateTime, Utc};

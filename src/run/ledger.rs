@@ -3,7 +3,7 @@
 
 use crate::{
     fault::{Fault, OnPath},
-    host::create_private_folder,
+    scratch::create_private_folder,
 };
 use std::{
     collections::BTreeSet,

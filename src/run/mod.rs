@@ -12,7 +12,6 @@ mod ledger;
 mod prune;
 mod publish;
 pub(crate) mod room;
-pub mod scratch;
 mod verify;
 
 pub(crate) use capture::previous_of;
@@ -24,6 +23,7 @@ use crate::{
     catalog::{Catalog, HistoryEntry},
     observe::World,
     plan::{Plan, PlannedJob},
+    scratch,
     store::{Series, Stamp, Store as _, Stored, layout::free_stamp},
     watch::Cancel,
 };

@@ -54,12 +54,13 @@ const EFFECTS: &str = "
     src/platform/process.rs
     src/restore.rs
     src/restore/aside.rs
+    src/restore/beside.rs
     src/restore/steps.rs
     src/run/capture.rs
     src/run/hooks.rs
     src/run/job.rs
     src/run/ledger.rs
-    src/run/scratch.rs
+    src/scratch.rs
     src/store/local.rs
     src/store/local/durable.rs
     src/store/local/listing.rs

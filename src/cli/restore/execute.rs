@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     engines::EngineError,
-    restore::{self, Order, RestoreError},
+    restore::{self, Order, RestoreError, Shown, Way},
     store::{
         Record, RecordKind, Store as _,
         lock::{self, Mode},
@@ -15,7 +15,6 @@ use crate::{
     watch::Watch,
 };
 use sha2::{Digest as _, Sha256};
-use std::path::Path;
 
 pub(super) fn execute(
     session: &Session,
@@ -29,7 +28,7 @@ pub(super) fn execute(
     let mut place_locks = Vec::new();
     for choice in choices {
         locks.push(verify::lock(&shelf.stores[choice.copy.rack], &choice.copy.stored)?);
-        place_locks.push(lock_place(session, &choice.to)?);
+        place_locks.push(lock_place(session, &choice.way)?);
     }
     let history = begin_line(session, choices);
     let outcome = prepare_and_commit(session, shelf, orders, &watch);
@@ -75,33 +74,28 @@ fn prepare_and_commit(
     let mut prepared = Vec::new();
     for order in orders {
         if session.global.verbose {
-            output::tell(&format!("restoring {} beside {}", order.stored.id, order.to.display()));
+            output::tell(&format!("restoring {} to {}", order.stored.id, order.way.place()));
         }
         prepared.push(restore::prepare(order, watch).map_err(|error| restore_error(shelf, order, error))?);
     }
-    let shown: Vec<_> =
-        prepared.iter().map(|ready| (ready.level, ready.checks.clone(), ready.warnings.clone())).collect();
+    let shown: Vec<Shown> = prepared.iter().map(|ready| ready.shown.clone()).collect();
     let done = restore::commit(orders, prepared, watch).map_err(|error| swap_error(error, "restore"))?;
-    let restored =
-        orders.iter().zip(shown).zip(done).map(|((order, (level, checks, mut warnings)), done)| Restored {
-            target: order.target.name.to_string(),
-            backup: order.stored.id.to_string(),
-            to: order.to.display().to_string(),
-            seconds: (done.seconds * 1_000.0).round() / 1_000.0,
-            level,
-            passed: true,
-            checks,
-            warnings: {
-                warnings.extend(done.swapped.warnings);
-                warnings
-            },
-            set_aside: done.swapped.aside.map(|aside| aside.display().to_string()),
-        });
+    let restored = orders.iter().zip(shown).zip(done).map(|((order, shown), done)| Restored {
+        target: order.target.name.to_string(),
+        backup: order.stored.id.to_string(),
+        to: order.way.place(),
+        seconds: (done.seconds * 1_000.0).round() / 1_000.0,
+        level: shown.level,
+        passed: true,
+        checks: shown.checks,
+        warnings: shown.warnings.into_iter().chain(done.warnings).collect(),
+        set_aside: done.aside,
+    });
     Ok(restored.collect())
 }
 
 fn restore_error(shelf: &Shelf<'_>, order: &Order<'_>, error: RestoreError) -> CliError {
-    let untouched = format!("{} was not touched", order.to.display());
+    let untouched = format!("{} was not touched", order.way.place());
     let id = &order.stored.id;
     match error {
         RestoreError::Stored(why) => {
@@ -153,12 +147,16 @@ pub(super) fn swap_error(error: RestoreError, verb: &str) -> CliError {
 }
 
 /// Two restores of one place exclude each other, whatever policy or store they come from and however it is spelled.
-pub(super) fn lock_place(session: &Session, to: &Path) -> Result<lock::Lock, CliError> {
+pub(super) fn lock_place(session: &Session, way: &Way) -> Result<lock::Lock, CliError> {
     let folder = session.host.state_folder("locks")?;
-    let name = hex::encode(&Sha256::digest(real(to).as_os_str().as_encoded_bytes())[..16]);
+    let place = match way {
+        Way::Path(way) => real(&way.to).into_os_string(),
+        Way::Load(dump) => dump.words().into(),
+    };
+    let name = hex::encode(&Sha256::digest(place.as_encoded_bytes())[..16]);
     lock::lock(&folder.join(name), Mode::Exclusive, &lock::HolderNote::own()).map_err(|error| match error {
         lock::LockError::Held(holder) => {
-            CliError::locked(format!("{} is being restored: {holder}", to.display()))
+            CliError::locked(format!("{} is being restored: {holder}", way.place()))
                 .help("locks end with their process: wait for it")
         }
         lock::LockError::Fault(fault) => fault.into(),
@@ -170,7 +168,7 @@ fn begin_line(session: &Session, choices: &[Choice<'_>]) -> Line {
     let details: Vec<_> = choices
         .iter()
         .map(|choice| {
-            let (id, to) = (choice.copy.stored.id.to_string(), choice.to.display().to_string());
+            let (id, to) = (choice.copy.stored.id.to_string(), choice.way.place());
             serde_json::json!({ "backup": id, "to": to })
         })
         .collect();

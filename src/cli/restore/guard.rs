@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to")]
 
 use super::super::{backups::Shelf, error::CliError, session::Session};
-use crate::{engines::Engine, policy::Policy, store::layout::STORE_FILE};
+use crate::{engines::AtPath, policy::Policy, store::layout::STORE_FILE};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -48,7 +48,7 @@ pub(super) fn stores(
 pub(super) fn refuse_what_holds_backups(
     stores: &[Guarded],
     to: &Path,
-    engine: &dyn Engine,
+    engine: &dyn AtPath,
 ) -> Result<(), CliError> {
     // SQLite would take it for the log of that database, play it back or delete it.
     for suffix in ["-wal", "-shm", "-journal"] {

@@ -12,9 +12,10 @@ use super::{
     Choice,
 };
 use crate::{
+    engines::EngineError,
     evidence::TableFact,
     policy::{model::TableClass, values::Size},
-    restore::{self, Order},
+    restore::{self, Order, PathWay, Way},
     store,
 };
 use std::{collections::BTreeMap, fs};
@@ -68,41 +69,49 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
         };
         row("passed over", format!("{}: {why}", newer.id));
     }
-    if choice.engine.is_loaded() {
-        let words = output::printable(&choice.target.engine.source());
-        row("dumped by", words);
-        row(
-            "loaded",
-            paint(WARNING, "over what is live, by the target's `restore` command: nothing is set aside"),
-        );
-        output::tell(&paint(BOLD, format!("restore {}", choice.target.name.value)));
-        output::tell(output::table(&rows).trim_end());
-        return;
-    }
-    for holder in choice.engine.holders(&choice.to) {
-        let name = output::printable(&holder.name);
-        row("in use", paint(WARNING, format!("process {} ({name}) has it open", holder.pid)));
-    }
-    row("room", room(choice, stored.manifest.original_bytes));
-    let is_there = fs::symlink_metadata(&choice.to).is_ok();
-    row(
-        "there now",
-        if is_there { format!("kept as {}", choice.aside.display()) } else { paint(DIM, "nothing") },
-    );
-    for left in choice.engine.remains(&choice.to) {
-        let text = format!("{}, left by a database that is gone, is set aside", left.display());
-        row("left", paint(WARNING, text));
-    }
-    output::tell(&paint(BOLD, format!("restore {} to {}", choice.target.name.value, choice.to.display())));
+    let name = &choice.target.name.value;
+    let title = match &choice.way {
+        Way::Load(dump) => {
+            row("dumped by", output::printable(&dump.words()));
+            row(
+                "loaded",
+                paint(WARNING, "over what is live, by the target's `restore` command: nothing is set aside"),
+            );
+            format!("restore {name}")
+        }
+        Way::Path(way) => {
+            place(way, stored.manifest.original_bytes, &mut row);
+            format!("restore {name} to {}", way.to.display())
+        }
+    };
+    output::tell(&paint(BOLD, title));
     output::tell(output::table(&rows).trim_end());
-    if is_there {
-        compare(choice);
+    match &choice.way {
+        Way::Path(way) if fs::symlink_metadata(&way.to).is_ok() => {
+            compare(choice, way.engine.survey(&way.to, choice.target.tables.as_ref()));
+        }
+        _ => {}
     }
 }
 
-fn room(choice: &Choice<'_>, bytes: u64) -> String {
-    let to = &choice.to;
-    let needed = Size::from_bytes(restore::room_needed(&*choice.engine, to, bytes));
+/// Who uses a path, the room beside it, and what becomes of what is there.
+fn place(way: &PathWay, bytes: u64, row: &mut impl FnMut(&str, String)) {
+    for holder in way.engine.holders(&way.to) {
+        let name = output::printable(&holder.name);
+        row("in use", paint(WARNING, format!("process {} ({name}) has it open", holder.pid)));
+    }
+    row("room", room(way, bytes));
+    let is_there = fs::symlink_metadata(&way.to).is_ok();
+    let kept = || format!("kept as {}", way.aside.display());
+    row("there now", if is_there { kept() } else { paint(DIM, "nothing") });
+    for left in way.engine.remains(&way.to) {
+        let text = format!("{}, left by a database that is gone, is set aside", left.display());
+        row("left", paint(WARNING, text));
+    }
+}
+
+fn room(PathWay { engine, to, .. }: &PathWay, bytes: u64) -> String {
+    let needed = Size::from_bytes(restore::beside::room_needed(&**engine, to, bytes));
     // A new place may lie in folders that do not exist yet.
     let free = to.ancestors().skip(1).find(|folder| folder.is_dir()).map(store::free_bytes);
     match free {
@@ -113,8 +122,8 @@ fn room(choice: &Choice<'_>, bytes: u64) -> String {
 }
 
 /// What the live target has and the backup has not, and the reverse, by class; what cannot be made again first.
-fn compare(choice: &Choice<'_>) {
-    let live = match choice.engine.survey(&choice.to, choice.target.tables.as_ref()) {
+fn compare(choice: &Choice<'_>, live: Result<BTreeMap<String, TableFact>, EngineError>) {
+    let live = match live {
         Ok(live) => live,
         Err(error) => {
             output::tell(&format!("  live cannot be compared with the backup: {error}"));

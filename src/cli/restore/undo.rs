@@ -6,9 +6,14 @@ use super::{
     Restored, execute,
 };
 use crate::{
-    engines::place,
-    policy::{Policy, model::Target, values::Level},
-    restore::{self, RestoreError},
+    engines::{EngineError, command::Dump, place},
+    observe::bind,
+    policy::{
+        Policy,
+        model::{EngineSpec, Target},
+        values::Level,
+    },
+    restore::{self, PathWay, RestoreError, Way},
     watch::{Cancel, Watch},
 };
 use std::fs;
@@ -33,75 +38,118 @@ pub(super) fn undo(
                 .help("write POLICY/TARGET"));
         }
     };
-    let world = session.world(policy)?;
-    let source = match world.sources.get(target.name.as_str()) {
-        Some(Ok(source)) => source,
-        Some(Err(why)) => return Err(CliError::invalid(format!("target `{name}`: {why}"))),
-        None => return Err(CliError::invalid(format!("the place of `{name}` is unknown here"))),
+    let way = way(session, policy, target)?;
+    let old = match &way {
+        Way::Path(way) => of_path(way)?,
+        Way::Load(_) => {
+            return Err(CliError::unknown(format!(
+                "nothing is set aside of `{name}`: a command loads it over what is live"
+            )));
+        }
     };
-    if source.engine.is_loaded() {
-        return Err(CliError::unknown(format!(
-            "nothing is set aside of `{name}`: a command loads it over what is live"
-        )));
-    }
-    let live = &super::behind_links(target, source.path.clone());
-    let Some(old) = restore::newest_aside(live)? else {
-        return Err(CliError::unknown(format!("nothing was set aside of {}", live.display())));
-    };
-    place::check(live, source.engine.shape())?;
-    let aside = restore::aside_name(live, session.host.now())?;
-    // Told before it is asked for: bytes are bytes, and what cannot be opened here may be mended elsewhere. Signals still
-    // end the program at once, as nothing was begun.
-    let (never, nobody) = (Cancel::default(), |_| ());
-    let flaw = source.engine.flaw(&old, &Watch::new(&never, None, &nobody));
-    let flaw = flaw.map_err(|error| CliError::failed(error.to_string()))?;
-    let mut warnings: Vec<_> = flaw.into_iter().map(|flaw| format!("{} {flaw}", old.display())).collect();
-    warnings.extend(restore::strays(live)?);
-    for warning in &warnings {
+    for warning in &old.warnings {
         output::warn(&output::printable(warning));
     }
     if !session.global.quiet {
-        output::tell(&format!("puts back {} as {}", old.display(), live.display()));
-        if fs::symlink_metadata(live).is_ok() {
-            output::tell(&format!("keeps what is there as {}", aside.display()));
+        output::tell(&format!("puts back {} as {}", old.name, way.place()));
+        if let Some(aside) = &old.replaces {
+            output::tell(&format!("keeps what is there as {aside}"));
         }
     }
     if args.dry_run {
         output::tell("nothing was changed");
         return Ok(0);
     }
-    super::confirm(args, &*source.engine, live, target.name.as_str(), true)?;
+    super::confirm(args, &way, target.name.as_str(), true)?;
     let cancel = signals::watch()?;
     let watch = Watch::new(&cancel, None, &|_| ());
-    let _lock = execute::lock_place(session, live)?;
-    restore::clear(live)?;
+    let _lock = execute::lock_place(session, &way)?;
     let begun = std::time::Instant::now();
-    let details = serde_json::json!({
-        "undo": target.name.to_string(), "from": old.display().to_string(), "to": live.display().to_string(),
-    });
+    let details = serde_json::json!({ "undo": target.name.to_string(), "from": old.name, "to": way.place() });
     let history = Line::begin(session, "restore", policy.name().as_str(), policy.digest(), details);
-    let swapped = restore::put_back(&*source.engine, &old, live, &aside, &watch).map_err(|source| {
-        execute::swap_error(RestoreError::Swap { to: live.clone(), source, left: Vec::new() }, "undo")
+    let back = (old.put_back)(&watch).map_err(|source| {
+        execute::swap_error(RestoreError::Swap { to: way.place(), source, left: Vec::new() }, "undo")
     });
-    history.end(session, swapped.as_ref().err());
-    let swapped = swapped?;
-    for warning in &swapped.warnings {
+    history.end(session, back.as_ref().err());
+    let back = back?;
+    for warning in &back.warnings {
         output::warn(&output::printable(warning));
     }
-    warnings.extend(swapped.warnings);
     let result = Restored {
         target: target.name.to_string(),
         backup: String::new(),
-        to: live.display().to_string(),
+        to: way.place(),
         seconds: (begun.elapsed().as_secs_f64() * 1_000.0).round() / 1_000.0,
         level: Level::None,
         passed: true,
         checks: Vec::new(),
-        warnings,
-        set_aside: swapped.aside.map(|aside| aside.display().to_string()),
+        warnings: old.warnings.into_iter().chain(back.warnings).collect(),
+        set_aside: back.aside,
     };
     if session.global.json {
         return output::print_json(&[result]);
     }
-    output::print(&format!("put back {}{}\n", live.display(), result.kept()))
+    output::print(&format!("put back {}{}\n", result.to, result.kept()))
+}
+
+/// What was set aside of a place, and the way back.
+struct Old<'w> {
+    /// What it is called.
+    name: String,
+    /// What the present content is to be called; `None` where there is none.
+    replaces: Option<String>,
+    /// What must be told before.
+    warnings: Vec<String>,
+    put_back: Box<PutBack<'w>>,
+}
+
+type PutBack<'w> = dyn FnOnce(&Watch<'_>) -> Result<Back, EngineError> + 'w;
+
+/// What came of it.
+struct Back {
+    aside: Option<String>,
+    warnings: Vec<String>,
+}
+
+/// The target as the policy at hand has it: its way back.
+fn way(session: &Session, policy: &Policy, target: &Target) -> Result<Way, CliError> {
+    let name = target.name.as_str();
+    if let EngineSpec::Command(spec) = &target.engine {
+        return Ok(Way::Load(Dump::new(spec.clone())));
+    }
+    let world = session.world(policy)?;
+    let path = match world.sources.get(name) {
+        Some(Ok(source)) => source.path.clone(),
+        Some(Err(why)) => return Err(CliError::invalid(format!("target `{name}`: {why}"))),
+        None => return Err(CliError::invalid(format!("the place of `{name}` is unknown here"))),
+    };
+    let to = super::behind_links(target, path);
+    let engine = bind::at_path(&target.engine, to.clone());
+    let engine = engine.map_err(|error| CliError::failed(error.to_string()))?;
+    let aside = restore::aside_name(&to, session.host.now())?;
+    Ok(Way::Path(PathWay { engine, to, aside }))
+}
+
+fn of_path(way: &PathWay) -> Result<Old<'_>, CliError> {
+    let PathWay { engine, to, aside } = way;
+    let Some(old) = restore::newest_aside(to)? else {
+        return Err(CliError::unknown(format!("nothing was set aside of {}", to.display())));
+    };
+    place::check(to, engine.shape())?;
+    // Told before it is asked for: bytes are bytes, and what cannot be opened here may be mended elsewhere. Signals still
+    // end the program at once, as nothing was begun.
+    let (never, nobody) = (Cancel::default(), |_| ());
+    let flaw = engine.flaw(&old, &Watch::new(&never, None, &nobody));
+    let flaw = flaw.map_err(|error| CliError::failed(error.to_string()))?;
+    let mut warnings: Vec<_> = flaw.into_iter().map(|flaw| format!("{} {flaw}", old.display())).collect();
+    warnings.extend(restore::strays(to)?);
+    let replaces = fs::symlink_metadata(to).is_ok().then(|| aside.display().to_string());
+    let name = old.display().to_string();
+    let put_back = move |watch: &Watch<'_>| {
+        restore::clear(to)?;
+        let swapped = restore::put_back(&**engine, &old, to, aside, watch)?;
+        let aside = swapped.aside.map(|aside| aside.display().to_string());
+        Ok(Back { aside, warnings: swapped.warnings })
+    };
+    Ok(Old { name, replaces, warnings, put_back: Box::new(put_back) })
 }

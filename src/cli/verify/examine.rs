@@ -10,7 +10,8 @@ use crate::{
     evidence::{Evidence, Integrity},
     policy::values::Level,
     restore::{self, VerifyFailure},
-    run::{previous_of, scratch::Scratch},
+    run::previous_of,
+    scratch::Scratch,
     store::{self, Store as _, Stored},
     watch::Watch,
 };

@@ -20,7 +20,7 @@ mod walk;
 mod tests;
 
 use super::{
-    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet, Previous,
+    AtPath, Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet, Previous,
     SourceFacts, StoredContent, Swapped, implied::guard_size, place::Shape,
 };
 use crate::platform::folder::{Folder, Kind};
@@ -98,10 +98,6 @@ impl Directory {
 }
 
 impl Engine for Directory {
-    fn shape(&self) -> Shape {
-        Shape::Folder
-    }
-
     fn observe(&self) -> Result<SourceFacts, EngineError> {
         let (files, bytes, unreadable) = self.count(&self.root)?;
         let mut facts = BTreeMap::from([(FILES.to_owned(), files.to_string())]);
@@ -182,6 +178,12 @@ impl Engine for Directory {
             examine::examine(stored, watch)?
         };
         Ok(Evidence { integrity, checks: Vec::new(), tables: tables(seen.files), warnings: seen.warnings })
+    }
+}
+
+impl AtPath for Directory {
+    fn shape(&self) -> Shape {
+        Shape::Folder
     }
 
     fn materialize(

@@ -8,7 +8,10 @@ mod swapping;
 
 use super::{Directory, members};
 use crate::{
-    engines::{Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Previous, StoredContent},
+    engines::{
+        AtPath as _, Capture, CaptureRequest, Engine as _, EngineError, ExamineRequest, Previous,
+        StoredContent,
+    },
     evidence::Evidence,
     fault::Fault,
     policy::{model::Expect, values::Level},

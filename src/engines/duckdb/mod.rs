@@ -17,8 +17,8 @@ mod swap;
 mod work;
 
 use super::{
-    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet, SourceFacts,
-    Spare, StoredContent, Swapped,
+    AtPath, Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet,
+    SourceFacts, Spare, StoredContent, Swapped,
     files::{beside, length, resolved},
     place::Shape,
     tables::Facts,
@@ -51,10 +51,6 @@ impl Duckdb {
 }
 
 impl Engine for Duckdb {
-    fn shape(&self) -> Shape {
-        Shape::File
-    }
-
     fn observe(&self) -> Result<SourceFacts, EngineError> {
         let header = Header::read(&self.path)?;
         Ok(SourceFacts { bytes: copy::bytes(&resolved(&self.path)?)?, facts: header.facts() })
@@ -84,6 +80,12 @@ impl Engine for Duckdb {
         let evidence = restore::examine(&place, request, watch);
         copy::Copied::remove(&place)?;
         evidence
+    }
+}
+
+impl AtPath for Duckdb {
+    fn shape(&self) -> Shape {
+        Shape::File
     }
 
     fn materialize(

@@ -23,8 +23,8 @@ mod twin;
 mod write_over;
 
 use super::{
-    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet, SourceFacts,
-    Spare, StoredContent, Swapped,
+    AtPath, Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Holder, OpenSide, Outlet,
+    SourceFacts, Spare, StoredContent, Swapped,
     files::{beside, is_there, length, resolved},
     place::Shape,
     tables::Facts,
@@ -69,10 +69,6 @@ impl Sqlite {
 }
 
 impl Engine for Sqlite {
-    fn shape(&self) -> Shape {
-        Shape::File
-    }
-
     fn observe(&self) -> Result<SourceFacts, EngineError> {
         let header = Header::read(&self.path)?;
         let of = |path: &Path| Ok::<_, EngineError>(length(path)?.unwrap_or(0));
@@ -107,6 +103,12 @@ impl Engine for Sqlite {
         watch: &Watch<'_>,
     ) -> Result<Evidence, EngineError> {
         restore::examine(stored, request, watch)
+    }
+}
+
+impl AtPath for Sqlite {
+    fn shape(&self) -> Shape {
+        Shape::File
     }
 
     fn materialize(

@@ -11,7 +11,8 @@ mod swapping;
 
 use super::{
     super::{
-        Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Previous, StoredContent, files::beside,
+        AtPath as _, Capture, CaptureRequest, Engine as _, EngineError, ExamineRequest, Previous,
+        StoredContent, files::beside,
     },
     Sqlite,
 };

@@ -2,7 +2,7 @@
 
 use super::{Bench, picture, stored, watched, write};
 use crate::{
-    engines::{Engine, EngineError, Previous, directory::archive},
+    engines::{AtPath as _, Engine as _, EngineError, Previous, directory::archive},
     evidence::Integrity,
     platform::folder::Moment,
     policy::{

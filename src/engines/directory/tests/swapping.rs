@@ -1,7 +1,7 @@
 //! Putting a restored folder in the place of the live one.
 
 use super::{Bench, watched, write};
-use crate::engines::{Engine, EngineError};
+use crate::engines::{AtPath as _, EngineError};
 use std::{
     fs::{self, Permissions},
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
