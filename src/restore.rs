@@ -6,12 +6,14 @@
 
 mod aside;
 pub mod beside;
+mod database;
 mod load;
 mod steps;
 mod verify;
 
 pub use aside::{aside_name, clear, newest_aside, strays};
 pub use beside::{PathWay, put_back};
+pub use database::DatabaseWay;
 pub use steps::{Step, steps};
 pub use verify::{VerifyFailure, verify};
 
@@ -49,6 +51,8 @@ pub struct Order<'a> {
 pub enum Way {
     /// Beside a path, then in its place.
     Path(PathWay),
+    /// Into a database beside the live one, then in its place.
+    Database(DatabaseWay),
     /// By the target's own command, over what is live.
     Load(Dump),
 }
@@ -58,6 +62,7 @@ impl Way {
     pub fn place(&self) -> String {
         match self {
             Self::Path(way) => way.to.display().to_string(),
+            Self::Database(way) => way.place(),
             Self::Load(dump) => dump.words(),
         }
     }
@@ -95,6 +100,14 @@ pub enum RestoreError {
         needed: u64,
         /// Whether others have the target open, and less would do without them.
         in_use: bool,
+    },
+    /// The server lacks what the content needs.
+    #[error("{place} cannot take it: its server lacks {}", lacking.join(", "))]
+    Lacking {
+        /// The place.
+        place: String,
+        /// What it lacks.
+        lacking: Vec<String>,
     },
     /// The swap failed; everything that was swapped before it was swapped back.
     #[error("{to}: {source}")]
@@ -179,6 +192,9 @@ pub fn prepare<'a>(order: &Order<'a>, watch: &Watch<'_>) -> Result<Prepared<'a>,
         Way::Path(way) => {
             beside::prepare(order, way, watch).map(|(waiting, shown)| (Some(waiting), shown))?
         }
+        Way::Database(way) => {
+            database::prepare(order, way, watch).map(|(waiting, shown)| (Some(waiting), shown))?
+        }
         Way::Load(dump) => (None, load::prepare(order, dump, watch)?),
     };
     Ok(Prepared { waiting, shown, begun })
@@ -196,6 +212,7 @@ fn examination<'o>(order: &'o Order<'_>, recorded: &'o Previous, scratch: &'o Pa
         captured_at: order.stored.manifest.time,
         scratch,
         caller: order.caller,
+        facts: &order.stored.manifest.facts,
     }
 }
 

@@ -283,6 +283,9 @@ fn apart(choices: &[Choice<'_>]) -> Result<(), CliError> {
             (Way::Path(one), Way::Path(other)) => {
                 one.to.starts_with(&other.to) || other.to.starts_with(&one.to)
             }
+            (Way::Database(one), Way::Database(other)) => {
+                one.engine.key(&one.to) == other.engine.key(&other.to)
+            }
             // Two commands may dump alike and load elsewhere.
             _ => false,
         };
@@ -299,6 +302,7 @@ fn apart(choices: &[Choice<'_>]) -> Result<(), CliError> {
 fn confirm(args: &Restore, way: &Way, name: &str, is_live: bool) -> Result<(), CliError> {
     let there = match way {
         Way::Load(_) => Some(format!("what is live of `{name}`")),
+        Way::Database(way) => way.standing.is_there.then(|| way.place()),
         Way::Path(way) if fs::symlink_metadata(&way.to).is_ok() => Some(way.to.display().to_string()),
         // A log without its database may hold commits that are nowhere else.
         Way::Path(way) => way.engine.remains(&way.to).first().map(|path| path.display().to_string()),
@@ -307,6 +311,7 @@ fn confirm(args: &Restore, way: &Way, name: &str, is_live: bool) -> Result<(), C
     let outcome = match way {
         Way::Load(_) => "it is loaded over, and nothing is set aside",
         Way::Path(_) => "it is set aside and replaced",
+        Way::Database(_) => "it is set aside and replaced, and who is on it is disconnected",
     };
     let refused = |why: &str| {
         Err(CliError::refused(format!("{there} is there: {why}")).help(format!("with `--yes` {outcome}")))

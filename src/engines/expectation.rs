@@ -218,7 +218,9 @@ fn equals(scalar: &Scalar, answer: &Answer) -> bool {
             };
             let is_number =
                 |wanted| value.number().is_some_and(|n| n.compare(wanted) == Some(Ordering::Equal));
-            value.text() == *wanted || number.is_some_and(is_number)
+            // PostgreSQL writes its booleans as `t` and `f`.
+            let letter = matches!((wanted.as_str(), &*value.text()), ("true", "t") | ("false", "f"));
+            value.text() == *wanted || letter || number.is_some_and(is_number)
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod duckdb;
 mod examination;
 pub mod expectation;
 pub(crate) mod files;
+mod flat;
 mod holders;
 mod implied;
 pub mod place;
@@ -191,6 +192,8 @@ pub struct ExamineRequest<'a> {
     pub scratch: &'a Path,
     /// Makes the policy's commands ready.
     pub caller: &'a dyn Caller,
+    /// What the capture noted of the source: [`Capture::facts`].
+    pub facts: &'a BTreeMap<String, String>,
 }
 
 /// Why an engine could not do what was asked.
@@ -257,6 +260,14 @@ pub enum EngineError {
         aside: Option<PathBuf>,
         /// What failed.
         source: Box<Self>,
+    },
+    /// The server of the source is not to be had.
+    #[error("cannot reach {place}: {why}")]
+    Unreachable {
+        /// Where it is, without user and password.
+        place: String,
+        /// What was said.
+        why: String,
     },
     /// The engine's library refused.
     #[error("cannot {verb} {}: {message}", path.display())]

@@ -65,6 +65,9 @@ fn swap(way: &Way) -> String {
         Way::Path(way) if fs::symlink_metadata(&way.to).is_ok() => {
             format!("{place} to {}, then the restored content to its place", way.aside.display())
         }
+        Way::Database(way) if way.standing.is_there => {
+            format!("{place} to the name {}, then the restored content to its name", way.aside)
+        }
         _ => format!("the restored content to {place}"),
     }
 }

@@ -280,6 +280,7 @@ impl<'a> JobRun<'a> {
             EngineError::Fault(fault) if fault.is_full() => return scratch_error(fault),
             EngineError::Stopped(stopped) => return StepError::stopped(*stopped),
             EngineError::Missing { .. }
+            | EngineError::Unreachable { .. }
             | EngineError::Empty { .. }
             | EngineError::Foreign { .. }
             | EngineError::Unexpected { .. } => FailureCode::Source,

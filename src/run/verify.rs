@@ -142,6 +142,7 @@ impl JobRun<'_> {
                 captured_at: self.tag.now,
                 scratch: captured.scratch.path(),
                 caller: &caller,
+                facts: &captured.capture.facts,
             };
             // What the capture showed on exactly this content needs no second look, but for `restore`, which is about
             // the stored file itself.

@@ -121,6 +121,10 @@ fn restore_error(shelf: &Shelf<'_>, order: &Order<'_>, error: RestoreError) -> C
             let less = if in_use { "stop what has it open, then a third of that is enough; " } else { "" };
             CliError::failed(format!("{error}; {untouched}")).help(format!("{less}{help}"))
         }
+        RestoreError::Lacking { .. } => CliError::refused(format!("{error}; {untouched}")).help(
+            "make them first: `create role …`, or install the extension on the server; a backup with `globals: true` holds \
+             the roles as SQL text in its file `….globals.sql`",
+        ),
         other => CliError::failed(format!("{other}; {untouched}")),
     }
 }
@@ -151,6 +155,7 @@ pub(super) fn lock_place(session: &Session, way: &Way) -> Result<lock::Lock, Cli
     let folder = session.host.state_folder("locks")?;
     let place = match way {
         Way::Path(way) => real(&way.to).into_os_string(),
+        Way::Database(way) => way.engine.key(&way.to).into(),
         Way::Load(dump) => dump.words().into(),
     };
     let name = hex::encode(&Sha256::digest(place.as_encoded_bytes())[..16]);

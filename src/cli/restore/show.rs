@@ -79,6 +79,15 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
             );
             format!("restore {name}")
         }
+        Way::Database(way) => {
+            for session in &way.standing.sessions {
+                let session = output::printable(&session.to_string());
+                row("in use", paint(WARNING, format!("{session}: is disconnected")));
+            }
+            let kept = || format!("kept as the database {}", output::printable(&way.aside));
+            row("there now", if way.standing.is_there { kept() } else { paint(DIM, "nothing") });
+            format!("restore {name} to {}", way.place())
+        }
         Way::Path(way) => {
             place(way, stored.manifest.original_bytes, &mut row);
             format!("restore {name} to {}", way.to.display())
@@ -88,6 +97,9 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
     output::tell(output::table(&rows).trim_end());
     match &choice.way {
         Way::Path(way) if fs::symlink_metadata(&way.to).is_ok() => {
+            compare(choice, way.engine.survey(&way.to, choice.target.tables.as_ref()));
+        }
+        Way::Database(way) if way.standing.is_there => {
             compare(choice, way.engine.survey(&way.to, choice.target.tables.as_ref()));
         }
         _ => {}

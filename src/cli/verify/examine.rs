@@ -60,6 +60,7 @@ pub(super) fn examine(
         captured_at: stored.manifest.time,
         scratch: scratch.path(),
         caller: &caller,
+        facts: &stored.manifest.facts,
     };
     let evidence = restore::verify(stored, &open, engine.as_deref(), &request, watch)?;
     let failures = evidence.as_ref().map(Evidence::failures).unwrap_or_default();

@@ -94,6 +94,7 @@ impl Bench {
         let scratch = TempDir::new_in(self.dir.path()).unwrap();
         let request = ExamineRequest {
             caller: &crate::engines::testing::NoCaller,
+            facts: &BTreeMap::new(),
             level,
             checks: &[],
             tables: None,

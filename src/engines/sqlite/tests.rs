@@ -117,6 +117,7 @@ impl Place {
         let scratch = self.path("scratch");
         let request = ExamineRequest {
             caller: &crate::engines::testing::NoCaller,
+            facts: &BTreeMap::new(),
             level: self.level,
             checks: &self.checks,
             tables: self.tables.as_ref(),

@@ -1,0 +1,219 @@
+//! Captures: a dump of one snapshot, whose rows are counted and whose checks are answered in that very snapshot.
+//!
+//! A session begins a transaction and exports its snapshot; `pg_dump` takes it up, and meanwhile the session itself answers
+//! what is asked about that content. That the dump is whole and holds those rows is shown on the stored bytes, by decoding
+//! them (see `examine`).
+
+use super::{
+    dump::{self, DumpRequest, Format, exact},
+    look::{self, LOCK_WAIT, READING, failed},
+    properties::Properties,
+    reach::{Reach, Reached},
+    tables::{Excluded, Tables},
+};
+use crate::{
+    engines::{
+        Capture, CaptureRequest, EngineError, Outlet,
+        examination::Examination,
+        flat,
+        implied::{guard_size, guard_tables, size_guards},
+    },
+    evidence::{CheckedOn, Integrity},
+    exec::program::ProgramError,
+    fault::OnPath,
+    platform::files::new_private_file,
+    policy::model::{EngineSpec, PostgresFormat, PostgresOptions},
+    watch::Watch,
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write},
+    num::NonZeroU16,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+/// The fact that names the format of the stored file.
+pub(super) const FORMAT: &str = "format";
+/// The extension of what belongs to no database.
+pub(super) const GLOBALS: &str = "globals.sql";
+/// Most connections that dump or load at once: a server has other work.
+const MOST_JOBS: usize = 4;
+
+pub(super) fn capture(
+    reach: &Reach,
+    request: &CaptureRequest<'_>,
+    out: &mut dyn Outlet,
+    watch: &Watch<'_>,
+) -> Result<Capture, EngineError> {
+    let options = match request.spec {
+        EngineSpec::Postgres(spec) => spec.options.clone(),
+        _ => PostgresOptions::default(),
+    };
+    let reached = reach.connect(watch)?;
+    let mut session = reached.session(reached.database(), &READING, watch).map_err(failed)?;
+    look::begin(&mut session, watch).map_err(failed)?;
+    let snapshot = session.export_snapshot(watch).map_err(failed)?;
+    let tables = Tables::of(&mut session, watch).map_err(failed)?;
+    guard_tables(|| Ok(tables.0.len()), request.expect)?;
+    guard_size(super::size(&mut session, watch).map_err(failed)?, request.expect)?;
+    let globs = options.exclude_table_data.as_deref().unwrap_or_default();
+    let excluded = tables.excluded(globs, request.tables)?;
+    let properties = Properties::of(&mut session, watch).map_err(failed)?;
+    let asked = Examination {
+        level: request.level,
+        checks: request.checks,
+        tables: request.tables,
+        source: None,
+        previous: request.previous,
+        captured_at: request.now,
+    };
+    let format = options.format.unwrap_or_default();
+    let give_up = AtomicBool::new(false);
+    let (dumped, seen) = thread::scope(|scope| {
+        let asking =
+            scope.spawn(|| look::ask(&mut session, &tables, &excluded, &asked, &give_up, watch));
+        let dumped = dump(&reached, request, (format, &snapshot, &excluded), out, watch);
+        give_up.store(dumped.is_err(), Ordering::Relaxed);
+        let seen = asking.join().unwrap_or_else(|_| Err(super::session::SessionError::Lost {
+            message: "the thread that asked it failed".to_owned(),
+        }));
+        (dumped, seen)
+    });
+    // The snapshot is needed until all of the dump's connections have taken it up.
+    drop(session);
+    let Dumped { bytes, mut warnings } = dumped?;
+    let mut evidence = seen.map_err(failed)?.judged(&asked, Integrity::Skipped)?;
+    evidence.checks.extend(size_guards(bytes, request.expect, request.previous));
+    warnings.extend(excluded.warnings.iter().cloned());
+    if !excluded.tables.is_empty() {
+        let names: Vec<&str> = excluded.tables.iter().map(String::as_str).collect();
+        warnings.push(format!("the rows of {} are left out, as `exclude_table_data` says", names.join(", ")));
+    }
+    let mut side_files = Vec::new();
+    if options.globals == Some(true) {
+        let (path, told) = globals(&reached, request, watch)?;
+        side_files.push((GLOBALS, path));
+        warnings.extend(told);
+    }
+    evidence.warnings.splice(0..0, warnings);
+    Ok(Capture {
+        method: "pg_dump",
+        rungs: Vec::new(),
+        checked_on: CheckedOn::Snapshot,
+        evidence,
+        side_files,
+        unreadable: Vec::new(),
+        facts: facts(&reached, &properties, format),
+    })
+}
+
+fn facts(reached: &Reached, properties: &Properties, format: PostgresFormat) -> BTreeMap<String, String> {
+    let mut facts = properties.to_facts();
+    facts.insert(FORMAT.to_owned(), named(format).to_owned());
+    facts.insert("server_version".to_owned(), reached.server_version().to_string());
+    facts.insert("pg_dump".to_owned(), reached.programs().version().to_string());
+    facts
+}
+
+/// A format as the policy writes it.
+pub(super) const fn named(format: PostgresFormat) -> &'static str {
+    match format {
+        PostgresFormat::Plain => "plain",
+        PostgresFormat::Custom => "custom",
+        PostgresFormat::Directory => "directory",
+    }
+}
+
+/// How many connections dump or load at once.
+pub(super) fn jobs() -> NonZeroU16 {
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get).min(MOST_JOBS);
+    u16::try_from(cores).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN)
+}
+
+struct Dumped {
+    bytes: u64,
+    warnings: Vec<String>,
+}
+
+fn dump(
+    reached: &Reached,
+    request: &CaptureRequest<'_>,
+    (format, snapshot, excluded): (PostgresFormat, &str, &Excluded),
+    out: &mut dyn Outlet,
+    watch: &Watch<'_>,
+) -> Result<Dumped, EngineError> {
+    let patterns: Vec<String> = excluded.parts.iter().map(exact).collect();
+    let wanted = DumpRequest {
+        snapshot: Some(snapshot),
+        lock_wait: Some(LOCK_WAIT),
+        exclude_table_data: &patterns,
+        restrict_key: None,
+    };
+    let access = reached.access(reached.database()).map_err(|error| EngineError::Program(error.to_string()))?;
+    let mut counted = Counted { out, bytes: 0 };
+    let stream = |format, counted: &mut Counted<'_>| {
+        dump::to_writer(reached.programs(), &access, (format, &wanted), counted, watch).map_err(told)
+    };
+    let ended = match format {
+        PostgresFormat::Plain => stream(Format::Plain, &mut counted)?,
+        PostgresFormat::Custom => stream(Format::Custom, &mut counted)?,
+        PostgresFormat::Directory => {
+            let folder = request.scratch.join("dump");
+            let ended = dump::to_folder(reached.programs(), &access, (&folder, jobs(), &wanted), watch);
+            let ended = ended.map_err(told)?;
+            flat::pack(&folder, None, &mut counted, watch)?;
+            fs::remove_dir_all(&folder).on("remove", &folder)?;
+            ended
+        }
+    };
+    Ok(Dumped { bytes: counted.bytes, warnings: ended.warnings })
+}
+
+/// Words an error of one of PostgreSQL's programs.
+pub(super) fn told(error: ProgramError) -> EngineError {
+    match error {
+        ProgramError::Out { source, .. } => EngineError::Out(source),
+        ProgramError::In { source, .. } => EngineError::In(source),
+        ProgramError::Stopped(stopped) => stopped.into(),
+        other => EngineError::Program(other.to_string()),
+    }
+}
+
+/// Writes what belongs to no database to a file of the scratch folder.
+fn globals(
+    reached: &Reached,
+    request: &CaptureRequest<'_>,
+    watch: &Watch<'_>,
+) -> Result<(PathBuf, Vec<String>), EngineError> {
+    let access = reached.access(reached.database()).map_err(|error| EngineError::Program(error.to_string()))?;
+    let dumped = dump::globals(reached.programs(), &access, None, watch).map_err(told)?;
+    let path = request.scratch.join(GLOBALS);
+    let mut file = new_private_file().open(&path).on("create", &path)?;
+    file.write_all(&dumped.text).on("write", &path)?;
+    let mut warnings = dumped.warnings;
+    if !dumped.has_passwords {
+        warnings.push("the roles' passwords are not among the globals: this user may not read them".to_owned());
+    }
+    Ok((path, warnings))
+}
+
+/// Counts what passes.
+struct Counted<'o> {
+    out: &'o mut dyn Outlet,
+    bytes: u64,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(buffer)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,127 @@
+//! Restoring a database of a server: a new one is loaded beside the live one, proven there, and the two exchange their
+//! names.
+
+use super::{Exchange, Failed, Order, RestoreError, Shown, Waiting, show, stored_error};
+use crate::{
+    engines::{
+        EngineError,
+        postgres::{Beside, Names, Postgres, Standing},
+    },
+    fault::Fault,
+    run::pour,
+    scratch::Scratch,
+    store::{Stamp, layout::free_stamp},
+    watch::Watch,
+};
+use chrono::{DateTime, Utc};
+use std::path::PathBuf;
+
+/// A database that is restored to.
+pub struct DatabaseWay {
+    /// The engine, bound to the server.
+    pub engine: Postgres,
+    /// The database's name.
+    pub to: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// What it is to be called where it is there.
+    pub aside: String,
+    /// Below it private folders are made on this host.
+    pub scratch: PathBuf,
+}
+
+impl DatabaseWay {
+    /// Looks at a database of the server, and names what becomes of it.
+    ///
+    /// # Errors
+    /// When the server is not reached, or refuses.
+    pub fn look(
+        engine: Postgres,
+        to: String,
+        scratch: PathBuf,
+        now: DateTime<Utc>,
+        watch: &Watch<'_>,
+    ) -> Result<Self, EngineError> {
+        let standing = engine.standing(&to, watch)?;
+        let taken: Vec<Stamp> = standing.asides.iter().filter_map(|(stamp, _)| Stamp::parse(stamp)).collect();
+        // A clock that was set back must not make an older one look like the newest.
+        let time = taken.iter().map(Stamp::time).max().map_or(now, |newest| newest.max(now));
+        let aside = Names::aside(&to, &free_stamp(time, taken).to_string());
+        Ok(Self { engine, to, standing, aside, scratch })
+    }
+
+    /// Where it is, in words for people.
+    pub fn place(&self) -> String {
+        self.engine.shown(&self.to)
+    }
+}
+
+/// A database beside the live one.
+struct Waits<'a> {
+    way: &'a DatabaseWay,
+    beside: Beside,
+}
+
+/// The stored bytes are read twice: once to see that they are whole and what they need, before the server is asked for
+/// anything, and once to load them.
+pub(super) fn prepare<'a>(
+    order: &Order<'a>,
+    way: &'a DatabaseWay,
+    watch: &Watch<'_>,
+) -> Result<(Box<dyn Waiting<'a> + 'a>, Shown), RestoreError> {
+    let manifest = &order.stored.manifest;
+    let scratch = Scratch::new(&way.scratch)?;
+    let from = (&manifest.facts, scratch.path());
+    let nothing = || RestoreError::Stored("it has no files".to_owned());
+    let contents =
+        pour(&manifest.files, order.open, watch, |stored| way.engine.decode(stored, from, watch));
+    let contents = contents.map_err(stored_error)?.ok_or_else(nothing)?;
+    let lacking = way.engine.missing(&contents, watch).map_err(RestoreError::Engine)?;
+    if !lacking.is_empty() {
+        return Err(RestoreError::Lacking { place: way.place(), lacking });
+    }
+    let beside = pour(&manifest.files, order.open, watch, |stored| way.engine.bring(stored, from, watch));
+    let mut beside = beside.map_err(stored_error)?.ok_or_else(nothing)?;
+    let warnings = std::mem::take(&mut beside.warnings);
+    let shown = show(order, scratch.path(), warnings, |request| beside.inspect(request, watch))?;
+    Ok((Box::new(Waits { way, beside }), shown))
+}
+
+impl<'a> Waiting<'a> for Waits<'a> {
+    fn swap(self: Box<Self>, watch: &Watch<'_>) -> Result<Exchange<'a>, Box<Failed<'a>>> {
+        let Self { way, beside } = *self;
+        match beside.exchange(&way.to, &way.aside, watch) {
+            Ok(exchanged) => Ok(exchange(way, exchanged.aside, exchanged.warnings)),
+            Err(source) => {
+                let done = match &source {
+                    EngineError::Unsettled { .. } => {
+                        let old = way.standing.is_there.then(|| way.aside.clone());
+                        Some(exchange(way, old, Vec::new()))
+                    }
+                    _ => None,
+                };
+                Err(Box::new(Failed { source, done }))
+            }
+        }
+    }
+}
+
+fn exchange(way: &DatabaseWay, old: Option<String>, warnings: Vec<String>) -> Exchange<'_> {
+    Exchange {
+        aside: old.clone(),
+        warnings,
+        back: Box::new(move |watch| back(way, old.as_deref(), watch)),
+    }
+}
+
+fn back(way: &DatabaseWay, old: Option<&str>, watch: &Watch<'_>) -> String {
+    let place = way.place();
+    let Some(old) = old else {
+        return format!("{place}, where nothing was before, holds the restored content");
+    };
+    let undone = old.replace(".aside-", ".undo-");
+    match way.engine.exchange(Names { live: &way.to, candidate: old, aside: &undone }, watch) {
+        Ok(_) => format!("{place} is as it was; what was restored there is kept as the database {undone}"),
+        Err(error) => format!("{place} could not be put back ({error}): its old content is the database {old}"),
+    }
+}
