@@ -16,6 +16,7 @@ pub(crate) mod files;
 mod holders;
 mod implied;
 pub mod place;
+pub mod postgres;
 pub mod sqlite;
 mod tables;
 #[cfg(test)]
