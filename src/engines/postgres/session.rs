@@ -102,9 +102,7 @@ impl SessionError {
     /// The server's five-character code (errcodes-appendix.html), where it answered with an error.
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
-            Self::Server { sqlstate, .. } => {
-                Some(sqlstate).map(String::as_str).filter(|code| !code.is_empty())
-            }
+            Self::Server { sqlstate, .. } if !sqlstate.is_empty() => Some(sqlstate),
             _ => None,
         }
     }

@@ -87,8 +87,7 @@ fn a_scratch_database_has_its_name_and_a_mark_until_it_is_discarded() {
 
 #[test]
 fn a_name_that_another_database_has_is_not_taken_from_it() {
-    let cluster = cluster!();
-    let _alone = SWEEPING.lock();
+    let Some(cluster) = &Cluster::start() else { return };
     let server = cluster.server();
     cluster.database("theirs", &["CREATE TABLE t AS SELECT 1 AS a"]);
     let foreign = [
@@ -118,8 +117,7 @@ fn a_name_that_another_database_has_is_not_taken_from_it() {
 
 #[test]
 fn what_a_killed_run_left_under_a_given_name_is_cleared_away() {
-    let cluster = cluster!();
-    let _alone = SWEEPING.lock();
+    let Some(cluster) = &Cluster::start() else { return };
     let server = cluster.server();
     let left = || {
         // As of a process that is gone: the session with the lock ends.

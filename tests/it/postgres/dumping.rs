@@ -37,10 +37,8 @@ fn dump_to(
 }
 
 fn end_backend(cluster: &Cluster, database: &str) {
-    let ended = format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-         WHERE datname = '{database}' AND application_name = 'pg_dump'"
-    );
+    let of = format!("FROM pg_stat_activity WHERE datname = '{database}'");
+    let ended = format!("SELECT pg_terminate_backend(pid) {of}");
     cluster.psql("postgres", &ended);
 }
 

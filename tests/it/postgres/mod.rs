@@ -35,7 +35,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -98,9 +97,6 @@ fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Held by tests that look at what a sweep finds, which another's sweep could take from them.
-static SWEEPING: Mutex<()> = Mutex::new(());
-
 /// A session with a table locked in a transaction of its own.
 fn locked(cluster: &Cluster, database: &str, table: &str) -> Session {
     let mut session = cluster.session(database);
@@ -124,4 +120,14 @@ fn big(cluster: &Cluster, name: &str) -> Access {
     let table =
         "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 4) AS t FROM generate_series(1, 200000) n";
     cluster.database(name, &[table])
+}
+
+/// Runs one of these tests again, in a process of its own, with variables that would be read by libpq.
+fn again(name: &str, variables: &[(&str, &Path)]) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([name, "--exact", "--nocapture"]).envs(variables.iter().copied()).env("POLICY_AGAIN", "1");
+    let output = command.output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
 }
