@@ -1,9 +1,9 @@
 //! Starts the policy's commands: argv without a shell, in a process group of their own, under a deadline, line by line.
 #![expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
 
-mod group;
+pub(crate) mod group;
 mod prepare;
-pub(crate) mod program;
+pub mod program;
 pub mod redact;
 
 pub use prepare::prepare;
@@ -64,7 +64,12 @@ impl Invocation {
             name: self.name(),
             arguments: arguments.iter().map(Into::into).collect(),
             folder: Some(&self.folder),
-            environment: &self.environment,
+            without: None,
+            environment: self
+                .environment
+                .iter()
+                .map(|(name, value)| (name.as_ref(), value.as_ref()))
+                .collect(),
             redaction: Some(&self.redaction),
         }
     }

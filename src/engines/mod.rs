@@ -18,6 +18,7 @@ mod flat;
 mod holders;
 mod implied;
 pub mod place;
+pub mod postgres;
 pub mod sqlite;
 mod tables;
 #[cfg(test)]

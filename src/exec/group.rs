@@ -8,8 +8,7 @@
 use super::redact::Redaction;
 use crate::platform::process::{end_group, own_group};
 use std::{
-    collections::BTreeMap,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -31,8 +30,10 @@ pub(crate) struct Call<'a> {
     pub(crate) arguments: Vec<OsString>,
     /// The folder it runs in; `None`: that of this process.
     pub(crate) folder: Option<&'a Path>,
+    /// Variables of this process whose names begin so are not passed on.
+    pub(crate) without: Option<&'static str>,
     /// Variables beside those of this process.
-    pub(crate) environment: &'a BTreeMap<String, String>,
+    pub(crate) environment: Vec<(&'a OsStr, &'a OsStr)>,
     /// What of its words on standard error is shown by name.
     pub(crate) redaction: Option<&'a Redaction>,
 }
@@ -115,10 +116,24 @@ fn dismiss(keeper: &mut Option<Child>) {
     }
 }
 
+/// Keeps from a program the variables of this process whose names begin so.
+#[expect(clippy::disallowed_methods, reason = "sees which variables a program would inherit")]
+pub(crate) fn leave_out(command: &mut Command, prefix: &str) {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(prefix.as_bytes()) {
+            command.env_remove(name);
+        }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "starts programs")]
 fn start(call: &Call<'_>, streams: Streams, keeper: Option<&Child>) -> io::Result<Child> {
     let mut command = Command::new(&call.program);
-    command.args(&call.arguments).envs(call.environment);
+    command.args(&call.arguments);
+    if let Some(prefix) = call.without {
+        leave_out(&mut command, prefix);
+    }
+    command.envs(call.environment.iter().copied());
     if let Some(folder) = call.folder {
         command.current_dir(folder);
     }

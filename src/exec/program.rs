@@ -43,18 +43,18 @@ const LINE_MAX_BYTES: u64 = 1 << 10;
 
 /// What a program that did its work said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub struct Ended {
     /// The last lines on its standard error: warnings, for its status was 0.
-    pub(crate) warnings: Vec<String>,
+    pub warnings: Vec<String>,
     /// How many bytes it wrote to its standard output.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Whether it took everything that it was fed.
-    pub(crate) took_all: bool,
+    pub took_all: bool,
 }
 
 /// Why a program did not do its work.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ProgramError {
+pub enum ProgramError {
     /// It could not be started.
     #[error("cannot start `{program}`: {source}")]
     Start {

@@ -1,13 +1,13 @@
 //! What a command was given by variables, shown by their names.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 /// Values shorter than this, in characters, are left as they are: too short to be a secret that is worth hiding, and so
 /// often met by chance that hiding them would make a text unreadable (`1`, `yes`, `/`).
 const SHORTEST: usize = 4;
 
 /// The values that stand for variables in a command's words, and how each is shown.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Redaction {
     /// Value and `${NAME}`, the longest value first: one may lie within another.
     values: Vec<(String, String)>,
@@ -69,6 +69,12 @@ impl Redaction {
     }
 }
 
+impl fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.values.iter().map(|(_, name)| name)).finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +88,7 @@ mod tests {
         assert_eq!(shown(&[("PW", "geheim")], "a geheim/geheimx"), "a ${PW}/${PW}x");
         assert_eq!(shown(&[("PW", "gehéim")], "ä gehéimä"), "ä ${PW}ä");
         assert_eq!(shown(&[], "geheim"), "geheim");
+        assert_eq!(format!("{:?}", Redaction::new([("PW", "geheim")])), "[\"${PW}\"]");
     }
 
     #[test]

@@ -50,6 +50,8 @@ mod order;
 mod places;
 #[cfg(unix)]
 mod plan;
+#[cfg(target_os = "linux")]
+mod postgres;
 mod prune;
 mod read_back;
 #[cfg(unix)]

@@ -32,6 +32,10 @@ const EFFECTS: &str = "
     src/engines/duckdb/swap.rs
     src/engines/files.rs
     src/engines/place.rs
+    src/engines/postgres/access.rs
+    src/engines/postgres/clients.rs
+    src/engines/postgres/session.rs
+    src/engines/postgres/session/process.rs
     src/engines/sqlite/alone.rs
     src/engines/sqlite/capture.rs
     src/engines/sqlite/files.rs

@@ -1,0 +1,396 @@
+//! Exchanges databases by their names, and finds those that were set aside.
+//!
+//! Both renames are one transaction: whoever is killed, this process, `psql` or the server, the name leads to the old
+//! database or to the new, whole. Renaming waits up to five seconds until nobody else is on the database, and holds a
+//! lock on it from its beginning that lets no new session in (`CountOtherDBBackends`, `InitPostgres` in PostgreSQL's
+//! source). So sessions that are to end are ended while the exchange waits: those that come back meanwhile wait at the
+//! door, and are told after the commit that the database they looked up is gone. The next attempt finds the new one.
+//! Nothing is set on the live database for that, which a kill could leave behind.
+//!
+//! Whoever owns both databases and may create databases (`CREATEDB`) may rename them. Sessions of other roles may be
+//! ended by members of those roles and of `pg_signal_backend`, those of superusers by superusers.
+
+use super::{
+    candidate::{NAME_MAX_BYTES, lock_key},
+    server::{Server, Which, end_sessions, rename},
+    session::{Session, SessionError},
+    sql::literal,
+};
+use crate::watch::{Stopped, Watch};
+use std::{fmt, io, thread, time::Duration};
+
+/// What stands between a database's name and the stamp in the name of a set-aside one.
+const MARK: &str = ".aside-";
+/// How often the sessions that are to end are ended again, while an exchange waits.
+const ROUND: Duration = Duration::from_millis(50);
+/// Rounds in which whoever has just left may still be seen: a backend ends after its client.
+const LEAVING_ROUNDS: u32 = 20;
+/// The server's code for a database that others use (its manual, Appendix A).
+const OBJECT_IN_USE: &str = "55006";
+
+/// A session on a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionOn {
+    /// The process id of its backend, on the server's host; 0 for a prepared transaction.
+    pub pid: u32,
+    /// Its role.
+    pub user: String,
+    /// What it calls itself; empty where it does not.
+    pub application: String,
+    /// Where it comes from: an address, or nothing for a local socket.
+    pub client: Option<String>,
+}
+
+impl fmt::Display for SessionOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.application.is_empty() { "a session" } else { &self.application };
+        write!(f, "{name} ({}, {}", self.pid, self.user)?;
+        if let Some(client) = &self.client {
+            write!(f, ", from {client}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// The names in an exchange.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'a> {
+    /// The name that the new database is to get.
+    pub live: &'a str,
+    /// The new database, whole and examined, with nobody on it.
+    pub candidate: &'a str,
+    /// What the old one is to be called; see [`aside_name`].
+    pub aside: &'a str,
+}
+
+/// Why databases were not exchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum SwapError {
+    /// Others are on the live database or on the new one.
+    #[error("the database {database} is used by {}", named(sessions))]
+    InUse {
+        /// The database.
+        database: String,
+        /// Who uses it, as far as the server shows.
+        sessions: Vec<SessionOn>,
+    },
+    /// The name for the old database, or the new database itself, is not what it should be.
+    #[error("there is {} database {name}", if *.is_there { "already a" } else { "no" })]
+    Name {
+        /// The name.
+        name: String,
+        /// Whether a database has it.
+        is_there: bool,
+    },
+    /// The server refused; everything is as before.
+    #[error("cannot exchange the databases: {0}")]
+    Session(#[source] SessionError),
+    /// The connection was lost at the wrong moment: the name leads to the old database or to the new, whole.
+    #[error("{source}; the database {live} is either the old one or the new one{}", kept(aside.as_deref()))]
+    Unsettled {
+        /// The name.
+        live: String,
+        /// What the old one is called if it is the new one.
+        aside: Option<String>,
+        /// What failed.
+        source: SessionError,
+    },
+    /// It was asked to stop; everything is as before.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+impl From<SessionError> for SwapError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Stopped(stopped) => stopped.into(),
+            other => Self::Session(other),
+        }
+    }
+}
+
+fn named(sessions: &[SessionOn]) -> String {
+    if sessions.is_empty() {
+        return "another session".to_owned();
+    }
+    sessions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn kept(aside: Option<&str>) -> String {
+    aside.map(|aside| format!(", and then the old one is {aside}")).unwrap_or_default()
+}
+
+/// How databases were exchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchanged {
+    /// What the old database is called now; `None` when there was none.
+    pub aside: Option<String>,
+    /// What is tied to the old database itself, and went with it.
+    pub warnings: Vec<String>,
+}
+
+/// The name for a database that is set aside, with the moment's stamp (`2026-11-28T115804Z`, perhaps with `-2`).
+///
+/// Where it would be too long the database's name is cut, and a hash of it takes the place of what was cut, so that the
+/// stamp stays whole and no two databases share their set-aside ones.
+pub fn aside_name(live: &str, stamp: &str) -> String {
+    let room = NAME_MAX_BYTES.saturating_sub(MARK.len() + stamp.len());
+    if live.len() <= room {
+        return format!("{live}{MARK}{stamp}");
+    }
+    let hash =
+        live.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let cut = live.floor_char_boundary(room.saturating_sub(9));
+    format!("{}~{hash:08x}{MARK}{stamp}", &live[..cut])
+}
+
+/// The stamp in the name of a set-aside database, when it was set aside from `live`.
+fn stamp_of<'a>(live: &str, name: &'a str) -> Option<&'a str> {
+    let (_, stamp) = name.rsplit_once(MARK)?;
+    (order(stamp).is_some() && aside_name(live, stamp) == name).then_some(stamp)
+}
+
+/// What orders stamps: time, then number within the second.
+fn order(stamp: &str) -> Option<(&str, u32)> {
+    const FORM: &[u8] = b"0000-00-00T000000";
+    let (time, rest) = stamp.split_once('Z')?;
+    let fits = |(byte, form): (u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == *form };
+    if time.len() != FORM.len() || !time.bytes().zip(FORM).all(fits) {
+        return None;
+    }
+    let number = if rest.is_empty() { 1 } else { rest.strip_prefix('-')?.parse().ok()? };
+    Some((time, number))
+}
+
+/// The query for the names of all databases.
+fn databases() -> &'static str {
+    "SELECT datname::text FROM pg_catalog.pg_database ORDER BY 1"
+}
+
+/// The query for who is on a database: sessions of clients, and transactions prepared there.
+fn sessions_query(database: &str) -> String {
+    let name = literal(database);
+    format!(
+        "SELECT pid::text, coalesce(usename::text, ''), coalesce(application_name, ''), \
+         coalesce(nullif(client_hostname, ''), pg_catalog.host(client_addr)) FROM pg_catalog.pg_stat_activity \
+         WHERE datname = {name} AND pid <> pg_catalog.pg_backend_pid() AND backend_type NOT LIKE 'autovacuum%' \
+         UNION ALL SELECT '0', owner::text, 'prepared transaction ' || gid, NULL FROM pg_catalog.pg_prepared_xacts \
+         WHERE database = {name} ORDER BY 1"
+    )
+}
+
+/// The query for what is tied to a database itself, and keeps to it under its new name.
+fn tied_query(database: &str) -> String {
+    let name = literal(database);
+    format!(
+        "SELECT 'the replication slot ' || slot_name FROM pg_catalog.pg_replication_slots WHERE database = {name} \
+         UNION ALL SELECT 'the subscription ' || subname FROM pg_catalog.pg_subscription s \
+         JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = {name} ORDER BY 1"
+    )
+}
+
+/// The lock that an exchange holds until its transaction has ended, whichever way.
+fn exchange_lock(live: &str) -> String {
+    format!("SELECT pg_catalog.pg_advisory_xact_lock({})", lock_key(&format!("exchange {live}")))
+}
+
+/// Exchanges the names. The session is not used any more: whatever failed, its end takes the transaction back.
+fn exchange(
+    mut session: Session,
+    names: Names<'_>,
+    is_live_there: bool,
+    watch: &Watch<'_>,
+) -> Result<(), SessionError> {
+    session.begin_writing(watch)?;
+    session.scalar(&exchange_lock(names.live), watch)?;
+    if is_live_there {
+        session.execute(&rename(names.live, names.aside), watch)?;
+    }
+    session.execute(&rename(names.candidate, names.live), watch)?;
+    session.commit(watch)
+}
+
+/// Who is on a database.
+///
+/// # Errors
+/// When the server refuses.
+pub fn sessions(
+    session: &mut Session,
+    database: &str,
+    watch: &Watch<'_>,
+) -> Result<Vec<SessionOn>, SessionError> {
+    let described = |row: Vec<Option<String>>| {
+        let mut fields = row.into_iter();
+        let mut field = || fields.next().flatten();
+        SessionOn {
+            pid: field().and_then(|pid| pid.parse().ok()).unwrap_or_default(),
+            user: field().unwrap_or_default(),
+            application: field().unwrap_or_default(),
+            client: field(),
+        }
+    };
+    let rows = session.rows(&sessions_query(database), usize::MAX, watch)?.rows;
+    Ok(rows.into_iter().map(described).collect())
+}
+
+/// The set-aside databases of a name with their stamps, newest first.
+///
+/// # Errors
+/// When the server refuses.
+pub fn asides(
+    session: &mut Session,
+    live: &str,
+    watch: &Watch<'_>,
+) -> Result<Vec<(String, String)>, SessionError> {
+    let rows = session.rows(databases(), usize::MAX, watch)?.rows;
+    let names = rows.into_iter().filter_map(|row| row.into_iter().next().flatten());
+    let mut found: Vec<(String, String)> =
+        names.filter_map(|name| Some((stamp_of(live, &name)?.to_owned(), name))).collect();
+    found.sort_by(|(a, _), (b, _)| order(b).cmp(&order(a)));
+    Ok(found)
+}
+
+/// The number of the database that has a name, which stays the same when it is renamed.
+fn identity(session: &mut Session, name: &str, watch: &Watch<'_>) -> Result<Option<u32>, SessionError> {
+    let query = format!("SELECT oid::text FROM pg_catalog.pg_database WHERE datname = {}", literal(name));
+    Ok(session.scalar(&query, watch)?.and_then(|number| number.parse().ok()))
+}
+
+/// Puts the new database in the place of the live one, and keeps that under another name. To undo it, exchange again,
+/// with what was set aside as the new one.
+///
+/// Sessions on the live database are ended where `end` says so, and else stand in its way.
+///
+/// # Errors
+/// On any error everything is as before; only [`SwapError::Unsettled`] says that this is not known.
+pub fn swap(server: &Server, names: Names<'_>, end: bool, watch: &Watch<'_>) -> Result<Exchanged, SwapError> {
+    let mut session = server.maintenance(watch)?;
+    let Some(candidate) = identity(&mut session, names.candidate, watch)? else {
+        return Err(SwapError::Name { name: names.candidate.to_owned(), is_there: false });
+    };
+    let live = identity(&mut session, names.live, watch)?;
+    let is_live_there = live.is_some();
+    if is_live_there && identity(&mut session, names.aside, watch)?.is_some() {
+        return Err(SwapError::Name { name: names.aside.to_owned(), is_there: true });
+    }
+    let tied = if is_live_there {
+        session.rows(&tied_query(names.live), usize::MAX, watch)?.rows
+    } else {
+        Vec::new()
+    };
+    must_be_free(&mut session, names.candidate, watch)?;
+    if !end {
+        must_be_free(&mut session, names.live, watch)?;
+    }
+    watch.check()?;
+    // From here on a request to stop would not stop the server, which ends what it was told whoever has left: it takes
+    // a few seconds, and is waited for.
+    let (insisted, tell) = (watch.cancel().insisted(), |_| ());
+    let watch = &Watch::new(&insisted, None, &tell);
+    let done = match live {
+        Some(live) if end => exchange_and_end(server, session, (live, names), watch),
+        _ => exchange(session, names, is_live_there, watch),
+    };
+    let Err(error) = done else { return Ok(exchanged(names, is_live_there, tied)) };
+    // An answer that was lost may have been a yes, or be one yet: whoever has the lock of the exchange sees it ended.
+    let settled = server.maintenance(watch).and_then(|mut session| {
+        session.scalar(&exchange_lock(names.live), watch)?;
+        let now = identity(&mut session, names.live, watch)?;
+        Ok((session, now))
+    });
+    match settled {
+        Ok((_, now)) if now == Some(candidate) => Ok(exchanged(names, is_live_there, tied)),
+        Ok((mut session, _)) => Err(refused(&mut session, names, error, watch)),
+        Err(_) => Err(SwapError::Unsettled {
+            live: names.live.to_owned(),
+            aside: is_live_there.then(|| names.aside.to_owned()),
+            source: error,
+        }),
+    }
+}
+
+fn exchanged(names: Names<'_>, is_live_there: bool, tied: Vec<Vec<Option<String>>>) -> Exchanged {
+    let tell = |what: String| format!("{what} stays with the old database, which is now {}", names.aside);
+    Exchanged {
+        aside: is_live_there.then(|| names.aside.to_owned()),
+        warnings: tied.into_iter().flatten().flatten().map(tell).collect(),
+    }
+}
+
+fn must_be_free(session: &mut Session, database: &str, watch: &Watch<'_>) -> Result<(), SwapError> {
+    let mut found = sessions(session, database, watch)?;
+    for _ in 0..LEAVING_ROUNDS {
+        if found.is_empty() {
+            return Ok(());
+        }
+        watch.pause(ROUND)?;
+        found = sessions(session, database, watch)?;
+    }
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(SwapError::InUse { database: database.to_owned(), sessions: found })
+    }
+}
+
+/// Runs an exchange, and ends the sessions on the live database while it waits for that. That database is told by its
+/// number: its name may already be the new one's, whose sessions are to stay.
+fn exchange_and_end(
+    server: &Server,
+    mut session: Session,
+    (live, names): (u32, Names<'_>),
+    watch: &Watch<'_>,
+) -> Result<(), SessionError> {
+    let exchanging = server.maintenance(watch)?;
+    // Once before as well: what cannot be ended is told without anybody having been kept out.
+    let end = end_sessions(Which::Numbered(live));
+    session.rows(&end, 1, watch)?;
+    thread::scope(|scope| {
+        let exchange = scope.spawn(|| exchange(exchanging, names, true, watch));
+        while !exchange.is_finished() {
+            // What fails here makes the exchange fail, which tells why.
+            let _ = session.rows(&end, 1, watch);
+            thread::park_timeout(ROUND);
+        }
+        let failed = || io::Error::other("the thread that exchanges failed");
+        exchange.join().unwrap_or_else(|_| Err(SessionError::Start(failed())))
+    })
+}
+
+/// Words a refusal, with those who were in the way if that was the reason.
+fn refused(session: &mut Session, names: Names<'_>, error: SessionError, watch: &Watch<'_>) -> SwapError {
+    if error.sqlstate() != Some(OBJECT_IN_USE) {
+        return error.into();
+    }
+    let mut on = |name: &str| sessions(session, name, watch).unwrap_or_default();
+    let (database, sessions) = match on(names.live) {
+        none if none.is_empty() => (names.candidate, on(names.candidate)),
+        sessions => (names.live, sessions),
+    };
+    SwapError::InUse { database: database.to_owned(), sessions }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAMP: &str = "2026-11-28T115804Z";
+
+    #[test]
+    fn a_set_aside_database_keeps_its_stamp_however_long_the_name() {
+        assert_eq!(aside_name("orders", STAMP), "orders.aside-2026-11-28T115804Z");
+        let long = "ä".repeat(31);
+        let name = aside_name(&long, &format!("{STAMP}-12"));
+        assert!(name.len() <= 63 && name.ends_with(".aside-2026-11-28T115804Z-12"), "{name}");
+        assert_eq!(stamp_of(&long, &name), Some("2026-11-28T115804Z-12"));
+        assert_eq!(stamp_of(&format!("{}b", "ä".repeat(30)), &name), None);
+        assert_eq!(stamp_of("orders", &name), None);
+        let edge = "x".repeat(63 - 25);
+        assert_eq!(aside_name(&edge, STAMP).len(), 63);
+        assert_eq!(stamp_of(&edge, &aside_name(&edge, STAMP)), Some(STAMP));
+        for not in ["orders", "orders.aside-", "orders.aside-2026", "orders.aside-2026-11-28T115804Z-x"] {
+            assert_eq!(stamp_of("orders", not), None);
+        }
+        assert!(order("2026-11-28T115804Z-10") > order("2026-11-28T115804Z-2"));
+    }
+}
