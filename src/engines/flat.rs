@@ -1,7 +1,10 @@
 //! Folders of plain files with plain names, as other programs' exports are, as one tar stream.
 #![expect(clippy::disallowed_methods, reason = "reads and makes the files of exports, in the scratch folder")]
 
-use super::{EngineError, files::{create_private, stream}};
+use super::{
+    EngineError,
+    files::{create_private, stream},
+};
 use crate::{fault::OnPath, pipe::Stoppable, watch::Watch};
 use std::{
     fs::{self, File},
@@ -59,7 +62,8 @@ pub(super) fn unpack(
     watch: &Watch<'_>,
 ) -> Result<Option<String>, EngineError> {
     let mut text = None;
-    let damaged = |error: std::io::Error| EngineError::Damaged(format!("it is no archive of an export: {error}"));
+    let damaged =
+        |error: std::io::Error| EngineError::Damaged(format!("it is no archive of an export: {error}"));
     let mut tar = tar::Archive::new(archive);
     for entry in tar.entries().map_err(damaged)? {
         watch.check()?;

@@ -7,7 +7,6 @@ use crate::{
         EngineError,
         postgres::{Beside, Names, Postgres, Standing},
     },
-    fault::Fault,
     run::pour,
     scratch::Scratch,
     store::{Stamp, layout::free_stamp},
@@ -73,8 +72,7 @@ pub(super) fn prepare<'a>(
     let scratch = Scratch::new(&way.scratch)?;
     let from = (&manifest.facts, scratch.path());
     let nothing = || RestoreError::Stored("it has no files".to_owned());
-    let contents =
-        pour(&manifest.files, order.open, watch, |stored| way.engine.decode(stored, from, watch));
+    let contents = pour(&manifest.files, order.open, watch, |stored| way.engine.decode(stored, from, watch));
     let contents = contents.map_err(stored_error)?.ok_or_else(nothing)?;
     let lacking = way.engine.missing(&contents, watch).map_err(RestoreError::Engine)?;
     if !lacking.is_empty() {
@@ -107,11 +105,7 @@ impl<'a> Waiting<'a> for Waits<'a> {
 }
 
 fn exchange(way: &DatabaseWay, old: Option<String>, warnings: Vec<String>) -> Exchange<'_> {
-    Exchange {
-        aside: old.clone(),
-        warnings,
-        back: Box::new(move |watch| back(way, old.as_deref(), watch)),
-    }
+    Exchange { aside: old.clone(), warnings, back: Box::new(move |watch| back(way, old.as_deref(), watch)) }
 }
 
 fn back(way: &DatabaseWay, old: Option<&str>, watch: &Watch<'_>) -> String {
@@ -122,6 +116,8 @@ fn back(way: &DatabaseWay, old: Option<&str>, watch: &Watch<'_>) -> String {
     let undone = old.replace(".aside-", ".undo-");
     match way.engine.exchange(Names { live: &way.to, candidate: old, aside: &undone }, watch) {
         Ok(_) => format!("{place} is as it was; what was restored there is kept as the database {undone}"),
-        Err(error) => format!("{place} could not be put back ({error}): its old content is the database {old}"),
+        Err(error) => {
+            format!("{place} could not be put back ({error}): its old content is the database {old}")
+        }
     }
 }

@@ -6,14 +6,14 @@ use super::{
     Restored, execute,
 };
 use crate::{
-    engines::{EngineError, command::Dump, place},
+    engines::{EngineError, command::Dump, place, postgres::Names},
     observe::bind,
     policy::{
         Policy,
         model::{EngineSpec, Target},
         values::Level,
     },
-    restore::{self, PathWay, RestoreError, Way},
+    restore::{self, DatabaseWay, PathWay, RestoreError, Way},
     watch::{Cancel, Watch},
 };
 use std::fs;
@@ -41,6 +41,7 @@ pub(super) fn undo(
     let way = way(session, policy, target)?;
     let old = match &way {
         Way::Path(way) => of_path(way)?,
+        Way::Database(way) => of_database(way)?,
         Way::Load(_) => {
             return Err(CliError::unknown(format!(
                 "nothing is set aside of `{name}`: a command loads it over what is live"
@@ -128,6 +129,20 @@ fn way(session: &Session, policy: &Policy, target: &Target) -> Result<Way, CliEr
     let engine = engine.map_err(|error| CliError::failed(error.to_string()))?;
     let aside = restore::aside_name(&to, session.host.now())?;
     Ok(Way::Path(PathWay { engine, to, aside }))
+}
+
+fn of_database(way: &DatabaseWay) -> Result<Old<'_>, CliError> {
+    let Some((_, old)) = way.standing.asides.first().cloned() else {
+        return Err(CliError::unknown(format!("nothing was set aside of {}", way.place())));
+    };
+    let replaces = way.standing.is_there.then(|| format!("the database {}", way.aside));
+    let name = format!("the database {old}");
+    let put_back = move |watch: &Watch<'_>| {
+        let names = Names { live: &way.to, candidate: &old, aside: &way.aside };
+        let exchanged = way.engine.exchange(names, watch)?;
+        Ok(Back { aside: exchanged.aside, warnings: exchanged.warnings })
+    };
+    Ok(Old { name, replaces, warnings: Vec::new(), put_back: Box::new(put_back) })
 }
 
 fn of_path(way: &PathWay) -> Result<Old<'_>, CliError> {

@@ -73,13 +73,12 @@ pub(super) fn capture(
     let format = options.format.unwrap_or_default();
     let give_up = AtomicBool::new(false);
     let (dumped, seen) = thread::scope(|scope| {
-        let asking =
-            scope.spawn(|| look::ask(&mut session, &tables, &excluded, &asked, &give_up, watch));
+        let asking = scope.spawn(|| look::ask(&mut session, &tables, &excluded, &asked, &give_up, watch));
         let dumped = dump(&reached, request, (format, &snapshot, &excluded), out, watch);
         give_up.store(dumped.is_err(), Ordering::Relaxed);
-        let seen = asking.join().unwrap_or_else(|_| Err(super::session::SessionError::Lost {
-            message: "the thread that asked it failed".to_owned(),
-        }));
+        let seen = asking.join().unwrap_or_else(|_| {
+            Err(super::session::SessionError::Lost { message: "the thread that asked it failed".to_owned() })
+        });
         (dumped, seen)
     });
     // The snapshot is needed until all of the dump's connections have taken it up.
@@ -152,7 +151,8 @@ fn dump(
         exclude_table_data: &patterns,
         restrict_key: None,
     };
-    let access = reached.access(reached.database()).map_err(|error| EngineError::Program(error.to_string()))?;
+    let access =
+        reached.access(reached.database()).map_err(|error| EngineError::Program(error.to_string()))?;
     let mut counted = Counted { out, bytes: 0 };
     let stream = |format, counted: &mut Counted<'_>| {
         dump::to_writer(reached.programs(), &access, (format, &wanted), counted, watch).map_err(told)
@@ -188,14 +188,16 @@ fn globals(
     request: &CaptureRequest<'_>,
     watch: &Watch<'_>,
 ) -> Result<(PathBuf, Vec<String>), EngineError> {
-    let access = reached.access(reached.database()).map_err(|error| EngineError::Program(error.to_string()))?;
+    let access =
+        reached.access(reached.database()).map_err(|error| EngineError::Program(error.to_string()))?;
     let dumped = dump::globals(reached.programs(), &access, None, watch).map_err(told)?;
     let path = request.scratch.join(GLOBALS);
     let mut file = new_private_file().open(&path).on("create", &path)?;
     file.write_all(&dumped.text).on("write", &path)?;
     let mut warnings = dumped.warnings;
     if !dumped.has_passwords {
-        warnings.push("the roles' passwords are not among the globals: this user may not read them".to_owned());
+        warnings
+            .push("the roles' passwords are not among the globals: this user may not read them".to_owned());
     }
     Ok((path, warnings))
 }

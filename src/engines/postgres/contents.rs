@@ -25,12 +25,29 @@ pub struct Contents {
     /// Rows of each table that the dump has rows of, or would have were it not empty: tables whose data was left out
     /// are not in it, nor are views.
     pub rows: BTreeMap<Relation, u64>,
+    /// The tables that are partitions, each with the one that it is a part of, which may be a partition itself.
+    pub partitions: BTreeMap<Relation, Relation>,
     /// What it needs from a server.
     pub needs: Needs,
     /// The version of the server it was taken from: `15.18 (Debian 15.18-0+deb12u1)`.
     pub server_version: Option<String>,
     /// The version of the `pg_dump` that took it.
     pub dump_version: Option<String>,
+}
+
+impl Contents {
+    /// The table that a table is a part of in the end, which is itself unless it is a partition.
+    pub fn whole<'r>(&'r self, part: &'r Relation) -> &'r Relation {
+        let mut whole = part;
+        // No chain is longer than there are partitions: a dump that was tampered with may hold a circle.
+        for _ in 0..=self.partitions.len() {
+            match self.partitions.get(whole) {
+                Some(above) => whole = above,
+                None => break,
+            }
+        }
+        whole
+    }
 }
 
 /// Why a dump is not what it should be.
@@ -128,6 +145,7 @@ impl Listener for Found {
     }
 
     fn end(&mut self, statement: Statement) -> Ending {
+        self.contents.partitions.extend(statement.attached());
         let (ending, table) = statement.end(&mut self.contents.needs);
         match table {
             Ok(Some(table)) => {

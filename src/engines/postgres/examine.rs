@@ -50,7 +50,8 @@ pub(super) fn examine(
     let reached = engine.reach()?.connect_beside(watch)?;
     sweep(&reached, watch).map_err(failed)?;
     let properties = Properties::from_facts(request.facts);
-    let candidate = Candidate::scratch(&reached, engine.scratch.as_deref(), &properties, watch).map_err(unmade)?;
+    let candidate =
+        Candidate::scratch(&reached, engine.scratch.as_deref(), &properties, watch).map_err(unmade)?;
     match bring(&reached, candidate, stored, (request.facts, request.scratch), watch) {
         Ok((candidate, warnings)) => {
             let seen = inspect(&reached, candidate.name(), &Examination::of_stored(request), watch);
@@ -89,7 +90,9 @@ pub(super) fn bring(
     let properties = Properties::from_facts(facts);
     let loaded = match format(facts) {
         PostgresFormat::Plain => load::load(reached, candidate, Dump::Plain(stored.main), &properties, watch),
-        PostgresFormat::Custom => load::load(reached, candidate, Dump::Custom(stored.main), &properties, watch),
+        PostgresFormat::Custom => {
+            load::load(reached, candidate, Dump::Custom(stored.main), &properties, watch)
+        }
         PostgresFormat::Directory => {
             let folder = match unpacked(stored.main, scratch, watch) {
                 Ok(folder) => folder,
@@ -142,7 +145,8 @@ pub(super) fn inspect(
     look::begin(&mut session, watch).map_err(failed)?;
     let tables = Tables::of(&mut session, watch).map_err(failed)?;
     let never = AtomicBool::new(false);
-    let seen = look::ask(&mut session, &tables, &Excluded::default(), asked, &never, watch).map_err(failed)?;
+    let seen =
+        look::ask(&mut session, &tables, &Excluded::default(), asked, &never, watch).map_err(failed)?;
     seen.judged(asked, Integrity::Sound)
 }
 
@@ -208,9 +212,8 @@ fn compare(contents: &Contents, counted: &BTreeMap<String, TableFact>) -> Integr
     }
     let differs = |(name, fact): (&String, &TableFact)| {
         let found = rows.get(name).copied().unwrap_or(0);
-        (found != fact.rows).then(|| {
-            format!("the dump holds {found} rows of `{name}`, and its snapshot has {}", fact.rows)
-        })
+        (found != fact.rows)
+            .then(|| format!("the dump holds {found} rows of `{name}`, and its snapshot has {}", fact.rows))
     };
     let findings: Vec<String> = counted.iter().filter_map(differs).collect();
     if findings.is_empty() { Integrity::Sound } else { damaged(findings) }

@@ -1,18 +1,108 @@
-//! PostgreSQL: databases on a server, reached by PostgreSQL's own programs alone.
+//! PostgreSQL databases, through PostgreSQL's own programs.
 //!
-//! No client library is linked: `psql`, `pg_dump`, `pg_restore` and `pg_dumpall` all connect by libpq, so its rules
-//! (TLS modes, service and pass files, GSS, sockets, several hosts) hold alike for what examines and for what dumps.
+//! A capture is a dump of one snapshot (`capture`), proven by decoding the stored bytes and, at the level `restore`, by
+//! loading them into a scratch database (`examine`). A restore loads into a new database beside the live one, asks it there,
+//! and then the two exchange their names in one transaction (`restore`). Everything is done by `psql`, `pg_dump`,
+//! `pg_restore` and `pg_dumpall`, chosen to fit the server (`clients`): so the rules of libpq for services, pass files,
+//! sockets and encryption hold alike everywhere. Servers from version 10 on are known.
 
 pub mod access;
 pub mod candidate;
+mod capture;
 pub mod clients;
 pub mod contents;
 pub mod dump;
+mod examine;
 pub mod load;
+mod look;
 pub mod properties;
+mod reach;
+mod restore;
 mod scan;
 pub mod server;
 pub mod session;
 mod sql;
 pub mod statement;
 pub mod swap;
+mod tables;
+
+use super::{
+    Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Outlet, SourceFacts, StoredContent,
+};
+use crate::{
+    evidence::Evidence,
+    watch::{Cancel, Watch},
+};
+use look::{READING, failed};
+pub use reach::{Password, Reach};
+pub use restore::{Beside, Standing};
+use session::{Session, SessionError, SessionOptions};
+use std::{collections::BTreeMap, ffi::OsString, path::Path};
+pub use swap::Names;
+
+/// What a session that writes is made with.
+const WRITING: SessionOptions =
+    SessionOptions { read_only: false, lock_timeout: Some(look::LOCK_WAIT), statement_timeout: None };
+
+/// One database of a server.
+#[derive(Debug)]
+pub struct Postgres {
+    /// Where programs are looked for, a list as of the variable `PATH`.
+    path: OsString,
+    /// The way to the server, or why there is none: stored dumps can be decoded without.
+    reach: Result<Reach, String>,
+    /// The database that restores are tried in.
+    scratch: Option<String>,
+}
+
+impl Postgres {
+    /// Binds the engine to a database.
+    pub const fn new(path: OsString, reach: Result<Reach, String>, scratch: Option<String>) -> Self {
+        Self { path, reach, scratch }
+    }
+
+    /// The way to the server.
+    fn reach(&self) -> Result<&Reach, EngineError> {
+        self.reach.as_ref().map_err(|why| EngineError::Refused(why.clone()))
+    }
+}
+
+impl Engine for Postgres {
+    fn observe(&self) -> Result<SourceFacts, EngineError> {
+        let (never, nobody) = (Cancel::default(), |_| ());
+        let watch = &Watch::new(&never, None, &nobody);
+        let reached = self.reach()?.connect(watch)?;
+        let mut session = reached.session(reached.database(), &READING, watch).map_err(failed)?;
+        let bytes = size(&mut session, watch).map_err(failed)?;
+        let facts = BTreeMap::from([("server_version".to_owned(), reached.server_version().to_string())]);
+        Ok(SourceFacts { bytes, facts })
+    }
+
+    fn reads(&self, _place: &Path) -> bool {
+        false
+    }
+
+    fn capture(
+        &self,
+        request: &CaptureRequest<'_>,
+        out: &mut dyn Outlet,
+        watch: &Watch<'_>,
+    ) -> Result<Capture, EngineError> {
+        capture::capture(self.reach()?, request, out, watch)
+    }
+
+    fn examine(
+        &self,
+        stored: &mut StoredContent<'_>,
+        request: &ExamineRequest<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Evidence, EngineError> {
+        examine::examine(self, stored, request, watch)
+    }
+}
+
+/// The bytes of the database that a session is on.
+fn size(session: &mut Session, watch: &Watch<'_>) -> Result<u64, SessionError> {
+    let bytes = session.scalar("SELECT pg_catalog.pg_database_size(pg_catalog.current_database())", watch)?;
+    Ok(bytes.and_then(|bytes| bytes.parse().ok()).unwrap_or(0))
+}

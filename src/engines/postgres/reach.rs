@@ -74,7 +74,8 @@ impl Reach {
             connection = connection.with_password(password(watch).map_err(unread)?);
         }
         let folder = Scratch::new(&self.scratch)?;
-        let server = connect(&clients, connection, folder.path(), watch).map_err(|error| self.refused(error))?;
+        let server =
+            connect(&clients, connection, folder.path(), watch).map_err(|error| self.refused(error))?;
         Ok(Reached { server, _folder: folder })
     }
 
@@ -89,12 +90,7 @@ impl Reach {
     }
 }
 
-type Connect = fn(
-    &Clients,
-    Connection,
-    &std::path::Path,
-    &Watch<'_>,
-) -> Result<Server, ServerError>;
+type Connect = fn(&Clients, Connection, &std::path::Path, &Watch<'_>) -> Result<Server, ServerError>;
 
 /// The programs of a host by its `PATH`.
 pub(super) fn clients(path: &std::ffi::OsStr, watch: &Watch<'_>) -> Result<Clients, EngineError> {

@@ -1,7 +1,7 @@
 //! Restores: a dump is loaded into a new database beside the live one, asked there, and the two exchange their names.
 
 use super::{
-    Postgres, WRITING,
+    Postgres,
     candidate::{Candidate, sweep},
     contents::Contents,
     examine::{Unloaded, bring, decode, inspect, unmade},
@@ -13,9 +13,7 @@ use super::{
     tables::{Excluded, Tables},
 };
 use crate::{
-    engines::{
-        EngineError, ExamineRequest, Holds, StoredContent, examination::Examination, tables::Facts,
-    },
+    engines::{EngineError, ExamineRequest, Holds, StoredContent, examination::Examination, tables::Facts},
     evidence::{Evidence, TableFact},
     policy::model::Tables as Declared,
     watch::{Cancel, Watch},
@@ -60,18 +58,16 @@ impl Postgres {
 
     /// A database of the server, in words for people on this host.
     pub fn shown(&self, database: &str) -> String {
-        self.reach.as_ref().map_or_else(
-            |_| database.to_owned(),
-            |reach| reach.connection.with_database(database).shown(),
-        )
+        self.reach
+            .as_ref()
+            .map_or_else(|_| database.to_owned(), |reach| reach.connection.with_database(database).shown())
     }
 
     /// A text that is the same for every spelling of one database.
     pub fn key(&self, database: &str) -> String {
-        self.reach.as_ref().map_or_else(
-            |_| database.to_owned(),
-            |reach| reach.connection.with_database(database).key(),
-        )
+        self.reach
+            .as_ref()
+            .map_or_else(|_| database.to_owned(), |reach| reach.connection.with_database(database).key())
     }
 
     /// Looks at a database of the server.
@@ -215,7 +211,7 @@ impl Drop for Beside {
 fn unsettled(error: SwapError, names: Names<'_>) -> EngineError {
     match error {
         SwapError::Stopped(stopped) => stopped.into(),
-        SwapError::Query(error) => failed(error),
+        SwapError::Session(error) => failed(error),
         SwapError::Unsettled { source, aside, .. } => EngineError::Unsettled {
             place: PathBuf::from(names.live),
             holds: Holds::Either,

@@ -2,7 +2,7 @@
 
 use super::{
     access::{Access, AccessError},
-    clients::{Clients, ClientsError, Programs},
+    clients::{Clients, ClientsError, Programs, Version},
     session::{Session, SessionError, SessionOptions},
     sql::{identifier, literal},
 };
@@ -49,8 +49,12 @@ impl Server {
         watch: &Watch<'_>,
     ) -> Result<Self, ServerError> {
         let newest = clients.any()?;
-        let session = Session::open(newest, &connection, &SessionOptions::default(), private_folder, watch)?;
+        let options = SessionOptions::default();
+        let mut session = Session::open(newest, &connection, &options, private_folder, watch)?;
         let version_num = session.server_version_num();
+        // A service file may be what says it.
+        let database = session.scalar("SELECT pg_catalog.current_database()", watch)?.unwrap_or_default();
+        let connection = connection.with_database(&database);
         Ok(Self {
             programs: clients.for_server(version_num)?.clone(),
             connection,
@@ -87,6 +91,16 @@ impl Server {
     /// The connection that it was reached by.
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// The name of the database; nothing where the connection does not name one, and the server was reached beside it.
+    pub fn database(&self) -> &str {
+        self.connection.database().unwrap_or_default()
+    }
+
+    /// Its version.
+    pub fn server_version(&self) -> Version {
+        Version::of_server(self.version_num)
     }
 
     /// Its version as a number, such as 150018 for 15.18.

@@ -125,7 +125,12 @@ pub(super) struct Statement {
     names: Vec<String>,
     /// The value that a `SET` sets.
     value: Option<String>,
+    /// What follows `ALTER TABLE ONLY`, as far as it may say of what table another is a partition.
+    altered: Vec<Token>,
 }
+
+/// Most words of `schema.table ATTACH PARTITION schema.table`.
+const ATTACH_WORDS: usize = 8;
 
 impl Statement {
     pub(super) fn is_empty(&self) -> bool {
@@ -216,6 +221,12 @@ impl Statement {
             },
             _ => false,
         };
+        if index > 2
+            && self.altered.len() < ATTACH_WORDS
+            && [head(0), head(1), head(2)] == [&b"alter"[..], b"table", b"only"]
+        {
+            self.altered.push(token.clone());
+        }
         if brings_role {
             self.next = Some(Next::Role);
         } else if index == 1 && head(0) == b"create" && token.is("extension") {
@@ -225,6 +236,20 @@ impl Statement {
         } else if index == 3 && head(0) == b"select" && head(1) == b"pg_catalog" && token.is("lo_open") {
             needs.large_objects = needs.large_objects.saturating_add(1);
         }
+    }
+
+    /// The table that becomes a partition by it, and the table that it then is a part of.
+    pub(super) fn attached(&self) -> Option<(Relation, Relation)> {
+        let [schema, Token::Sign(b'.'), name, attach, partition, part_schema, Token::Sign(b'.'), part] =
+            self.altered.as_slice()
+        else {
+            return None;
+        };
+        let relation =
+            |schema: &Token, name: &Token| Some(Relation { schema: schema.name()?, name: name.name()? });
+        let is_attached = attach.is("attach") && partition.is("partition");
+        is_attached.then_some(())?;
+        Some((relation(part_schema, part)?, relation(schema, name)?))
     }
 
     /// What the whole of it means; a table whose rows follow.

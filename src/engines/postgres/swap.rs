@@ -63,6 +63,13 @@ pub struct Names<'a> {
     pub aside: &'a str,
 }
 
+impl Names<'_> {
+    /// The name for a database that is set aside; see [`aside_name`].
+    pub fn aside(live: &str, stamp: &str) -> String {
+        aside_name(live, stamp)
+    }
+}
+
 /// Why databases were not exchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum SwapError {
@@ -248,6 +255,14 @@ pub fn asides(
         names.filter_map(|name| Some((stamp_of(live, &name)?.to_owned(), name))).collect();
     found.sort_by(|(a, _), (b, _)| order(b).cmp(&order(a)));
     Ok(found)
+}
+
+/// Whether there is a database of a name.
+///
+/// # Errors
+/// When the server refuses.
+pub fn is_there(session: &mut Session, name: &str, watch: &Watch<'_>) -> Result<bool, SessionError> {
+    Ok(identity(session, name, watch)?.is_some())
 }
 
 /// The number of the database that has a name, which stays the same when it is renamed.

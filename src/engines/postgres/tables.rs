@@ -9,8 +9,14 @@ use super::{
     statement::Relation,
 };
 use crate::{
-    engines::{EngineError, tables::{Classes, Rows}},
-    policy::{Spanned, model::{TableClass, Tables as Declared}},
+    engines::{
+        EngineError,
+        tables::{Classes, Rows},
+    },
+    policy::{
+        Spanned,
+        model::{TableClass, Tables as Declared},
+    },
     watch::Watch,
 };
 use globset::GlobBuilder;
