@@ -18,6 +18,7 @@ use crate::{
         paths::{self, Place, Resolved},
         problem::{Code, Problem},
         span::Spanned,
+        urls,
         values::Name,
         variables::{EnvFile, Variables},
     },
@@ -327,10 +328,16 @@ fn source_view(
     variables: &Variables,
     target: &Target,
 ) -> Result<SourceView, Unknown> {
-    let resolved = match target.engine.path() {
-        Some(path) => resolve(host, policy, variables, path).map_err(Unknown::Unresolved)?,
+    let resolved = match (&target.engine, target.engine.path()) {
+        (_, Some(path)) => resolve(host, policy, variables, path).map_err(Unknown::Unresolved)?,
+        // A database of a server is known by what two spellings of its URL have in common.
+        (EngineSpec::Postgres(spec), None) => {
+            let url = urls::of_target(spec, policy.source(), variables).map_err(Unknown::Unresolved)?;
+            urls::scratch(spec, &url.connection, policy.source(), variables).map_err(Unknown::Unresolved)?;
+            Resolved { path: PathBuf::from(url.connection.key()), shown: url.shown }
+        }
         // A command has no place; it is known by its words.
-        None => Resolved { path: PathBuf::from(target.engine.source()), shown: target.engine.source() },
+        (_, None) => Resolved { path: PathBuf::from(target.engine.source()), shown: target.engine.source() },
     };
     let scratch = match &target.scratch {
         Some(written) => Some(resolve(host, policy, variables, written).map_err(Unknown::Unresolved)?.path),

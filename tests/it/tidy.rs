@@ -60,6 +60,7 @@ const EFFECTS: &str = "
     src/run/job.rs
     src/run/ledger.rs
     src/run/scratch.rs
+    src/secret.rs
     src/store/local.rs
     src/store/local/durable.rs
     src/store/local/listing.rs
