@@ -10,7 +10,9 @@ use etcetera::BaseStrategy;
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     io::Write as _,
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -146,6 +148,16 @@ impl Host {
         hash.update([0]);
         hash.update(source.as_os_str().as_encoded_bytes());
         Ok(hex::encode(&hash.finalize()[..16]))
+    }
+
+    /// Where programs are looked for: the variable `PATH`.
+    pub fn path(&self) -> OsString {
+        self.environment.get("PATH").map(OsString::from).unwrap_or_default()
+    }
+
+    /// Where private folders for temporary copies are made, unless the policy says otherwise.
+    pub fn scratch(&self) -> PathBuf {
+        self.state.join("scratch")
     }
 
     /// A private folder below the state folder, made when it is not there.

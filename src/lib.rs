@@ -33,6 +33,7 @@
 //! | [`engines`] | `trait Engine`: SQLite, DuckDB and folders; capture, examine, restore, swap | yes |
 //! | [`store`] | `trait Store`: layout, manifest, records, locks, publish, removal | yes |
 //! | [`host`], [`observe`] | environment, home, machine; sources and stores resolved on this host | reads |
+//! | [`secret`] | secrets, from where a policy says they are | reads, runs commands |
 //! | [`catalog`] | index and history of this host, in SQLite | yes |
 //! | [`run`] | the interpreter of plans: hooks, captures, proofs, publishing, pruning | yes |
 //! | [`restore`] | restore beside, check, swap, roll back | yes |
@@ -97,6 +98,7 @@ pub mod store;
 pub mod catalog;
 pub mod host;
 pub mod observe;
+pub mod secret;
 
 mod removal;
 pub mod run;

@@ -20,6 +20,7 @@ use crate::{
     },
     store::local::LocalStore,
 };
+use bind::AtHand;
 use std::{
     cell::LazyCell,
     collections::BTreeMap,
@@ -46,7 +47,7 @@ pub struct World<'a> {
 pub struct SourceView {
     /// Its engine, bound to its place.
     pub engine: Box<dyn Engine>,
-    /// Its place.
+    /// Its place: a path, or what stands for it where it has none.
     pub path: PathBuf,
     /// Its place as written, followed by the variables' values and origins; for messages on this host.
     pub shown: String,
@@ -324,19 +325,28 @@ fn source_view(
     variables: &Variables,
     target: &Target,
 ) -> Result<SourceView, Unknown> {
-    let resolved = match target.engine.path() {
-        Some(path) => resolve(host, policy, variables, path).map_err(Unknown::Unresolved)?,
+    let at_hand = AtHand { host, policy, variables };
+    let (place, shown, source) = match (&target.engine, target.engine.path()) {
+        (_, Some(path)) => {
+            let resolved = resolve(host, policy, variables, path).map_err(Unknown::Unresolved)?;
+            (resolved.path.clone(), resolved.shown, bind::Source::Path(resolved.path))
+        }
+        // A database of a server is known by what two spellings of its URL have in common.
+        (EngineSpec::Postgres(spec), None) => {
+            let bound = bind::postgres(spec, target.name.as_str(), at_hand).map_err(Unknown::Unresolved)?;
+            let (postgres, url) = bound;
+            (PathBuf::from(url.connection.key()), url.shown, bind::Source::Database(postgres))
+        }
         // A command has no place; it is known by its words.
-        None => Resolved { path: PathBuf::from(target.engine.source()), shown: target.engine.source() },
+        (engine, None) => (PathBuf::from(engine.source()), engine.source(), bind::Source::Command),
     };
     let scratch = match &target.scratch {
         Some(written) => Some(resolve(host, policy, variables, written).map_err(Unknown::Unresolved)?.path),
         None => None,
     };
-    let path = resolved.path;
-    let origin = host.origin(&path).map_err(Unknown::Machine)?;
-    let engine = bind::engine(&target.engine, path.clone()).map_err(Unknown::Engine)?;
-    Ok(SourceView { engine, path, shown: resolved.shown, origin, scratch })
+    let origin = host.origin(&place).map_err(Unknown::Machine)?;
+    let engine = bind::engine(&target.engine, source).map_err(Unknown::Engine)?;
+    Ok(SourceView { engine, path: place, shown, origin, scratch })
 }
 
 fn store_view(

@@ -1,5 +1,6 @@
 //! Finds backups in stores: those of the policies, or those of a place that stands in for a policy.
 
+pub(crate) mod bound;
 mod collect;
 mod memory;
 
@@ -8,9 +9,7 @@ pub(crate) use collect::{collect, collect_where, mend};
 use super::{error::CliError, output};
 use crate::policy::model::EngineSpec;
 use crate::{
-    engines::{Engine, EngineError},
     listing::Element,
-    observe::bind,
     policy::{self, Policy, model::Target},
     run,
     selector::{Known, NotOne, Selector},
@@ -19,7 +18,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 /// Everything that was found, and where.
@@ -327,9 +326,4 @@ pub(crate) fn with_commands_of(target: &mut Target, policy: Option<&Policy>) {
         spec.verify = now.and_then(|now| now.verify.clone());
         spec.restore = now.and_then(|now| now.restore.clone());
     }
-}
-
-/// An engine for content that has no source here, for examining and restoring it elsewhere.
-pub(crate) fn engine_at(target: &Target, place: &Path) -> Result<Box<dyn Engine>, EngineError> {
-    bind::engine(&target.engine, PathBuf::from(place))
 }

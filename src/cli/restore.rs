@@ -9,14 +9,14 @@ mod undo;
 
 use super::{
     args::Restore,
-    backups::{self, Copy, Shelf},
+    backups::{self, Copy, Shelf, bound},
     caller::BackupCaller,
     error::CliError,
     output,
     session::Session,
 };
 use crate::{
-    engines::{Caller as _, command::Dump, place},
+    engines::{Caller as _, EngineError, command::Dump, place},
     evidence::CheckResult,
     observe::bind,
     policy::{
@@ -25,15 +25,16 @@ use crate::{
         paths::normalized,
         values::Level,
     },
-    restore::{self, Order, PathWay, Way},
+    restore::{self, DatabaseWay, Order, PathWay, Way},
     store::{BackupId, Store as _},
+    watch::{Cancel, Watch},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
     fs,
     io::{BufRead as _, IsTerminal as _, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// One restored target, as `restore --json` prints it.
@@ -181,22 +182,20 @@ fn decide<'a>(
         .max_by_key(|copy| (copy.stored.proven(), std::cmp::Reverse(copy.rack)));
     let copy = *best.ok_or_else(|| shelf.nothing_of(id))?;
     let rack = &shelf.stores[copy.rack];
+    let at_hand = policies.iter().find(|policy| policy.name() == id.series.policy.as_str());
     let mut target = backups::target_of(rack, &copy.stored).ok_or_else(|| {
         CliError::failed(format!("`{id}`: the policy it was made by is not in the store"))
             .help("README.txt in the store tells how to get it back with stock tools")
     })?;
     if rack.policy.is_none() {
-        let series = &id.series;
-        backups::with_commands_of(
-            &mut target,
-            policies.iter().find(|policy| policy.name() == series.policy.as_str()),
-        );
+        backups::with_commands_of(&mut target, at_hand);
     }
     // What was proven once must be shown again; what never was is restored as it is, with a warning.
     let proven = copy.stored.proven();
     let level = if proven { copy.stored.manifest.level.min(Level::Checks) } else { Level::Checksum };
     let way = match &target.engine {
         EngineSpec::Command(spec) => to_load(args, &target, spec)?,
+        EngineSpec::Postgres(_) => to_database(session, args, rack.policy.or(at_hand), id)?,
         _ => to_path(session, args, policies, stores, (id, &target))?,
     };
     let is_live = args.to.is_none();
@@ -223,6 +222,42 @@ fn to_path(
     place::check(&to, engine.shape())?;
     let aside = restore::aside_name(&to, session.host.now())?;
     Ok(Way::Path(PathWay { engine, to, aside }))
+}
+
+/// The database beside which a new one is loaded: the target's own, or another one of its server.
+fn to_database(
+    session: &Session,
+    args: &Restore,
+    policy: Option<&Policy>,
+    id: &BackupId,
+) -> Result<Way, CliError> {
+    let name = id.series.target.as_str();
+    let help = "the policy at hand says how the server is reached: `--policy FILE`";
+    let engine = bound::postgres(session, policy, name)
+        .map_err(|why| CliError::invalid(format!("target `{name}`: {why}")).help(help))?;
+    let failed = |error: EngineError| CliError::failed(error.to_string());
+    // Signals still end the program at once, as nothing was begun.
+    let (never, nobody) = (Cancel::default(), |_| ());
+    let watch = Watch::new(&never, None, &nobody);
+    let to = match &args.to {
+        Some(to) => named(to)?,
+        None => engine.database(&watch).map_err(failed)?,
+    };
+    let scratch = session.host.scratch();
+    let way = DatabaseWay::look(engine, to, scratch, session.host.now(), &watch).map_err(failed)?;
+    Ok(Way::Database(way))
+}
+
+/// The name of a database of the target's server.
+fn named(to: &Path) -> Result<String, CliError> {
+    // What the server would cut without an error.
+    const LONGEST: usize = 63;
+    let name = to.to_str().filter(|name| !name.is_empty() && name.len() <= LONGEST);
+    let name = name.filter(|name| !name.contains('/') && !name.contains(char::is_control));
+    name.map(str::to_owned).ok_or_else(|| {
+        CliError::invalid(format!("`--to {}` is no name of a database", to.display()))
+            .help("a PostgreSQL target is restored to a database of its own server: name one, as in `--to app_before`")
+    })
 }
 
 /// What a command loads has no place, and nothing of it is set aside.

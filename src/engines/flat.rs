@@ -24,7 +24,7 @@ const NOTE_BYTES: u64 = 64;
 /// Packs the files of a folder, in the order of their names.
 pub(super) fn pack(
     folder: &Path,
-    note: Option<Note<'_>>,
+    note: Option<&Note<'_>>,
     out: &mut dyn Write,
     watch: &Watch<'_>,
 ) -> Result<(), EngineError> {
@@ -87,4 +87,9 @@ pub(super) fn unpack(
         stream(&mut entry, |bytes| Ok(file.write_all(bytes).on("write", &path)?), None, watch)?;
     }
     Ok(text)
+}
+
+/// Removes such a folder.
+pub(super) fn remove(folder: &Path) -> Result<(), EngineError> {
+    Ok(fs::remove_dir_all(folder).on("remove", folder)?)
 }

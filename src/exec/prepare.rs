@@ -3,7 +3,7 @@
 use super::{Invocation, redact::Redaction};
 use crate::policy::{
     Policy,
-    model::Command,
+    model::{Command, EngineSpec, PostgresSpec},
     values::{
         placeholder::{Placeholder, fill},
         template::Unset,
@@ -42,12 +42,19 @@ pub fn prepare<'v>(
 }
 
 /// What no output of a command may show: it is given the variables of the files whole, and may hold those of the other
-/// commands' words in its environment.
+/// commands' words, and secrets, in its environment.
 fn redaction(policy: &Policy, variables: &Variables, command: &Command) -> Redaction {
     // The command itself may be one that a killed run owed, and stand in the policy no more.
     let words = policy.commands().chain([command]).flat_map(|command| &command.argv);
     let expanded = words.filter_map(|word| word.expand_with(variables, |_| String::new()).ok());
+    let secrets = policy.targets().values().filter_map(|target| match &target.engine {
+        EngineSpec::Postgres(spec) => Some(spec),
+        _ => None,
+    });
+    let secrets = secrets.flat_map(PostgresSpec::secret_variables);
+    let secrets: Vec<_> =
+        secrets.filter_map(|(secret, ..)| Some((secret.name, variables.get(secret.name)?.value))).collect();
     let used: Vec<_> = expanded.flat_map(|word| word.used).collect();
     let of_words = used.iter().map(|(name, value, _)| (name.as_str(), value.as_str()));
-    Redaction::new(of_words.chain(variables.of_files()))
+    Redaction::new(of_words.chain(secrets).chain(variables.of_files()))
 }

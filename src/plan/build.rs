@@ -64,6 +64,14 @@ pub fn extension(engine: &EngineSpec) -> &str {
     }
 }
 
+/// The extension of the file beside it that holds the server's roles and tablespaces, where they are dumped too.
+pub fn globals(engine: &EngineSpec) -> Option<&'static str> {
+    match engine {
+        EngineSpec::Postgres(spec) if spec.options.globals == Some(true) => Some("globals.sql"),
+        _ => None,
+    }
+}
+
 /// Plans the selected jobs of a policy.
 pub fn build(policy: &Policy, selection: &Selection, platform: Platform, at: Option<DateTime<Utc>>) -> Plan {
     let mut jobs = Vec::new();
@@ -186,8 +194,11 @@ fn plan_capture(job: &Job, target: &Target, stores: &[String], steps: &mut Steps
     let asked = if level >= Level::Checks { target.checks.as_slice() } else { &[] };
     let checks = asked.iter().map(|check| check.name.clone()).collect();
     steps.add(job, Some(target), None, Action::Capture { engine, level, checks });
-    let file = format!("{}.{}{}", target.name.value, extension(&job.engine(target)), job.compress.suffix());
+    let engine = job.engine(target);
+    let extensions = std::iter::once(extension(&engine)).chain(globals(&engine));
+    let stored = |extension: &str| format!("{}.{extension}{}", target.name.value, job.compress.suffix());
+    let files = extensions.map(stored).collect();
     let stores = stores.to_vec();
-    steps.add(job, Some(target), None, Action::Compress { codec: job.compress, file, stores });
+    steps.add(job, Some(target), None, Action::Compress { codec: job.compress, files, stores });
     steps.hooks(job, Some(target), Moment::TargetAfter, &target.after);
 }

@@ -62,8 +62,8 @@ pub enum Action {
     Compress {
         /// Codec and level.
         codec: Compression,
-        /// The name of the stored file.
-        file: String,
+        /// The names of the stored files, the content's first.
+        files: Vec<String>,
         /// The stores it goes to.
         stores: Vec<String>,
     },
@@ -147,8 +147,9 @@ impl Step {
                 };
                 format!("{target}: one moment of the {engine} content{asked}")
             }
-            Action::Compress { codec, file, stores } => {
-                format!("{target}: {codec} and SHA-256 into {file} for {}", stores.join(", "))
+            Action::Compress { codec, files, stores } => {
+                let files = files.join(" and ");
+                format!("{target}: {codec} and SHA-256 into {files} for {}", stores.join(", "))
             }
             Action::Verify { level } => format!("{target} in {store}: read back, to level {level}"),
             Action::Publish => format!("{target} in {store}: manifest, then rename into place"),

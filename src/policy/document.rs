@@ -7,15 +7,19 @@ mod compound;
 mod expectation;
 mod hints;
 mod leaf;
+mod postgres;
 mod read;
 mod rungs;
+mod secret;
 mod shapes;
 
 pub(super) use compound::{CatchUpDocument, Commands, JobStoreDocument, Words};
 pub(super) use expectation::ExpectationDocument;
 pub(super) use leaf::Cron;
+pub(super) use postgres::{PostgresDocument, PostgresOptionsDocument};
 pub(super) use read::{Read, Reader};
 pub(super) use rungs::RungDocument;
+pub(super) use secret::SecretDocument;
 pub(super) use shapes::{Map, Short, Shorthand};
 
 use super::{
@@ -43,7 +47,7 @@ document! {
         /// Where backups go, by name: a folder, or a mapping with `path`.
         #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }))]
         stores [required = "stores: {local: ~/Backups/app}"]: Map<Short<StoreDocument>>,
-        /// What is protected, by name: a SQLite database, a DuckDB database or a folder each.
+        /// What is protected, by name: a database, a folder or what a command dumps.
         #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$" }))]
         targets [required = "targets: {app: {sqlite: ../app.db}}"]: Map<TargetDocument>,
         /// When backups are made, to where, kept for how long and proven how, by name.
@@ -80,10 +84,10 @@ impl Shorthand for StoreDocument {
 }
 
 document! {
-    /// Something to protect: exactly one of `sqlite`, `duckdb`, `command` and `directory`, and what must hold for it.
+    /// Something to protect: exactly one of `sqlite`, `duckdb`, `postgres`, `command` and `directory`, and what must hold for it.
     #[schemars(extend("oneOf" = [
-        { "required": ["sqlite"] }, { "required": ["duckdb"] }, { "required": ["command"] },
-        { "required": ["directory"] }
+        { "required": ["sqlite"] }, { "required": ["duckdb"] }, { "required": ["postgres"] },
+        { "required": ["command"] }, { "required": ["directory"] }
     ]))]
     #[schemars(extend("allOf" = [
         {
@@ -104,6 +108,8 @@ document! {
         sqlite: Short<SqliteDocument>,
         /// A DuckDB database file. It is captured while no writer has it open, or as `when_locked` says.
         duckdb: Box<Short<DuckdbDocument>>,
+        /// A database of a PostgreSQL server. It is dumped as of one moment while it is in use.
+        postgres: Box<Short<PostgresDocument>>,
         /// Anything that a command writes to its standard output.
         command: Box<CommandDocument>,
         /// A folder with all that is in it.
@@ -119,7 +125,8 @@ document! {
         before: Commands,
         /// Commands after the capture of this target. They run whenever a `before` began, whatever came of it.
         after: Commands,
-        /// The folder in which restores are tried.
+        /// The folder in which restores are tried; of a PostgreSQL target the name of a database that is made for that
+        /// and dropped.
         scratch: Spanned<PathTemplate>,
         /// A restore is to take no longer than this.
         rto: Spanned<Duration>,
@@ -392,6 +399,8 @@ macro_rules! job_settings {
                 rpo: Spanned<Duration>,
                 /// How its DuckDB targets are captured; a job's word comes before a target's, and that before `defaults`.
                 duckdb: Box<DuckdbOptionsDocument>,
+                /// How its PostgreSQL targets are dumped; a job's word comes before a target's, and that before `defaults`.
+                postgres: Box<PostgresOptionsDocument>,
             }
         }
     };

@@ -9,10 +9,13 @@ mod keep;
 mod names;
 mod paths;
 mod places;
+mod postgres;
 mod proof;
 mod shells;
 mod tables;
 mod times;
+
+pub(super) use glob::covers;
 
 use super::{
     Policy, Problem, Span,
@@ -42,6 +45,7 @@ pub(super) fn lint(policy: &Policy, document: &PolicyDocument) -> Vec<Problem> {
     times::lint(&mut lint);
     keep::lint(&mut lint);
     proof::lint(&mut lint);
+    postgres::lint(&mut lint);
     lint.problems
 }
 

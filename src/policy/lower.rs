@@ -5,6 +5,7 @@
 
 mod engine;
 mod job;
+mod postgres;
 mod query;
 mod target;
 
@@ -53,6 +54,9 @@ pub(super) fn lower(document: &PolicyDocument, source: Source, problems: Problem
         return Loaded::invalid(source, problems);
     }
     let mut policy = lower.policy(document);
+    if let Some(policy) = &policy {
+        lower.postgres_as_a_whole(policy);
+    }
     let allowed = lower.allowed(document);
     if let Some(policy) = policy.as_ref().filter(|_| lower.clean()) {
         lower.problems.extend(lint(policy, document));

@@ -17,6 +17,7 @@ pub mod nearest;
 pub mod paths;
 pub mod problem;
 pub mod schema;
+pub mod urls;
 pub mod variables;
 
 pub use model::Policy;

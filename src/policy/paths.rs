@@ -2,7 +2,7 @@
 
 use super::{
     Policy, Source, Span, Spanned,
-    model::{Command, PathTemplate},
+    model::{Command, EngineSpec, PathTemplate},
     problem::{Code, Problem, Severity},
     values::{
         Template,
@@ -118,9 +118,13 @@ pub fn templates(policy: &Policy) -> Vec<(&Template, Span)> {
         .chain(targets.clone().filter_map(|target| target.engine.path()))
         .chain(targets.clone().filter_map(|target| target.scratch.as_ref()))
         .map(|path| (&path.value.0, path.span));
+    let servers = targets.clone().filter_map(|target| match &target.engine {
+        EngineSpec::Postgres(spec) => Some(spec.templates()),
+        _ => None,
+    });
     let words =
         policy.commands().flat_map(|Command { argv, .. }| argv.iter().map(|word| (&word.value, word.span)));
-    paths.chain(words).collect()
+    paths.chain(servers.flatten()).chain(words).collect()
 }
 
 fn unset_in(source: &Source, span: Span, template: &Template, variables: &Variables) -> Vec<Problem> {
@@ -128,7 +132,7 @@ fn unset_in(source: &Source, span: Span, template: &Template, variables: &Variab
     unset.iter().map(|unset| unset_problem(source, span, template, unset)).collect()
 }
 
-fn unset_problem(source: &Source, span: Span, template: &Template, unset: &Unset) -> Problem {
+pub(super) fn unset_problem(source: &Source, span: Span, template: &Template, unset: &Unset) -> Problem {
     let name = &unset.name;
     let message = format!("the variable `{name}` is not set here");
     let help = format!("set it in the environment or in one of `env_files`, or write `${{{name}:-default}}`");

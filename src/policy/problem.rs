@@ -195,6 +195,22 @@ codes! {
     BadExtension = "policy::value::bad_extension", Error;
     /// An engine that this program was built without.
     EngineAbsent = "policy::engine::absent", Error;
+    /// A secret stands in the policy itself.
+    LiteralSecret = "policy::secret::literal", Error;
+    /// A secret is given twice.
+    TwoSecrets = "policy::secret::twice", Error;
+    /// A variable that holds a secret is a word of a command.
+    SecretInArguments = "policy::secret::in_arguments", Error;
+    /// A secret cannot be read on this machine.
+    SecretUnreadable = "policy::secret::unreadable", Error;
+    /// A text is no URL of a PostgreSQL database.
+    BadUrl = "policy::postgres::bad_url", Error;
+    /// An option of a URL is left out.
+    OptionDropped = "policy::postgres::option_dropped", Warning;
+    /// The database that restores are tried in cannot be that.
+    BadScratch = "policy::postgres::bad_scratch", Error;
+    /// The rows of an irreplaceable table are left out.
+    LeavesOutIrreplaceable = "policy::postgres::leaves_out_irreplaceable", Error;
     /// A table is in two classes.
     TwoClasses = "policy::tables::two_classes", Error;
     /// An irreplaceable table is looked at by no check.

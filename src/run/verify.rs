@@ -133,8 +133,13 @@ impl JobRun<'_> {
                 tables: shown.tables.clone(),
             };
             let caller = StepCaller { run: self, step };
+            // What the capture showed on exactly this content needs no second look, but for `restore`, which is about
+            // the stored file itself.
+            let needed = asked == Level::Restore
+                || (asked >= Level::Integrity && shown.integrity == Integrity::Skipped);
+            let has_answers = !shown.checks.is_empty();
             let request = ExamineRequest {
-                level: asked,
+                level: if asked == Level::Checks && has_answers { Level::Integrity } else { asked },
                 checks: &target.checks,
                 tables: target.tables.as_ref(),
                 recorded: &recorded,
@@ -144,10 +149,6 @@ impl JobRun<'_> {
                 caller: &caller,
                 facts: &captured.capture.facts,
             };
-            // What the capture showed on exactly this content needs no second look, but for `restore`, which is about
-            // the stored file itself.
-            let needed = asked == Level::Restore
-                || (asked >= Level::Integrity && shown.integrity == Integrity::Skipped);
             let examine = needed.then_some((&*source.engine, &request));
             let listener = self.order.listener;
             let tell = |progress: Progress| {

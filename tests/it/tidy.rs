@@ -31,9 +31,11 @@ const EFFECTS: &str = "
     src/engines/duckdb/restore.rs
     src/engines/duckdb/swap.rs
     src/engines/files.rs
+    src/engines/flat.rs
     src/engines/place.rs
     src/engines/postgres/access.rs
     src/engines/postgres/clients.rs
+    src/engines/postgres/restore.rs
     src/engines/postgres/session.rs
     src/engines/postgres/session/process.rs
     src/engines/sqlite/alone.rs
@@ -65,6 +67,7 @@ const EFFECTS: &str = "
     src/run/job.rs
     src/run/ledger.rs
     src/scratch.rs
+    src/secret.rs
     src/store/local.rs
     src/store/local/durable.rs
     src/store/local/listing.rs

@@ -2,7 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to")]
 
 use super::{
-    super::{args::Restore, error::CliError, journal::Line, output, session::Session, signals},
+    super::{
+        args::Restore, backups::bound, error::CliError, journal::Line, output, session::Session, signals,
+    },
     Restored, execute,
 };
 use crate::{
@@ -117,6 +119,17 @@ fn way(session: &Session, policy: &Policy, target: &Target) -> Result<Way, CliEr
     let name = target.name.as_str();
     if let EngineSpec::Command(spec) = &target.engine {
         return Ok(Way::Load(Dump::new(spec.clone())));
+    }
+    if let EngineSpec::Postgres(_) = &target.engine {
+        let failed = |error: EngineError| CliError::failed(error.to_string());
+        let engine = bound::postgres(session, Some(policy), name);
+        let engine = engine.map_err(|why| CliError::invalid(format!("target `{name}`: {why}")))?;
+        let (never, nobody) = (Cancel::default(), |_| ());
+        let watch = Watch::new(&never, None, &nobody);
+        let to = engine.database(&watch).map_err(failed)?;
+        let scratch = session.host.scratch();
+        let way = DatabaseWay::look(engine, to, scratch, session.host.now(), &watch).map_err(failed)?;
+        return Ok(Way::Database(way));
     }
     let world = session.world(policy)?;
     let path = match world.sources.get(name) {

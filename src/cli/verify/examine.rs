@@ -1,14 +1,14 @@
 //! What a verification finds out about one copy: its bytes, and its content restored in a scratch place.
 
 use super::super::{
-    backups::{self, Copy, Shelf},
+    backups::{self, Copy, Shelf, bound},
     caller::BackupCaller,
     session::Session,
 };
 use crate::{
     engines::{ExamineRequest, Previous},
     evidence::{Evidence, Integrity},
-    policy::values::Level,
+    policy::{model::EngineSpec, values::Level},
     restore::{self, VerifyFailure},
     run::previous_of,
     scratch::Scratch,
@@ -36,8 +36,11 @@ pub(super) fn examine(
     let base = rack.scratch.get(stored.id.series.target.as_str()).cloned();
     let base = base.map_or_else(|| session.host.state_folder("scratch"), Ok);
     let scratch = base.and_then(|base| Scratch::new(&base)).map_err(|error| failed(&error))?;
-    let is_database = target.as_ref().is_some_and(|target| target.engine.is_database_file());
-    if asked == Level::Restore || asked >= Level::Integrity && is_database {
+    let engine = target.as_ref().map(|target| &target.engine);
+    let is_database = engine.is_some_and(EngineSpec::is_database_file);
+    // A dump is loaded on its server.
+    let is_dump = matches!(engine, Some(EngineSpec::Postgres(_)));
+    if asked == Level::Restore && !is_dump || asked >= Level::Integrity && is_database {
         let free = store::free_bytes(scratch.path()).map_err(|error| failed(&error))?;
         let needed = stored.manifest.original_bytes;
         if free < needed {
@@ -46,7 +49,8 @@ pub(super) fn examine(
             return Err(VerifyFailure::Failed(why));
         }
     }
-    let engine = target.as_ref().map(|target| backups::engine_at(target, scratch.path())).transpose();
+    let bound = |target| bound::engine(session, rack.policy, target, scratch.path());
+    let engine = target.as_ref().map(bound).transpose();
     let engine = engine.map_err(|error| failed(&error))?;
     let caller = BackupCaller::new(session, rack.policy, &stored.id, &rack.name);
     let recorded = previous_of(stored);

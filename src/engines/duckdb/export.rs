@@ -39,7 +39,7 @@ pub(super) fn export(
         });
     }
     let note = report.storage.as_deref().map(|text| Note { name: STORAGE, text });
-    let archived = pack(&folder, note, &mut *out, watch);
+    let archived = pack(&folder, note.as_ref(), &mut *out, watch);
     fs::remove_dir_all(&folder).on("remove", &folder)?;
     archived?;
     out.complete().map_err(EngineError::Out)

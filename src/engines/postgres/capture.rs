@@ -27,7 +27,6 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    fs,
     io::{self, Write},
     num::NonZeroU16,
     path::PathBuf,
@@ -165,7 +164,7 @@ fn dump(
             let ended = dump::to_folder(reached.programs(), &access, (&folder, jobs(), &wanted), watch);
             let ended = ended.map_err(told)?;
             flat::pack(&folder, None, &mut counted, watch)?;
-            fs::remove_dir_all(&folder).on("remove", &folder)?;
+            flat::remove(&folder)?;
             ended
         }
     };

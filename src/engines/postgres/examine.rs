@@ -26,7 +26,6 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
-    fs,
     io::Read,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
@@ -102,11 +101,8 @@ pub(super) fn bring(
                 }
             };
             let loaded = load::load(reached, candidate, Dump::Folder(&folder, jobs()), &properties, watch);
-            let removed = fs::remove_dir_all(&folder).on("remove", &folder);
-            if let (Ok(loaded), Err(fault)) = (&loaded, &removed) {
-                // It lies in the scratch folder, which goes as a whole.
-                let _ = (loaded, fault);
-            }
+            // What cannot be removed now goes with the scratch folder.
+            drop(flat::remove(&folder));
             loaded
         }
     };
@@ -172,7 +168,7 @@ pub(super) fn decode(
             found = clients(&engine.path, watch)?;
             let folder = unpacked(stored.main, scratch, watch)?;
             let decoded = contents::of_folder(&newest(&found)?, &folder, watch);
-            fs::remove_dir_all(&folder).on("remove", &folder)?;
+            flat::remove(&folder)?;
             decoded
         }
     };

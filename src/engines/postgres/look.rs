@@ -22,7 +22,7 @@ use std::{
 
 /// How long a lock may be waited for. Without an end a dump, and everybody behind it, would wait for an `ALTER TABLE` that
 /// never ends.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
+pub(super) const LOCK_WAIT: Duration = Duration::from_mins(1);
 
 /// What a session that reads is made with.
 pub(super) const READING: SessionOptions =

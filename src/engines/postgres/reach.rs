@@ -75,7 +75,7 @@ impl Reach {
         }
         let folder = Scratch::new(&self.scratch)?;
         let server =
-            connect(&clients, connection, folder.path(), watch).map_err(|error| self.refused(error))?;
+            connect(&clients, &connection, folder.path(), watch).map_err(|error| self.refused(error))?;
         Ok(Reached { server, _folder: folder })
     }
 
@@ -90,7 +90,7 @@ impl Reach {
     }
 }
 
-type Connect = fn(&Clients, Connection, &std::path::Path, &Watch<'_>) -> Result<Server, ServerError>;
+type Connect = fn(&Clients, &Connection, &std::path::Path, &Watch<'_>) -> Result<Server, ServerError>;
 
 /// The programs of a host by its `PATH`.
 pub(super) fn clients(path: &std::ffi::OsStr, watch: &Watch<'_>) -> Result<Clients, EngineError> {

@@ -44,13 +44,13 @@ impl Server {
     /// Pass files lie in `private_folder`, which only this user enters, and only as long as they are needed.
     pub fn connect(
         clients: &Clients,
-        connection: Connection,
+        connection: &Connection,
         private_folder: &Path,
         watch: &Watch<'_>,
     ) -> Result<Self, ServerError> {
         let newest = clients.any()?;
         let options = SessionOptions::default();
-        let mut session = Session::open(newest, &connection, &options, private_folder, watch)?;
+        let mut session = Session::open(newest, connection, &options, private_folder, watch)?;
         let version_num = session.server_version_num();
         // A service file may be what says it.
         let database = session.scalar("SELECT pg_catalog.current_database()", watch)?.unwrap_or_default();
@@ -67,13 +67,13 @@ impl Server {
     /// The same where that database need not be there: connects to the one from which databases are made.
     pub fn connect_beside(
         clients: &Clients,
-        connection: Connection,
+        connection: &Connection,
         private_folder: &Path,
         watch: &Watch<'_>,
     ) -> Result<Self, ServerError> {
         let mut reached = Self {
             programs: clients.any()?.clone(),
-            connection,
+            connection: connection.clone(),
             private_folder: private_folder.to_owned(),
             version_num: 0,
             maintenance: OnceLock::new(),

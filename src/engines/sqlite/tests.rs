@@ -27,6 +27,7 @@ use crate::{
 };
 use rusqlite::Connection;
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},

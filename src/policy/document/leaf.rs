@@ -4,7 +4,7 @@ use super::read::{Read, Reader, TEXT};
 use crate::{
     policy::{
         Spanned,
-        model::{DuckdbFormat, OnFail, PathTemplate},
+        model::{DuckdbFormat, OnFail, PathTemplate, PostgresFormat},
         nearest::{listed, nearest},
         problem::{Code, Problem},
         values::{
@@ -101,6 +101,19 @@ impl DuckdbFormat {
     }
 }
 
+leaf! { PostgresFormat, "a format", "custom", |text| unknown_word(text, "a format", ["plain", "custom", "directory"]) }
+
+impl PostgresFormat {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "plain" => Some(Self::Plain),
+            "custom" => Some(Self::Custom),
+            "directory" => Some(Self::Directory),
+            _ => None,
+        }
+    }
+}
+
 impl OnFail {
     fn parse(text: &str) -> Option<Self> {
         match text {
@@ -159,7 +172,7 @@ impl Read for Spanned<Cron> {
 }
 
 /// Text with variables in it.
-fn template(node: &Node, reader: &mut Reader<'_>, what: &str, example: &str) -> Option<Template> {
+pub(super) fn template(node: &Node, reader: &mut Reader<'_>, what: &str, example: &str) -> Option<Template> {
     let text = reader.text_with_variables(node, what, example)?;
     if text.value.contains('\0') {
         let message =

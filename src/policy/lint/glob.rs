@@ -16,7 +16,7 @@ enum Piece {
 /// Whether everything that `inner` matches is matched by `outer` too.
 ///
 /// Globs with classes or alternatives (`[…]`, `{…}`) are covered only by what is written alike, or by `**` and `*`.
-pub(super) fn covers(outer: &str, inner: &str) -> bool {
+pub(in crate::policy) fn covers(outer: &str, inner: &str) -> bool {
     if outer == inner {
         return true;
     }

@@ -30,6 +30,7 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
 fn globs(target: &Target) -> Vec<&Spanned<String>> {
     let of_files: [&[_]; 2] = match &target.engine {
         EngineSpec::Directory { include, exclude, .. } => [include, exclude],
+        EngineSpec::Postgres(spec) => [spec.options.exclude_table_data.as_deref().unwrap_or_default(), &[]],
         _ => [&[], &[]],
     };
     let of_tables = target.tables.iter().flat_map(Tables::globs);

@@ -29,8 +29,7 @@ impl Lower<'_> {
                 // An unknown engine was reported as the unknown key it is.
                 if !self.has_unread_key(document.span) {
                     let message = format!("the target `{}` does not say what it protects", key.value);
-                    let help =
-                        "add `sqlite: PATH`, `duckdb: PATH`, `command: {dump: […]}` or `directory: PATH`";
+                    let help = "add `sqlite: PATH`, `duckdb: PATH`, `postgres: URL`, `command: {dump: […]}` or `directory: PATH`";
                     self.note(
                         Problem::error(Code::ExactlyOne, message, help).label(key.span, "has no engine"),
                     );
@@ -50,6 +49,10 @@ impl Lower<'_> {
                 let options = self.duckdb(when_locked.as_ref(), keys.get("when_locked"), format.as_ref());
                 let path = path.clone()?;
                 self.no_url(&path, "a DuckDB database").then_some(EngineSpec::Duckdb { path, options })
+            }
+            (Some(("postgres", _)), None) => {
+                let spec = self.postgres(&document.postgres.as_ref()?.0, document.scratch.as_ref());
+                spec.map(EngineSpec::Postgres)
             }
             (Some(("command", _)), None) => self.command(document.command.as_ref()?).map(EngineSpec::Command),
             (Some(_), None) => {
@@ -166,4 +169,4 @@ pub(super) fn keyword(document: &TargetDocument) -> Option<&'static str> {
 }
 
 /// The keys that name an engine.
-const ENGINES: [&str; 4] = ["sqlite", "duckdb", "command", "directory"];
+const ENGINES: [&str; 5] = ["sqlite", "duckdb", "postgres", "command", "directory"];

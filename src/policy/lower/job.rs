@@ -58,6 +58,7 @@ impl Lower<'_> {
         self.longer_than_nothing(defaults.timeout.as_ref(), "timeout");
         self.longer_than_nothing(defaults.rpo.as_ref(), "rpo");
         self.job_duckdb(defaults.duckdb.as_deref());
+        self.job_postgres(defaults.postgres.as_deref());
     }
 
     fn job_duckdb(&mut self, document: Option<&DuckdbOptionsDocument>) -> DuckdbOptions {
@@ -96,6 +97,10 @@ impl Lower<'_> {
             job: self.job_duckdb(document.duckdb.as_deref()),
             defaults: self.job_duckdb(defaults.duckdb.as_deref()),
         };
+        let postgres = Layers {
+            job: self.job_postgres(document.postgres.as_deref()),
+            defaults: self.job_postgres(defaults.postgres.as_deref()),
+        };
         let name = name?;
         Some(Job {
             name: name.clone(),
@@ -115,7 +120,7 @@ impl Lower<'_> {
             retry,
             rpo,
             duckdb,
-            postgres: Layers::default(),
+            postgres,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Targets: one engine each, guards, data classes and checks.
 
-use super::{Lower, engine::keyword, query::not_a_query};
+use super::{Lower, engine::keyword, postgres::with_schema, query::not_a_query};
 use crate::policy::{
     Span, Spanned,
     document::{CheckDocument, Map, TablesDocument, TargetDocument},
@@ -37,7 +37,8 @@ impl Lower<'_> {
             self.for_engine(document, keyword);
         }
         let expect = document.expect.clone().unwrap_or_default();
-        let tables = document.tables.as_ref().map(|tables| self.tables(tables));
+        let is_postgres = keyword(document) == Some("postgres");
+        let tables = document.tables.as_ref().map(|tables| self.tables(tables, is_postgres));
         let checks = self.checks(document.checks.as_deref().unwrap_or_default());
         if keyword(document) == Some("sqlite") {
             let sql = |check: &Check| match &check.query {
@@ -46,7 +47,9 @@ impl Lower<'_> {
             };
             self.queries.extend(checks.iter().filter_map(sql));
         }
-        if let Some(scratch) = &document.scratch {
+        // That of a server is a database of it, and stands in the engine.
+        let scratch = document.scratch.as_ref().filter(|_| !is_postgres);
+        if let Some(scratch) = scratch {
             self.no_url(scratch, "a scratch folder");
         }
         let rto = self.longer_than_nothing(document.rto.as_ref(), "rto");
@@ -64,7 +67,7 @@ impl Lower<'_> {
             checks,
             before: commands(document.before.as_ref()),
             after: commands(document.after.as_ref()),
-            scratch: document.scratch.clone(),
+            scratch: scratch.cloned(),
             rto,
         })
     }
@@ -129,21 +132,24 @@ impl Lower<'_> {
         self.note(Problem::error(Code::BadGlob, message, help).label(glob.span, ""));
     }
 
-    fn tables(&mut self, document: &TablesDocument) -> Tables {
+    fn tables(&mut self, document: &TablesDocument, is_postgres: bool) -> Tables {
         let tables = Tables {
             irreplaceable: document.irreplaceable.clone().unwrap_or_default(),
             recoverable: document.recoverable.clone().unwrap_or_default(),
             partial: document.partial.clone().unwrap_or_default(),
             unclassed: document.unclassed.as_ref().map_or(OnFail::Warn, |unclassed| unclassed.value),
         };
-        // SQLite compares the names of tables without regard to case.
+        // SQLite compares the names of tables without regard to case; PostgreSQL has those without a schema in `public`.
+        let known_as = |glob: &str| match is_postgres {
+            true => with_schema(glob).into_owned(),
+            false => glob.to_ascii_lowercase(),
+        };
         let mut first: BTreeMap<String, (TableClass, &Spanned<String>)> = BTreeMap::new();
         for (class, globs) in tables.classes() {
             for glob in globs {
                 self.glob(glob, false);
-                let Some((other, place)) = first
-                    .insert(glob.to_ascii_lowercase(), (class, glob))
-                    .filter(|(other, _)| *other != class)
+                let Some((other, place)) =
+                    first.insert(known_as(glob), (class, glob)).filter(|(other, _)| *other != class)
                 else {
                     continue;
                 };

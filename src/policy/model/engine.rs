@@ -2,8 +2,8 @@
 
 use super::{Command, PathTemplate};
 use crate::policy::{
-    Span, Spanned,
-    values::{Duration, Template},
+    Span, Spanned, urls,
+    values::{Duration, Template, template::Reference},
 };
 
 /// The engine of a target and the place of its source.
@@ -61,7 +61,7 @@ impl EngineSpec {
     /// Its source in one line, as written: the path, the URL without user and password, or the words of the command.
     pub fn source(&self) -> String {
         match self {
-            Self::Postgres(spec) => spec.source(),
+            Self::Postgres(spec) => urls::written(&spec.url.value),
             Self::Command(spec) => {
                 spec.dump.argv.iter().map(|word| word.as_written()).collect::<Vec<_>>().join(" ")
             }
@@ -121,15 +121,29 @@ pub struct PostgresSpec {
 }
 
 impl PostgresSpec {
-    /// The URL as written, without what stands before its `@`.
-    fn source(&self) -> String {
-        let written = self.url.value.as_written();
-        match written.split_once("://").zip(written.rfind('@')) {
-            Some(((scheme, _), at)) if at > scheme.len() => {
-                format!("{scheme}://{}", written.get(at + 1..).unwrap_or_default())
-            }
-            _ => written.to_owned(),
-        }
+    /// Every text of it that may name variables, but for the words of commands, with its place.
+    pub fn templates(&self) -> Vec<(&Template, Span)> {
+        let password = match &self.password {
+            Some(SecretSource::Variable(text)) => Some((&text.value, text.span)),
+            Some(SecretSource::File(path)) => Some((&path.value.0, path.span)),
+            Some(SecretSource::Command(_) | SecretSource::Credential(_)) | None => None,
+        };
+        let scratch = self.scratch.as_ref().map(|scratch| (&scratch.value, scratch.span));
+        [(&self.url.value, self.url.span)].into_iter().chain(password).chain(scratch).collect()
+    }
+
+    /// The variables that hold its password, each with its place within the scalar, whose place and value come with it.
+    pub fn secret_variables(&self) -> Vec<(Reference<'_>, Span, &Template)> {
+        let of_url = urls::secret_variables(&self.url.value).into_iter();
+        let of_url = of_url.map(|reference| (reference, self.url.span, &self.url.value));
+        let of_password = match &self.password {
+            Some(SecretSource::Variable(text)) => Some(text),
+            _ => None,
+        };
+        let of_password = of_password
+            .into_iter()
+            .flat_map(|text| text.value.references().map(|reference| (reference, text.span, &text.value)));
+        of_url.chain(of_password).collect()
     }
 }
 
@@ -153,6 +167,16 @@ impl SecretSource {
         match self {
             Self::Command(command) => Some(command),
             Self::Variable(_) | Self::File(_) | Self::Credential(_) => None,
+        }
+    }
+
+    /// Where that stands.
+    pub const fn span(&self) -> Span {
+        match self {
+            Self::Variable(text) => text.span,
+            Self::File(path) => path.span,
+            Self::Command(command) => command.span,
+            Self::Credential(name) => name.span,
         }
     }
 }

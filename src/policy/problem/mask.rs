@@ -176,6 +176,10 @@ fn masked_line(line: &str) -> Cow<'_, str> {
     let mut from = 0;
     while let Some(at) = shown[from..].find("://").map(|n| from + n + 3) {
         let ends = |ends: &[char]| shown[at..].find(ends).map_or(shown.len(), |n| at + n);
+        if is_of_postgres(&shown[..at]) {
+            from = mask_connection(&mut shown, at);
+            continue;
+        }
         let authority = ends(&ends_authority);
         // A password may have slashes in it; what follows a colon and is no port is one.
         let is_port = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -193,7 +197,9 @@ fn masked_line(line: &str) -> Cow<'_, str> {
     mask_words(&mut shown);
     let assigned = line.match_indices('=').filter(|(at, _)| {
         let name = &line[..*at];
-        sounds_secret(name) || name.ends_with("key") || name.ends_with("KEY")
+        // An option of a URL may have its name encoded.
+        let option = name.rsplit(['?', '&', ' ']).next().unwrap_or_default();
+        sounds_secret(name) || name.ends_with("key") || name.ends_with("KEY") || option.contains('%')
     });
     // The same length as the line: only ASCII letters change.
     let lower = line.to_ascii_lowercase();
@@ -223,6 +229,42 @@ fn masked_line(line: &str) -> Cow<'_, str> {
         mask(&mut shown, value, end);
     }
     Cow::Owned(shown)
+}
+
+/// Whether what stands before a place is the scheme of a PostgreSQL URL.
+fn is_of_postgres(before: &str) -> bool {
+    let before = before.trim_end_matches("://");
+    let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && !"+_-".contains(c)).next();
+    scheme.is_some_and(|scheme| scheme.to_ascii_lowercase().starts_with("postgres"))
+}
+
+/// Masks user and password of a PostgreSQL URL from its authority on, whatever stands in them: blanks and quotes too. Gives
+/// the place after it.
+fn mask_connection(shown: &mut String, at: usize) -> usize {
+    let mut plain = shown[at..].to_owned();
+    // What is in a variable divides nothing, but its default is part of the text.
+    let mut from = 0;
+    while let Some(start) = plain[from..].find("${").map(|n| from + n) {
+        let end = plain[start..].find('}').map_or(plain.len(), |n| start + n + 1);
+        if !plain[start..end].contains("://") {
+            plain.replace_range(start..end, &"1".repeat(end - start));
+        }
+        from = end;
+    }
+    // Another URL on the line is looked at by itself.
+    let end = plain.find("://").unwrap_or(plain.len());
+    if let Some(sign) = plain[..end].rfind('@') {
+        mask(shown, at, at + sign);
+        return at + sign;
+    }
+    // A password may have lost its `@`: what follows a colon and is no port may be one.
+    let authority = plain[..end].find(['/', '"', '\'', ' ', ',', '}', ']', '\r', '\n']).unwrap_or(end);
+    let port = plain[..authority].rsplit_once(':').map(|(_, port)| port);
+    let is_address = plain.starts_with('[') && plain[..authority].ends_with(']');
+    if port.is_some_and(|port| !port.bytes().all(|b| b.is_ascii_digit())) && !is_address {
+        mask(shown, at, at + authority);
+    }
+    at + authority
 }
 
 /// What is masked of a text, without the quotes and brackets around it: nothing of it may be quoted in words either.
@@ -258,12 +300,18 @@ pub(in crate::policy) fn without(secrets: &BTreeSet<String>, text: &str) -> Opti
 /// Where the value of a key begins that sounds secret.
 fn secret_value(line: &str) -> Option<usize> {
     let colons = line.match_indices(':').map(|(at, _)| at);
+    // `password: {credential: pg}` names one, and holds none.
+    let mut is_named = false;
     colons.into_iter().find_map(|colon| {
+        if std::mem::take(&mut is_named) {
+            return None;
+        }
         let value = line[colon + 1..].trim_start();
         // A mapping or list says where the secret comes from; its own keys are looked at in turn.
         let inner = value.trim_start_matches(['{', '[', ' ']);
         let literal = !value.is_empty() && !is_from_elsewhere(inner) && !is_declaration(inner);
         let is_block = value.starts_with(['|', '>']);
+        is_named = inner.starts_with("credential:") && sounds_secret(&line[..colon]);
         (literal && !is_block && sounds_secret(&line[..colon])).then_some(line.len() - value.len())
     })
 }
@@ -271,10 +319,21 @@ fn secret_value(line: &str) -> Option<usize> {
 /// Replaces the bytes of a range by `*`, unless a variable stands there.
 fn mask(text: &mut String, start: usize, end: usize) {
     let value = text[start..end].trim_matches(['"', '\'', '}', ' ']);
-    // A default stands there for all to see.
-    let variable = value.starts_with("${") && !value[2..].contains(['}', '$']) && !value.contains(":-");
-    if !variable {
+    if !is_variables(value) {
         text.replace_range(start..end, &"*".repeat(end - start));
+    }
+}
+
+/// Whether a text is a variable, or user and password of one each. A default stands there for all to see.
+fn is_variables(text: &str) -> bool {
+    // Without its closing brace, which was trimmed away.
+    let is_variable = |part: &str| {
+        let part = part.strip_suffix('}').unwrap_or(part);
+        part.strip_prefix("${").is_some_and(|name| !name.contains(['}', '$']) && !name.contains(":-"))
+    };
+    match text.split_once("}:") {
+        Some((user, password)) => is_variable(user) && is_variable(password),
+        None => is_variable(text),
     }
 }
 
@@ -288,6 +347,7 @@ mod tests {
             ("a: s3://key:pässword@host/x\n", "a: s3://*************@host/x\n"),
             ("a: s3://${KEY}@host/x", "a: s3://${KEY}@host/x"),
             ("a: s3://u:${KEY}@host/x", "a: s3://********@host/x"),
+            ("a: s3://${U}:${KEY}@host/x", "a: s3://${U}:${KEY}@host/x"),
             ("  password: hunter2\r\n", "  password: *******\r\n"),
             ("  password: ${PG}\n", "  password: ${PG}\n"),
             ("  password: \"${PG}\"\n", "  password: \"${PG}\"\n"),
@@ -337,6 +397,21 @@ mod tests {
                 "[curl, -H, \"authorization: bearer *******\"]",
             ),
             ("password: \"one\n  two\"\nname: x\n", "password: ****\n  ****\nname: x\n"),
+            ("a: postgresql://u:p w,\"x@h/d\n", "a: postgresql://*********@h/d\n"),
+            ("a: postgres://u:a/b?c@h/d?x=1\n", "a: postgres://*********@h/d?x=1\n"),
+            ("a: postgresql://${U}:${PW}@${H}/d\n", "a: postgresql://${U}:${PW}@${H}/d\n"),
+            ("a: postgresql://u:${PW}@h/d\n", "a: postgresql://*******@h/d\n"),
+            ("a: \"postgresql://${U}:${P:-hunter2}@h\"\n", "a: \"postgresql://*****************@h\"\n"),
+            ("a: ${URL:-postgresql://u:hunter2@h/d}\n", "a: ${URL:-postgresql://*********@h/d}\n"),
+            ("a: postgresql://u:hunter2/d\n", "a: postgresql://*********/d\n"),
+            ("a: postgresql://${H:-h}:${P:-5432}/d\n", "a: postgresql://${H:-h}:${P:-5432}/d\n"),
+            ("a: postgresql://[::1]:5432/d\n", "a: postgresql://[::1]:5432/d\n"),
+            ("a: postgresql+x://h/d?pass%77ord=hunter2\n", "a: postgresql+x://h/d?pass%77ord=*******\n"),
+            ("a: postgresql://h/d?password=${PW}&x=1\n", "a: postgresql://h/d?password=${PW}&x=1\n"),
+            ("{a: postgresql://h/d, b: \"s3://k:v@c\"}", "{a: postgresql://h/d, b: \"s3://***@c\"}"),
+            ("  password: {credential: pg}\n", "  password: {credential: pg}\n"),
+            ("password:\n  credential: pg\n", "password:\n  credential: pg\n"),
+            ("  credential: hunter2\n", "  credential: *******\n"),
             ("path: \u{1b}[2J\0\n", "path: ?[2J?\n"),
             ("path: a\rb\r\n", "path: a?b\r\n"),
             ("path: a\u{202e}b\n", "path: a???b\n"),

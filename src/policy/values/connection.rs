@@ -259,13 +259,13 @@ impl Connection {
         Ok(Some(format!("*:*:*:*:{escaped}")))
     }
 
-    /// For messages: user, hosts and database, encoded as in a URL where they hold what would be misread.
+    /// For messages: hosts and database, encoded as in a URL where they hold what would be misread. Never the user, not
+    /// even where the database bears his name because the URL names none.
     pub fn shown(&self) -> String {
-        let user = self.user().map(|user| format!("{}@", encoded(user, b""))).unwrap_or_default();
         let places: Vec<String> = self.places().into_iter().map(|(host, port)| place(&host, &port)).collect();
-        let database = self.database().map(|database| encoded(database, b"")).unwrap_or_default();
+        let database = self.parameter("dbname").map(|database| encoded(database, b"")).unwrap_or_default();
         let service = self.parameter("service").map(|service| format!("?service={}", encoded(service, b"")));
-        format!("postgresql://{user}{}/{database}{}", places.join(","), service.unwrap_or_default())
+        format!("postgresql://{}/{database}{}", places.join(","), service.unwrap_or_default())
     }
 
     /// A stable text that names hosts, ports and database: two spellings of one place give one, as far as text can

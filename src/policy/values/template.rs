@@ -124,6 +124,15 @@ impl Template {
         })
     }
 
+    /// All its parts in order, each with its place within the text as written, in bytes; `None` is a literal one.
+    pub fn parts(&self) -> impl Iterator<Item = (Range<usize>, Option<Reference<'_>>)> {
+        let mut references = self.references();
+        self.parts.iter().map(move |part| match part {
+            Part::Literal(range) => (range.clone(), None),
+            Part::Variable { whole, .. } => (whole.clone(), references.next()),
+        })
+    }
+
     /// Fills the variables in, or names all that are unset without a default.
     pub fn expand(&self, variables: &Variables) -> Result<Expanded, Vec<Unset>> {
         self.expand_with(variables, str::to_owned)
@@ -136,6 +145,24 @@ impl Template {
         variables: &Variables,
         literal: impl Fn(&str) -> String,
     ) -> Result<Expanded, Vec<Unset>> {
+        self.fill(variables, literal, |_, value| value.to_owned())
+    }
+
+    /// As [`Self::expand`], with `value` applied to what stands in for the variables, which begin at the offset given.
+    pub fn expand_values(
+        &self,
+        variables: &Variables,
+        value: impl Fn(usize, &str) -> String,
+    ) -> Result<Expanded, Vec<Unset>> {
+        self.fill(variables, str::to_owned, value)
+    }
+
+    fn fill(
+        &self,
+        variables: &Variables,
+        literal: impl Fn(&str) -> String,
+        filled: impl Fn(usize, &str) -> String,
+    ) -> Result<Expanded, Vec<Unset>> {
         let mut expanded = Expanded { text: String::new(), used: Vec::new() };
         let mut unset = Vec::new();
         for part in &self.parts {
@@ -145,10 +172,12 @@ impl Template {
                     let name = &self.written[name.clone()];
                     match (variables.get(name), default) {
                         (Some(Found { value, origin }), _) => {
-                            expanded.text.push_str(value);
+                            expanded.text.push_str(&filled(whole.start, value));
                             expanded.used.push((name.to_owned(), value.to_owned(), origin));
                         }
-                        (None, Some(default)) => expanded.text.push_str(&self.written[default.clone()]),
+                        (None, Some(default)) => {
+                            expanded.text.push_str(&filled(whole.start, &self.written[default.clone()]));
+                        }
                         (None, None) => unset.push(Unset { name: name.to_owned(), at: whole.clone() }),
                     }
                 }

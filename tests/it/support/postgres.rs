@@ -268,7 +268,7 @@ pub(crate) fn reached(url: &str) -> Server {
     if connection.password().is_none() {
         fs::remove_dir(&folder).unwrap();
     }
-    with_watch(|w| Server::connect_beside(&clients(), connection, &folder, w)).unwrap()
+    with_watch(|w| Server::connect_beside(&clients(), &connection, &folder, w)).unwrap()
 }
 
 /// A text as a part of a URL.

@@ -26,12 +26,11 @@ pub(super) fn of_policy(key: &str) -> Option<&'static str> {
             "write a target each: `targets: {files: {directory: ../files}}`"
         }
         "sqlite_databases" | "sqlite" => "write a target each: `targets: {app: {sqlite: ../app.db}}`",
-        "postgresql_databases"
-        | "mysql_databases"
-        | "mariadb_databases"
-        | "mongodb_databases"
-        | "postgres" => {
-            "remove it: this version of the program has the engines `sqlite`, `duckdb`, `command` and `directory`"
+        "postgres" | "postgresql" | "pg" | "postgresql_databases" | "database_url" => {
+            "write it in a target: `targets: {app: {postgres: \"${DATABASE_URL}\"}}`"
+        }
+        "mysql_databases" | "mariadb_databases" | "mongodb_databases" => {
+            "write a target each, which a command dumps: `targets: {app: {command: {dump: [mysqldump, app]}}}`"
         }
         "duckdb" => "write it in a target: `targets: {app: {duckdb: ../app.duckdb}}`",
         "directory" => "write it in a target: `targets: {files: {directory: ../files}}`",
@@ -145,26 +144,25 @@ pub(super) fn of_store(key: &str) -> Option<&'static str> {
 pub(super) fn of_target(key: &str) -> Option<&'static str> {
     Some(match key {
         "rebuild" => NOT_YET,
-        "postgres"
-        | "postgresql"
-        | "mysql"
-        | "redis"
-        | "postgresql_databases"
-        | "mysql_databases"
-        | "mariadb_databases"
-        | "mongodb_databases" => {
+        "postgresql" | "pg" | "postgresql_databases" | "database_url" | "dsn" => {
+            "write `postgres: ${DATABASE_URL}`, or a mapping: `postgres: {url: …, password: {file: …}}`"
+        }
+        "format" | "globals" | "exclude_table_data" => "write it inside `postgres: {url: …}`",
+        "mysql" | "redis" | "mysql_databases" | "mariadb_databases" | "mongodb_databases" => {
             "this version of the program has no such engine: dump it by a command, as in `command: {dump: [mysqldump, app]}`"
         }
-        "path" | "url" => "the path belongs to an engine: write `sqlite: PATH` or `directory: PATH`",
+        "path" => "the path belongs to an engine: write `sqlite: PATH` or `directory: PATH`",
+        "url" => "the URL belongs to an engine: write `postgres: URL`",
         "sqlite_databases" => "write a target each: `NAME: {sqlite: PATH}`",
-        "password" | "username" | "user" | "hostname" | "port" => {
-            "remove it: a database is a file, and read as the user who runs this"
+        "password" => "a server's database has one: write it as `postgres: {url: …, password: {file: …}}`",
+        "username" | "user" | "hostname" | "host" | "port" => {
+            "a server's database has it in its URL: write `postgres: postgresql://USER@HOST:PORT/DATABASE`"
         }
         "exclude_tables" | "skip_tables" | "ignore_tables" => {
             "every table is backed up; one that a script can make again is `tables: {recoverable: [TABLE]}`"
         }
         "type" | "kind" | "engine" => {
-            "remove it: the engine is the key that the path stands at, `sqlite` or `directory`"
+            "remove it: the engine is the key that the path or URL stands at, as `sqlite` or `postgres`"
         }
         "include" | "exclude" | "excludes" | "exclude_patterns" => {
             "write it inside `directory: {path: …, include: […]}`"
@@ -190,7 +188,8 @@ pub(super) fn of_job(mapping: &str, key: &str) -> Option<&'static str> {
             "every job has its own: write it in the job"
         }
         "mode" => "remove it: this version always makes full backups",
-        "postgres" => "remove it: this version has no such engine",
+        "postgresql" | "pg" => "write `postgres: {format: plain}`",
+        "format" | "globals" | "exclude_table_data" => "write it inside `postgres: {…}`",
         "cron" | "interval" | "every" | "at" | "schedules" | "when" if mapping == "JobDocument" => {
             "write `schedule: \"30 3 * * *\"`, five fields as in crontab"
         }
@@ -276,6 +275,52 @@ pub(super) fn of_sqlite(key: &str) -> Option<&'static str> {
             "move it out of `sqlite`, to stand beside it in the target"
         }
         "file" | "db" | "database" | "url" | "name" => "write `path`",
+        _ => return None,
+    })
+}
+
+pub(super) fn of_postgres(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "checks" | "tables" | "expect" | "scratch" | "rto" | "before" | "after" => {
+            "move it out of `postgres`, to stand beside it in the target"
+        }
+        "host" | "hostname" | "port" | "database" | "dbname" | "name" | "user" | "username" | "path"
+        | "uri" | "dsn" | "database_url" | "connection" | "sslmode" | "ssl" | "service" => {
+            "write it in the URL: `url: postgresql://USER@HOST:PORT/DATABASE?sslmode=require`"
+        }
+        "pass" | "passwd" | "pgpassword" => "write `password: {file: PATH}` or `password: ${PGPASSWORD}`",
+        "password_file" | "passfile" => "write `password: {file: PATH}`",
+        "password_command" => "write `password: {command: [PROGRAM, …]}`",
+        "exclude_table" | "exclude_tables" | "exclude_data" | "skip_tables" => {
+            "write `exclude_table_data: [\"ohlcv_*\"]`: every table is dumped, and those come back empty"
+        }
+        "roles" | "include_globals" | "global" => "write `globals: true`",
+        "compress" | "compression" => "write it in the job: `compress: zstd`",
+        "pg_dump_command" | "psql_command" | "pg_restore_command" | "options" | "args" => {
+            "remove it: the programs are found by the PATH, and called as the keys here say"
+        }
+        "type" | "dump_format" => "write `format: custom`",
+        _ => return None,
+    })
+}
+
+pub(super) fn of_postgres_options(key: &str) -> Option<&'static str> {
+    match key {
+        "url" | "password" => Some("it belongs to a target below `targets`: `postgres: {url: …}`"),
+        "compress" | "compression" => Some("write it beside `postgres`: `compress: zstd`"),
+        "exclude_table" | "exclude_tables" | "exclude_data" | "roles" | "include_globals" => of_postgres(key),
+        _ => None,
+    }
+}
+
+pub(super) fn of_secret(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "value" | "password" | "secret" | "text" => {
+            "no secret stands in a policy: write `{file: PATH}`, `{command: [PROGRAM, …]}` or `{credential: NAME}`"
+        }
+        "path" => "write `file: PATH`",
+        "env" | "variable" | "var" | "name" => "write `${NAME}` in place of the mapping",
+        "cmd" | "run" | "exec" | "program" => "write `command: [PROGRAM, …]`",
         _ => return None,
     })
 }
