@@ -45,7 +45,7 @@ fn work_of_a_process_that_is_killed() {
     if work.is_empty() {
         return;
     }
-    let server = reached(&variable("WORK_URL"));
+    let server = reached(&variable("WORK_URL"), Path::new("/nowhere"));
     let (database, programs) = (server.connection().database().unwrap(), server.programs());
     let access = server.access(database).unwrap();
     let request = DumpRequest::default();
