@@ -1,9 +1,10 @@
 //! A program in a process group that ends with this process, however this process ends.
 //!
-//! A program whose pipes lead here notices by itself, sooner or later, that this process was killed: its next write ends
-//! it (SIGPIPE), or it reads the end of its input, which some take for the end of their work. One that waits, or works
-//! without a pipe, would go on to its end. So the group has a keeper: a shell that waits for the end of a pipe which nobody but this process holds open, and
-//! then ends the group. Where no shell can be started the program has a group of its own, and no keeper.
+//! A program whose pipes lead here notices by itself, sooner or later, that this process was killed: its next write
+//! ends it (SIGPIPE), or it reads the end of its input, which some take for the end of their work. One that waits, or
+//! works without a pipe, would go on to its end. So the group has a keeper: a shell that waits for the end of a pipe
+//! which nobody but this process holds open, and then ends the group. Where no shell can be started the program has a
+//! group of its own, and no keeper.
 
 use super::redact::Redaction;
 use crate::platform::process::{end_group, own_group};

@@ -26,12 +26,12 @@ use std::{
 
 /// How long a server may take to answer when the URL does not say, in seconds.
 const CONNECT_SECS: &str = "10";
-/// What the names of libpq's variables begin with. Their number grows with each version; none of another program's begins
-/// so.
+/// What the names of libpq's variables begin with. Their number grows with each version; none of another program's
+/// begins so.
 pub(super) const PREFIX: &str = "PG";
 
-/// The environment of a program that connects. The pass file is gone when the last one that shares it is dropped, so that
-/// must outlive the programs' last connection.
+/// The environment of a program that connects. The pass file is gone when the last one that shares it is dropped, so
+/// that must outlive the programs' last connection.
 #[derive(Debug, Clone)]
 pub struct Access {
     connection: Connection,

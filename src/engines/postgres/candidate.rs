@@ -1,13 +1,13 @@
 //! Databases on their way: new ones that a restore fills, scratch ones, and those that killed runs left.
 //!
 //! A candidate is called `policy_restore_` and 16 random digits. As long as its run lives, a session holds an advisory
-//! lock of that name; the lock ends with the session, and the session with this process, however that ends. So what bears
-//! such a name and is locked by nobody is nobody's, and goes.
+//! lock of that name; the lock ends with the session, and the session with this process, however that ends. So what
+//! bears such a name and is locked by nobody is nobody's, and goes.
 //!
-//! A scratch database may be given another name, by which others find it. It is made as a candidate all the same, and its
-//! comment says which: `policy scratch policy_restore_…`. The lock stays that of the candidate's name, and whoever clears
-//! it away gives it that name back first, in a transaction that sees whether it is still the same database: one that
-//! somebody else made under the given name meanwhile is never taken for it.
+//! A scratch database may be given another name, by which others find it. It is made as a candidate all the same, and
+//! its comment says which: `policy scratch policy_restore_…`. The lock stays that of the candidate's name, and whoever
+//! clears it away gives it that name back first, in a transaction that sees whether it is still the same database: one
+//! that somebody else made under the given name meanwhile is never taken for it.
 //!
 //! The lock is taken before the database is made, and a sweep takes it before it drops: no moment in between is open.
 //! The pooler of a connection that gives each transaction another session would break this, as it breaks snapshots.

@@ -96,7 +96,8 @@ pub fn exact(table: &Relation) -> String {
 /// Dumps a database into a writer.
 ///
 /// # Errors
-/// As of [`pour`]; what was written is then no dump.
+/// When the program cannot be started, ends with another status than 0 or is stopped, and when `out` fails; what was
+/// written is then no dump.
 pub fn to_writer(
     programs: &Programs,
     access: &Access,
@@ -112,7 +113,7 @@ pub fn to_writer(
 /// Dumps a database into a new folder, with several connections at once. Nothing in it is durable yet.
 ///
 /// # Errors
-/// As of [`pour`]; what is in the folder is then no dump.
+/// As of [`to_writer`]; what is in the folder is then no dump.
 pub fn to_folder(
     programs: &Programs,
     access: &Access,
@@ -157,7 +158,7 @@ fn globals_arguments(with_passwords: bool, restrict_key: Option<&str>) -> Vec<Os
 /// Dumps what belongs to no database: with the roles' passwords where this user may read them, else without.
 ///
 /// # Errors
-/// As of [`pour`].
+/// As of [`to_writer`].
 pub fn globals(
     programs: &Programs,
     access: &Access,

@@ -57,7 +57,7 @@ fn candidates_that_nobody_holds_are_swept_and_others_are_not() {
 #[test]
 fn a_scratch_database_has_its_name_and_a_mark_until_it_is_discarded() {
     let cluster = cluster!();
-    let server = reached(&cluster.url("not there"));
+    let server = cluster.server_by(&cluster.url("not there"));
     let source = cluster.create_database("CREATE TABLE t AS SELECT 7 AS a");
     cluster.psql("postgres", &format!("COMMENT ON DATABASE {source} IS 'of the source'"));
     let open = |name: &str| with_watch(|w| server.session(name, &SessionOptions::default(), w)).unwrap();
@@ -140,7 +140,7 @@ fn what_a_killed_run_left_under_a_given_name_is_cleared_away() {
     assert_eq!(names(cluster, "policy\\_restore\\_%"), [""; 0]);
     // Another's is not touched, and does not keep the others.
     drop(scratch(&server, "another's").unwrap());
-    let ordinary = reached(&cluster.url("not there"));
+    let ordinary = cluster.server_by(&cluster.url("not there"));
     drop(scratch(&ordinary, "his own").unwrap());
     let mut found = Vec::new();
     crate::support::until("his own is swept", || {

@@ -192,7 +192,7 @@ fn globals_come_without_passwords_where_these_may_not_be_read() {
     }
     let text = String::from_utf8(all.text).unwrap();
     assert!(all.has_passwords && text.contains("SCRAM-SHA-256$"), "{text}");
-    let server = reached(&cluster.url("postgres"));
+    let server = cluster.server_by(&cluster.url("postgres"));
     let plain = server.access("postgres").unwrap();
     let some = with_watch(|w| dump::globals(programs, &plain, None, w)).unwrap();
     let text = String::from_utf8(some.text).unwrap();

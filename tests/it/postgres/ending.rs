@@ -45,7 +45,7 @@ fn work_of_a_process_that_is_killed() {
     if work.is_empty() {
         return;
     }
-    let server = reached(&variable("WORK_URL"));
+    let server = reached(&variable("WORK_URL"), Path::new("/nowhere"));
     let (database, programs) = (server.connection().database().unwrap(), server.programs());
     let access = server.access(database).unwrap();
     let request = DumpRequest::default();
@@ -180,13 +180,21 @@ fn a_process_killed_in_an_exchange_leaves_the_old_or_the_new() {
     cluster.database("killed", &["CREATE TABLE which AS SELECT 'old' AS it"]);
     cluster.database("killed.new", &["CREATE TABLE which AS SELECT 'new' AS it"]);
     let mut outcomes = [0, 0];
+    // The first one is left to its end, which tells how long one takes.
+    let mut whole = Duration::ZERO;
     for round in 0..20_u32 {
         let other = "SELECT datname FROM pg_database WHERE datname LIKE 'killed.%'";
         let (candidate, aside) = (cluster.psql("postgres", other), format!("killed.aside{round}"));
         let before = cluster.psql("killed", "SELECT it FROM which");
         let variables = [("WORK_CANDIDATE", &*candidate), ("WORK_ASIDE", &*aside)];
+        let since = Instant::now();
         let mut child = begun(cluster, "swap", "killed", &variables);
-        thread::sleep(Duration::from_millis(u64::from(round) * 15));
+        if round == 0 {
+            assert!(child.wait().unwrap().success());
+            whole = since.elapsed();
+        } else {
+            thread::sleep(whole * (5 + round) / 25);
+        }
         child.kill().unwrap();
         child.wait().unwrap();
         crate::support::until("its sessions end", || {
@@ -198,7 +206,7 @@ fn a_process_killed_in_an_exchange_leaves_the_old_or_the_new() {
         assert_eq!(now != before, is_moved, "{before} {now}");
         outcomes[usize::from(is_moved)] += 1;
     }
-    assert!(outcomes[0] > 0, "{outcomes:?}");
+    assert!(outcomes[0] > 0 && outcomes[1] > 0, "{outcomes:?}");
 }
 
 /// Kills the server when the first bytes come.

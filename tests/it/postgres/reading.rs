@@ -46,7 +46,8 @@ fn hostile(cluster: &Cluster, database: &str) -> (Access, Vec<(Relation, u64)>) 
         // Several tests make such a database.
         "DO $do$ DECLARE r text; BEGIN \
          FOREACH r IN ARRAY '{\"Owner; OWNER TO x\",grantee,\"in, policy\",default_grantee}'::text[] LOOP \
-         BEGIN EXECUTE format('CREATE ROLE %I', r); EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; \
+         BEGIN EXECUTE format('CREATE ROLE %I', r); \
+         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; \
          END LOOP; END $do$"
             .to_owned(),
         "CREATE SCHEMA \"Sch\nema\"".to_owned(),

@@ -116,7 +116,7 @@ fn an_ordinary_owner_who_may_create_databases_exchanges_his_own() {
     let cluster = cluster!();
     let his = cluster.create_database("CREATE TABLE t AS SELECT 1 AS one");
     cluster.psql("postgres", "CREATE DATABASE not_his TEMPLATE template0");
-    let server = reached(&cluster.url(&his));
+    let server = cluster.server_by(&cluster.url(&his));
     let open = |server: &Server| with_watch(|w| server.session(&his, &SessionOptions::default(), w)).unwrap();
     let properties = with_watch(|w| Properties::of(&mut open(&server), w)).unwrap();
     let archive = dumped(cluster, &server.access(&his).unwrap(), Format::Custom);
@@ -141,11 +141,33 @@ fn an_ordinary_owner_who_may_create_databases_exchanges_his_own() {
 }
 
 #[test]
+fn an_exchange_whose_session_is_ended_is_taken_back() {
+    let cluster = cluster!();
+    pair(cluster, "lost", "cand6");
+    let server = cluster.server();
+    // It waits for five seconds, in which nobody else is let in.
+    cluster.psql("lost", "BEGIN; CREATE TABLE p (a int); PREPARE TRANSACTION 'in the way'");
+    let names = Names { live: "lost", candidate: "cand6", aside: "lost.aside" };
+    let error = thread::scope(|scope| {
+        let swapping = scope.spawn(|| with_watch(|w| swap(&server, names, true, w)));
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                   WHERE state = 'active' AND query LIKE 'ALTER DATABASE \"lost\" RENAME%'";
+        crate::support::until("it waits", || cluster.psql("postgres", end) == "1");
+        swapping.join().unwrap().unwrap_err()
+    });
+    assert!(matches!(&error, SwapError::Session(SessionError::Lost { .. })), "{error:?}");
+    cluster.psql("lost", "ROLLBACK PREPARED 'in the way'");
+    assert_eq!((which(cluster, "lost"), which(cluster, "cand6")), ("old".into(), "new".into()));
+    with_watch(|w| swap(&server, names, false, w)).unwrap();
+    assert_eq!((which(cluster, "lost"), which(cluster, "lost.aside")), ("new".into(), "old".into()));
+}
+
+#[test]
 fn a_database_that_is_called_postgres_is_exchanged_like_any_other() {
     let Some(cluster) = Cluster::start() else { return };
     cluster.psql("postgres", "CREATE TABLE which AS SELECT 'old' AS it");
     cluster.database("cand", &["CREATE TABLE which AS SELECT 'new' AS it"]);
-    let server = reached(&cluster.admin_url("postgres"));
+    let server = cluster.server_by(&cluster.admin_url("postgres"));
     let names = Names { live: "postgres", candidate: "cand", aside: "postgres.aside" };
     with_watch(|w| swap(&server, names, false, w)).unwrap();
     assert_eq!(

@@ -209,7 +209,12 @@ impl Cluster {
 
     /// This server as the superuser reaches it.
     pub(crate) fn server(&self) -> Server {
-        reached(&self.admin_url("not there"))
+        self.server_by(&self.admin_url("not there"))
+    }
+
+    /// The same by a URL; the database in it need not be there.
+    pub(crate) fn server_by(&self, url: &str) -> Server {
+        reached(url, &self.folder)
     }
 
     /// The URL of a database for [`ROLE`], with its password, over TCP.
@@ -261,14 +266,10 @@ impl Drop for Cluster {
     }
 }
 
-/// A server by the URL of a database, which need not be there. Pass files lie in a folder that stays.
-pub(crate) fn reached(url: &str) -> Server {
-    let folder = tempfile::Builder::new().prefix("policy-pg-pass-").tempdir().unwrap().keep();
+/// A server by the URL of a database, which need not be there.
+pub(crate) fn reached(url: &str, private_folder: &Path) -> Server {
     let connection = Connection::parse(url).unwrap();
-    if connection.password().is_none() {
-        fs::remove_dir(&folder).unwrap();
-    }
-    with_watch(|w| Server::connect_beside(&clients(), &connection, &folder, w)).unwrap()
+    with_watch(|w| Server::connect_beside(&clients(), &connection, private_folder, w)).unwrap()
 }
 
 /// A text as a part of a URL.
