@@ -1,3 +1,5 @@
+//! Secrets from each place that a policy can name, and what is said where there is none.
+
 use super::*;
 use crate::{
     policy::{load, model::EngineSpec, variables::EnvFile},

@@ -132,10 +132,12 @@ fn every_code_has_a_sample_and_a_page() {
     seen.extend(many);
     // A file of a mebibyte is made by the test of hostile texts, and so are a thousand brackets and a bomb of aliases.
     // Every account of a test machine has a home folder; that one may be missing is tested beside the code. And no engine
-    // is absent here: `.ci/run` asks a program that was built without one.
+    // is absent here: `.ci/run` asks a program that was built without one. What keeps a secret from being read is told by
+    // what reads it.
     for made in [
         "policy::engine::absent",
         "policy::path::no_home",
+        "policy::secret::unreadable",
         "policy::yaml::too_large",
         "policy::yaml::too_many_values",
         "policy::yaml::too_deep",
@@ -171,7 +173,7 @@ fn annotations_are_what_the_runners_of_a_pull_request_read() {
     sandbox.write("policies/a,b:100%.yaml", text);
     let answer = sandbox.run(&["check", "--format", "github"]).exits(2);
     insta::assert_snapshot!(answer.stdout, @r#"
-    ::error file=policies/a%2Cb%3A100%25.yaml,line=6,endLine=6,col=18,endColumn=24,title=policy%3A%3Ashape%3A%3Aunknown_key::there is no key `schedul` in `nightly`%0Ahelp: write `schedule`; known here are `targets`, `schedule`, `stores`, `compress`, `retention`, `verify`, `before`, `after`, `timeout`, `retry`, `rpo` and `duckdb`
+    ::error file=policies/a%2Cb%3A100%25.yaml,line=6,endLine=6,col=18,endColumn=24,title=policy%3A%3Ashape%3A%3Aunknown_key::there is no key `schedul` in `nightly`%0Ahelp: write `schedule`; known here are `targets`, `schedule`, `stores`, `compress`, `retention`, `verify`, `before`, `after`, `timeout`, `retry`, `rpo` and 2 more
     ::error file=policies/a%2Cb%3A100%25.yaml,line=6,endLine=6,col=54,endColumn=54,title=policy%3A%3Aretention%3A%3Azero::`last: 0` keeps nothing%0Ahelp: remove the rule, or write how many are to be kept
     "#);
 }

@@ -20,6 +20,12 @@ fn store(text: &str) -> String {
     )
 }
 
+fn postgres(text: &str) -> String {
+    format!(
+        "{HEAD}{STORES}targets:\n  app:\n    postgres: {text}\njobs: {{n: {{schedule: \"0 4 * * *\", retention: {{daily: 7}}}}}}\n"
+    )
+}
+
 #[test]
 fn no_message_no_help_and_no_line_shows_a_literal_secret() {
     let texts = [
@@ -39,6 +45,23 @@ fn no_message_no_help_and_no_line_shows_a_literal_secret() {
         store("\"sftp:user:hunter2@host:/srv\""),
         store("\"s3://AKIA:hunter2/x+y@bucket\""),
         store("\"https://hooks.slack.com/services/T0/B0/hunter2\""),
+        postgres("postgresql://me:hunter2@db/app"),
+        postgres("\"postgresql://me:a b,hunter2@db/app\""),
+        postgres("postgresql://me:hunter2/x@db/app"),
+        postgres("postgresql://me:hun@hunter2@db/app"),
+        postgres("postgresql://me:hunter2/app"),
+        postgres("postgresql://hunter2:@db:x/app"),
+        postgres("mysql://me:hunter2@db/app"),
+        postgres("me:hunter2@db/app"),
+        postgres("postgresql://db/app?pass%77ord=hunter2"),
+        postgres("postgresql://db/app?sslpassword=hunter2"),
+        postgres("postgresql://me:${PW:-hunter2}@db/app"),
+        postgres("{url: postgresql://db/app, password: hunter2}"),
+        postgres("{url: postgresql://db/app, password: \"hunter2 ${PW:-x}\"}"),
+        postgres("{url: postgresql://db/app, password: [hunter2]}"),
+        postgres("{url: postgresql://db/app, password: {value: hunter2}}"),
+        postgres("\n      url: postgresql://db/app\n      password: |\n        hunter2\n"),
+        postgres("\n      url: postgresql://db/app\n      password:\n        text: hunter2\n"),
         format!(
             "{HEAD}stores:\n  local:\n    path: /srv/b\n    password:hunter2\n{TARGETS}jobs: {{n: {{}}}}\n"
         ),

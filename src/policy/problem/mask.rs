@@ -142,7 +142,8 @@ fn mask_words(shown: &mut String) {
         let end = at + word.len();
         let colon = word.find(':').map(|n| at + n + 1);
         if is_secret_option(before) && !word.starts_with('-') {
-            mask(shown, at, end);
+            let close = line[at..].find('}').filter(|_| line[at..].starts_with("${")).map_or(end, |n| at + n + 1);
+            mask(shown, at, close);
         } else if let Some(colon) = colon.filter(|_| matches!(before, "-u" | "--user")) {
             mask(shown, colon, end);
         } else if is_mysql && word.starts_with("-p") && word.len() > 2 {
@@ -254,7 +255,7 @@ fn mask_connection(shown: &mut String, at: usize) -> usize {
     // Another URL on the line is looked at by itself.
     let end = plain.find("://").unwrap_or(plain.len());
     if let Some(sign) = plain[..end].rfind('@') {
-        mask(shown, at, at + sign);
+        mask_credentials(shown, at, at + sign);
         return at + sign;
     }
     // A password may have lost its `@`: what follows a colon and is no port may be one.
@@ -265,6 +266,19 @@ fn mask_connection(shown: &mut String, at: usize) -> usize {
         mask(shown, at, at + authority);
     }
     at + authority
+}
+
+/// Masks what stands between the variables of a range.
+fn mask_credentials(shown: &mut String, mut at: usize, end: usize) {
+    while at < end {
+        let start = shown[at..end].find("${").map_or(end, |n| at + n);
+        let close = shown[start..end].find('}').map_or(end, |n| start + n + 1);
+        if &shown[at..start] != ":" {
+            mask(shown, at, start);
+        }
+        mask(shown, start, close);
+        at = close;
+    }
 }
 
 /// What is masked of a text, without the quotes and brackets around it: nothing of it may be quoted in words either.
@@ -319,22 +333,15 @@ fn secret_value(line: &str) -> Option<usize> {
 /// Replaces the bytes of a range by `*`, unless a variable stands there.
 fn mask(text: &mut String, start: usize, end: usize) {
     let value = text[start..end].trim_matches(['"', '\'', '}', ' ']);
-    if !is_variables(value) {
+    if !is_variable(value) {
         text.replace_range(start..end, &"*".repeat(end - start));
     }
 }
 
-/// Whether a text is a variable, or user and password of one each. A default stands there for all to see.
-fn is_variables(text: &str) -> bool {
-    // Without its closing brace, which was trimmed away.
-    let is_variable = |part: &str| {
-        let part = part.strip_suffix('}').unwrap_or(part);
-        part.strip_prefix("${").is_some_and(|name| !name.contains(['}', '$']) && !name.contains(":-"))
-    };
-    match text.split_once("}:") {
-        Some((user, password)) => is_variable(user) && is_variable(password),
-        None => is_variable(text),
-    }
+/// Whether a text, without its closing brace, is a variable. A default stands there for all to see.
+fn is_variable(text: &str) -> bool {
+    let name = text.strip_prefix("${").map(|name| name.strip_suffix(":-").unwrap_or(name));
+    name.is_some_and(|name| !name.contains(['}', '$']) && !name.contains(":-"))
 }
 
 #[cfg(test)]
@@ -347,9 +354,9 @@ mod tests {
             ("a: s3://key:pässword@host/x\n", "a: s3://*************@host/x\n"),
             ("a: s3://${KEY}@host/x", "a: s3://${KEY}@host/x"),
             ("a: s3://u:${KEY}@host/x", "a: s3://********@host/x"),
-            ("a: s3://${U}:${KEY}@host/x", "a: s3://${U}:${KEY}@host/x"),
             ("  password: hunter2\r\n", "  password: *******\r\n"),
             ("  password: ${PG}\n", "  password: ${PG}\n"),
+            ("  password: \"${PG:-}\"\n", "  password: \"${PG:-}\"\n"),
             ("  password: \"${PG}\"\n", "  password: \"${PG}\"\n"),
             ("  password: ${PG:-hunter2}\n", "  password: **************\n"),
             ("a: s3://AK:hunter2/x+y@b/c\n", "a: s3://**************@b/c\n"),
@@ -375,6 +382,8 @@ mod tests {
             ("- DB_PASSWORD=hunter2\n", "- DB_PASSWORD=*******\n"),
             ("[AWS_SECRET_ACCESS_KEY=abcd, aws]", "[AWS_SECRET_ACCESS_KEY=****, aws]"),
             ("[x, --password, hunter2, y]", "[x, --password, *******, y]"),
+            ("[x, --password, \"${PW}\"]", "[x, --password, \"${PW}\"]"),
+            ("[x, --password, \"${PW:-hunter2}\"]", "[x, --password, \"***************\"]"),
             ("- x\n- --password\n- hunter2\n", "- x\n- --password\n*********\n"),
             ("[\"curl -u me:hunter2 x\"]", "[\"curl -u me:******* x\"]"),
             ("[mysqldump, -phunter2, app]", "[mysqldump, -p*******, app]"),
@@ -397,11 +406,11 @@ mod tests {
                 "[curl, -H, \"authorization: bearer *******\"]",
             ),
             ("password: \"one\n  two\"\nname: x\n", "password: ****\n  ****\nname: x\n"),
-            ("a: postgresql://u:p w,\"x@h/d\n", "a: postgresql://*********@h/d\n"),
-            ("a: postgres://u:a/b?c@h/d?x=1\n", "a: postgres://*********@h/d?x=1\n"),
+            ("a: postgresql://u:p w,\"x@h/d\n", "a: postgresql://********@h/d\n"),
+            ("a: postgres://u:a/b?c@h/d?x=1\n", "a: postgres://*******@h/d?x=1\n"),
             ("a: postgresql://${U}:${PW}@${H}/d\n", "a: postgresql://${U}:${PW}@${H}/d\n"),
-            ("a: postgresql://u:${PW}@h/d\n", "a: postgresql://*******@h/d\n"),
-            ("a: \"postgresql://${U}:${P:-hunter2}@h\"\n", "a: \"postgresql://*****************@h\"\n"),
+            ("a: postgresql://u:${PW}@h/d\n", "a: postgresql://**${PW}@h/d\n"),
+            ("a: \"postgresql://${U}:${P:-hunter2}@h\"\n", "a: \"postgresql://${U}**************@h\"\n"),
             ("a: ${URL:-postgresql://u:hunter2@h/d}\n", "a: ${URL:-postgresql://*********@h/d}\n"),
             ("a: postgresql://u:hunter2/d\n", "a: postgresql://*********/d\n"),
             ("a: postgresql://${H:-h}:${P:-5432}/d\n", "a: postgresql://${H:-h}:${P:-5432}/d\n"),

@@ -1,3 +1,5 @@
+//! URLs resolved with variables, and what their text alone tells.
+
 use super::*;
 use crate::policy::{Span, model::SecretSource, variables::EnvFile};
 
@@ -138,7 +140,7 @@ fn the_text_alone_tells_where_a_url_is_wrong() {
         assert_eq!(told(url), [], "{url}");
     }
     for (url, code, at) in [
-        ("mysql://u:p@h/d", Code::BadUrl, "mysql"),
+        ("mysql://u@h/d", Code::BadUrl, "mysql"),
         ("postgresql://u:hunter2@h/d", Code::LiteralSecret, "hunter2"),
         ("postgresql://${U}:hunter2@${H}/d", Code::LiteralSecret, "hunter2"),
         ("postgresql://u:${PW:-hunter2}@h/d", Code::LiteralSecret, "hunter2"),
