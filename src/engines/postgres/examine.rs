@@ -2,7 +2,7 @@
 
 use super::{
     Postgres,
-    candidate::{Candidate, CandidateError, sweep},
+    candidate::{Candidate, CandidateError, INSUFFICIENT_PRIVILEGE, sweep},
     capture::{FORMAT, jobs, named, told},
     clients::Clients,
     contents::{self, Contents, ContentsError},
@@ -217,9 +217,18 @@ fn compare(contents: &Contents, counted: &BTreeMap<String, TableFact>) -> Integr
 
 /// Words why there is no new database.
 pub(super) fn unmade(error: CandidateError) -> EngineError {
+    let may_not =
+        matches!(&error, CandidateError::Session(error) if error.sqlstate() == Some(INSUFFICIENT_PRIVILEGE));
     match error {
         CandidateError::Session(error) => match failed(error) {
-            EngineError::Program(why) => EngineError::Program(format!("cannot make a new database: {why}")),
+            EngineError::Program(why) => {
+                let mend = if may_not {
+                    ": give the user of the URL the right to (ALTER ROLE … CREATEDB)"
+                } else {
+                    ""
+                };
+                EngineError::Program(format!("cannot make a new database: {why}{mend}"))
+            }
             other => other,
         },
         other => EngineError::Refused(other.to_string()),
