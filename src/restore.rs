@@ -256,9 +256,13 @@ fn show(
 
 fn stored_error(error: VerifyError) -> RestoreError {
     match error {
-        VerifyError::Engine(error @ (EngineError::Stopped(_) | EngineError::Fault(_))) => {
-            RestoreError::Engine(error)
-        }
+        // What is wrong with this host or with the server is not the backup's fault.
+        VerifyError::Engine(
+            error @ (EngineError::Stopped(_)
+            | EngineError::Fault(_)
+            | EngineError::Unreachable { .. }
+            | EngineError::Refused(_)),
+        ) => RestoreError::Engine(error),
         VerifyError::Mismatch(crate::pipe::Mismatch::Stopped(stopped)) => {
             RestoreError::Engine(EngineError::Stopped(stopped))
         }

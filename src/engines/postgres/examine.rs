@@ -227,7 +227,7 @@ pub(super) fn unmade(error: CandidateError) -> EngineError {
                 } else {
                     ""
                 };
-                EngineError::Program(format!("cannot make a new database: {why}{mend}"))
+                EngineError::Refused(format!("cannot make a new database: {why}{mend}"))
             }
             other => other,
         },

@@ -94,7 +94,6 @@ impl Tables {
         let mut excluded = Excluded::default();
         for glob in globs {
             let matcher = GlobBuilder::new(glob)
-                .case_insensitive(true)
                 .build()
                 .map_err(|error| EngineError::Refused(format!("`{}` is no glob: {error}", glob.value)))?
                 .compile_matcher();

@@ -29,10 +29,14 @@ fn rows_that_are_left_out_are_counted_as_nothing_and_their_tables_come_back_empt
     let shop = Served::new(cluster, SHOP, ("", "", ""));
     for format in ["plain", "custom", "directory"] {
         let left = format!(
-            ", format: {format}, exclude_table_data: [session*, log.li*, cache, ticks_old, none_such]"
+            ", format: {format}, exclude_table_data: [session*, log.li*, Cache, ORDERS, ticks_old, none_such]"
         );
         shop.becomes((&left, "tables: {irreplaceable: [orders], recoverable: [sessions, 'log.*', Cache, ticks]}\nscratch: left_out", ", verify: restore"));
-        shop.run(&["run"]).exits(0).says("no table matches `none_such`").says("log.lines");
+        shop.run(&["run"])
+            .exits(0)
+            .says("no table matches `none_such`")
+            .says("no table matches `ORDERS`")
+            .says("log.lines");
         let manifest = shop.newest();
         let rows = |table: &str| manifest["tables"][table]["rows"].as_u64();
         assert_eq!(

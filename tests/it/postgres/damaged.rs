@@ -5,6 +5,7 @@ use crate::support::{
     postgres::Cluster,
     served::{SERIES, Served},
 };
+use policy::store::manifest::Manifest;
 use sha2::{Digest as _, Sha256};
 use std::{fs, path::PathBuf};
 
@@ -35,7 +36,11 @@ fn fails(shop: &Served<'_>, level: &str, what: &str) -> Answer {
 fn a_stored_dump_that_was_cut_or_changed_fails_every_level_and_is_not_restored() {
     let Some(cluster) = Cluster::start() else { return };
     for format in ["plain", "custom", "directory"] {
-        let shop = Served::new(&cluster, SHOP, (&format!(", format: {format}"), "scratch: of_levels", ""));
+        let shop = Served::new(
+            &cluster,
+            SHOP,
+            (&format!(", format: {format}"), "tables: {irreplaceable: ['*']}\nscratch: of_levels", ""),
+        );
         shop.run(&["run"]).exits(0);
         let file = stored(&shop);
         let whole = fs::read(&file).unwrap();
@@ -59,17 +64,20 @@ fn a_stored_dump_that_was_cut_or_changed_fails_every_level_and_is_not_restored()
 fn replace(shop: &Served<'_>, content: &[u8]) {
     let file = stored(shop);
     let packed = zstd::encode_all(content, 3).unwrap();
-    let manifest = file.parent().unwrap().join("manifest.json");
-    let mut told: serde_json::Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
-    let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-    let files = told["files"].as_array_mut().unwrap();
-    let entry = files.iter_mut().find(|entry| entry["name"] == name.as_str()).unwrap();
-    let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
-    entry["bytes"] = packed.len().into();
-    entry["sha256"] = digest(&packed).into();
-    entry["original_bytes"] = content.len().into();
-    entry["original_sha256"] = digest(content).into();
-    fs::write(&manifest, serde_json::to_vec_pretty(&told).unwrap()).unwrap();
+    let place = file.parent().unwrap().join("manifest.json");
+    let mut manifest = Manifest::read(&fs::read(&place).unwrap()).unwrap();
+    let entry = &mut manifest.files[0];
+    entry.bytes = packed.len() as u64;
+    entry.sha256 = hex::encode(Sha256::digest(&packed));
+    entry.plain_bytes = content.len() as u64;
+    entry.plain_blake3 = blake3::hash(content).to_hex().to_string();
+    (manifest.bytes, manifest.original_bytes) = (entry.bytes, entry.plain_bytes);
+    let (manifest, text) = manifest.seal();
+    let sums = place.with_file_name("SHA256SUMS");
+    if sums.exists() {
+        fs::write(sums, manifest.sums()).unwrap();
+    }
+    fs::write(&place, text).unwrap();
     fs::write(&file, packed).unwrap();
 }
 

@@ -176,6 +176,47 @@ fn a_restore_that_is_interrupted_leaves_nothing_and_the_old_database_or_the_new_
     });
 }
 
+#[test]
+fn a_restore_that_is_killed_at_its_exchange_leaves_the_old_database_or_the_new_one() {
+    let Some(cluster) = own() else { return };
+    let project =
+        Served::new(&cluster, "CREATE TABLE few (x int); INSERT INTO few VALUES (1), (2)", ("", "", ""));
+    project.run(&["run", "-q"]).exits(0);
+    for n in 0..12 {
+        project.live("DELETE FROM few");
+        let exchanges = || cluster.log().matches("RENAME TO").count();
+        let before = exchanges();
+        let mut running = project.start(&["restore", "app", "--yes", "-q"]);
+        until("it exchanges", || exchanges() > before || !running.is_running());
+        thread::sleep(Duration::from_millis(n / 2));
+        if n % 3 == 2 {
+            // The server ends it instead.
+            let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'policy'";
+            cluster.psql("postgres", sql);
+            let answer = running.wait();
+            let now = project.live(FEW);
+            assert_eq!(now, if answer.exit == 0 { "2" } else { "0" }, "{answer}");
+        } else {
+            running.kill();
+        }
+        until("nobody of it is on the server", || {
+            let on = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'policy'";
+            cluster.psql("postgres", on) == "0"
+        });
+        let asides = project.asides();
+        match project.live(FEW).as_str() {
+            "0" => assert!(asides.is_empty(), "{n}"),
+            "2" => assert_eq!(project.other(&asides[0], FEW), "0", "{n}"),
+            other => panic!("{n}: {other}"),
+        }
+        for aside in asides {
+            cluster.psql("postgres", &format!("DROP DATABASE \"{aside}\""));
+        }
+    }
+    project.run(&["restore", "app", "--yes", "-q"]).exits(0);
+    project.is_clean("after the last");
+}
+
 /// Waits until a call of the program runs another program, and kills that.
 fn kill_its(running: &mut Running, name: &str) {
     let id = running.id();

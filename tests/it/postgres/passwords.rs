@@ -88,7 +88,7 @@ fn written(project: &Served<'_>) -> Vec<PathBuf> {
 fn is_hidden(project: &Served<'_>) {
     for words in [
         "check",
-        "plan --write",
+        "plan --write snapshots",
         "run --dry-run --json",
         "run -v",
         "list --json",
@@ -213,7 +213,7 @@ fn a_password_that_cannot_be_had_is_told_by_its_place_and_nothing_of_it() {
         ("{command: [none_such_program]}", "none_such_program"),
         ("{credential: pg}", "CREDENTIALS_DIRECTORY"),
         ("'${NOT_SET}'", "NOT_SET"),
-        ("{command: [hangs]}", "2 s"),
+        ("{command: [hangs]}", "timeout ran out"),
     ] {
         let text = crate::support::served::policy("", "", ", timeout: 2s");
         let engine = format!("{{url: {url}, password: {password}}}");

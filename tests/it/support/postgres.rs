@@ -156,7 +156,9 @@ impl Cluster {
     /// Starts it again after it was killed.
     pub(crate) fn revive(&self) {
         // What it left says that it is ready.
-        let _ = fs::remove_file(self.folder.join("data/postmaster.pid"));
+        for left in ["data/postmaster.pid".to_owned(), format!(".s.PGSQL.{}.lock", self.port)] {
+            let _ = fs::remove_file(self.folder.join(left));
+        }
         let words = Self::server_command(&self.programs, &self.folder, self.port);
         let mut command = Command::new(&words[0]);
         ordinary(&mut command);
