@@ -142,7 +142,8 @@ fn mask_words(shown: &mut String) {
         let end = at + word.len();
         let colon = word.find(':').map(|n| at + n + 1);
         if is_secret_option(before) && !word.starts_with('-') {
-            let close = line[at..].find('}').filter(|_| line[at..].starts_with("${")).map_or(end, |n| at + n + 1);
+            let close =
+                line[at..].find('}').filter(|_| line[at..].starts_with("${")).map_or(end, |n| at + n + 1);
             mask(shown, at, close);
         } else if let Some(colon) = colon.filter(|_| matches!(before, "-u" | "--user")) {
             mask(shown, colon, end);
