@@ -8,7 +8,7 @@
 use super::group::{Call, Group, Streams};
 use crate::{
     exec::redact::Redaction,
-    platform::process::is_readable,
+    platform::process::{is_readable, widen},
     watch::{Stopped, Watch},
 };
 use std::{
@@ -32,8 +32,12 @@ const SHORT_ROUND: Duration = Duration::from_millis(1);
 const GRACE: Duration = Duration::from_secs(5);
 /// How long others of the group may hold the streams of a program that has ended.
 const LINGER: Duration = Duration::from_secs(1);
-/// How much is moved at once: what a pipe of Linux holds.
-const BUFFER_BYTES: usize = 64 << 10;
+/// How much is moved at once: a quarter of what a widened pipe holds.
+const BUFFER_BYTES: usize = 256 << 10;
+/// A long output is read no oftener than this where it comes in small pieces: each reading wakes both sides.
+const GATHER: Duration = Duration::from_millis(1);
+/// From here on an output is long.
+const LONG_BYTES: u64 = 1 << 20;
 /// Most lines kept of standard error.
 const LINES_MAX: usize = 20;
 /// Most bytes kept of standard error.
@@ -183,6 +187,8 @@ fn run(call: &Call<'_>, ends: Ends<'_>, watch: &Watch<'_>) -> Result<Ended, Prog
     let mut group =
         Group::start(call, streams).map_err(|source| ProgramError::Start { program: program(), source })?;
     let (stdin, stdout) = (group.child.stdin.take(), group.child.stdout.take());
+    stdin.iter().for_each(widen);
+    stdout.iter().for_each(widen);
     let stderr = group.child.stderr.take();
     let signals = Signals::default();
     let said = Arc::new(Mutex::new(VecDeque::new()));
@@ -283,6 +289,9 @@ fn hand_on(
                 out.write_all(&buffer[..read])?;
                 done += read as u64;
                 tell(done);
+                if done > LONG_BYTES && read < BUFFER_BYTES / 4 {
+                    thread::sleep(GATHER);
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -24,7 +24,7 @@ use std::{
 };
 
 /// Pieces of a dump, as they come from its pipe, that may wait for whoever decodes it.
-const WAITING: usize = 32;
+const WAITING: usize = 8;
 
 /// What a dump was found to hold, or what is wrong with it.
 pub(super) type Decoded = Result<Contents, String>;
