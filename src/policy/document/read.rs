@@ -296,7 +296,8 @@ impl<'a> Reader<'a> {
             let end = text.value[start..].find('}').map_or(text.value.len(), |n| start + n + 1);
             let message = format!("{} takes no variables", self.subject());
             let form = if what == TEXT { "it out".to_owned() } else { format!("{what} such as `{example}`") };
-            let help = format!("write {form}; variables may stand in paths, URLs, secrets and words of commands");
+            let help =
+                format!("write {form}; variables may stand in paths, URLs, secrets and words of commands");
             let place = self.within(node.span, text.value, start..end);
             self.note(Problem::error(Code::VariableNotHere, message, help).label(place, "a variable"));
             return None;

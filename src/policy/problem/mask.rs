@@ -142,7 +142,8 @@ fn mask_words(shown: &mut String) {
         let end = at + word.len();
         let colon = word.find(':').map(|n| at + n + 1);
         if is_secret_option(before) && !word.starts_with('-') {
-            let close = line[at..].find('}').filter(|_| line[at..].starts_with("${")).map_or(end, |n| at + n + 1);
+            let close =
+                line[at..].find('}').filter(|_| line[at..].starts_with("${")).map_or(end, |n| at + n + 1);
             mask(shown, at, close);
         } else if let Some(colon) = colon.filter(|_| matches!(before, "-u" | "--user")) {
             mask(shown, colon, end);
@@ -383,7 +384,7 @@ mod tests {
             ("[AWS_SECRET_ACCESS_KEY=abcd, aws]", "[AWS_SECRET_ACCESS_KEY=****, aws]"),
             ("[x, --password, hunter2, y]", "[x, --password, *******, y]"),
             ("[x, --password, \"${PW}\"]", "[x, --password, \"${PW}\"]"),
-            ("[x, --password, \"${PW:-hunter2}\"]", "[x, --password, \"***************\"]"),
+            ("[x, --password, \"${PW:-hunter2}\"]", "[x, --password, \"**************\"]"),
             ("- x\n- --password\n- hunter2\n", "- x\n- --password\n*********\n"),
             ("[\"curl -u me:hunter2 x\"]", "[\"curl -u me:******* x\"]"),
             ("[mysqldump, -phunter2, app]", "[mysqldump, -p*******, app]"),
