@@ -140,9 +140,8 @@ impl Lower<'_> {
             unclassed: document.unclassed.as_ref().map_or(OnFail::Warn, |unclassed| unclassed.value),
         };
         // SQLite compares the names of tables without regard to case; PostgreSQL has those without a schema in `public`.
-        let known_as = |glob: &str| match is_postgres {
-            true => with_schema(glob).into_owned(),
-            false => glob.to_ascii_lowercase(),
+        let known_as = |glob: &str| {
+            if is_postgres { with_schema(glob).into_owned() } else { glob.to_ascii_lowercase() }
         };
         let mut first: BTreeMap<String, (TableClass, &Spanned<String>)> = BTreeMap::new();
         for (class, globs) in tables.classes() {
