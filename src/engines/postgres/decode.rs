@@ -147,7 +147,7 @@ impl<'o> Taken<'o> {
     pub(super) fn beside(&mut self) -> Pieces {
         let (send, pieces) = sync_channel(WAITING);
         self.beside = Some(send);
-        Pieces { pieces, piece: Vec::new(), given: 0 }
+        Pieces { from: pieces, piece: Vec::new(), given: 0 }
     }
 
     /// Nothing more comes: whoever decodes it sees its end.
@@ -182,7 +182,7 @@ impl Write for Taken<'_> {
 
 /// The other end of [`Taken::beside`].
 pub(super) struct Pieces {
-    pieces: Receiver<Vec<u8>>,
+    from: Receiver<Vec<u8>>,
     piece: Vec<u8>,
     given: usize,
 }
@@ -190,7 +190,7 @@ pub(super) struct Pieces {
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.given == self.piece.len() {
-            let Ok(piece) = self.pieces.recv() else { return Ok(0) };
+            let Ok(piece) = self.from.recv() else { return Ok(0) };
             self.piece = piece;
             self.given = 0;
         }

@@ -5,15 +5,12 @@ use crate::policy::{
     Policy, Span, Spanned,
     document::{PostgresDocument, PostgresOptionsDocument},
     lint::covers,
-    model::{EngineSpec, PathTemplate, PostgresFormat, PostgresOptions, PostgresSpec, Target},
+    model::{EngineSpec, PathTemplate, PostgresFormat, PostgresOptions, PostgresSpec, Target, with_schema},
     problem::{Code, Problem},
     urls::{self, Outline},
     values::connection::Connection,
 };
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Lower<'_> {
     pub(super) fn postgres(
@@ -163,9 +160,4 @@ impl Lower<'_> {
             }
         }
     }
-}
-
-/// A table's name or glob with its schema: one without is of `public`.
-pub(super) fn with_schema(name: &str) -> Cow<'_, str> {
-    if name.contains('.') { Cow::Borrowed(name) } else { Cow::Owned(format!("public.{name}")) }
 }
