@@ -64,7 +64,7 @@ impl Invocation {
             name: self.name(),
             arguments: arguments.iter().map(Into::into).collect(),
             folder: Some(&self.folder),
-            without: None,
+            only: None,
             environment: self
                 .environment
                 .iter()

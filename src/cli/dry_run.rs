@@ -9,6 +9,7 @@ use crate::{
     retention::{self, Candidate},
     run::room::{self, Room},
     store::{self, Listing, Series, Stamp, Store as _, StoreError, Stored, layout::free_stamp},
+    watch::{Cancel, Watch},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -183,11 +184,14 @@ impl Sight<'_> {
     /// Looks at what a step needs; reads only, and takes no lock.
     fn observe(&self, step: &Step) -> Option<Observation> {
         let world = &self.world;
+        // Signals end the program at once, as nothing was begun.
+        let (never, nobody) = (Cancel::default(), |_| ());
+        let watch = Watch::new(&never, None, &nobody);
         let unknown = |why: &dyn std::fmt::Display| unknown(step, why);
         Some(match &step.action {
             Action::ObserveSource { .. } => match world.sources.get(step.target.as_deref()?)? {
                 Err(why) => unknown(why),
-                Ok(source) => match source.engine.observe() {
+                Ok(source) => match source.engine.observe(&watch) {
                     Ok(facts) => seen(step, format!("{}, {}", Size::from_bytes(facts.bytes), source.shown)),
                     Err(error) => unknown(&error),
                 },
@@ -266,7 +270,9 @@ impl Sight<'_> {
         let name = step.store.as_deref().unwrap_or_default();
         let declared = world.policy.stores().get(name).and_then(|store| store.min_free);
         let last = room::last_bytes(&listing, &source.origin);
-        let room = Room::of(declared, last, || source.engine.observe().map_or(0, |facts| facts.bytes));
+        let (never, nobody) = (Cancel::default(), |_| ());
+        let watch = Watch::new(&never, None, &nobody);
+        let room = Room::of(declared, last, || source.engine.observe(&watch).map_or(0, |facts| facts.bytes));
         if !room.is_short(free) {
             return seen;
         }

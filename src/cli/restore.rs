@@ -14,6 +14,7 @@ use super::{
     error::CliError,
     output,
     session::Session,
+    signals,
 };
 use crate::{
     engines::{Caller as _, EngineError, command::Dump, place},
@@ -27,7 +28,7 @@ use crate::{
     },
     restore::{self, DatabaseWay, Order, PathWay, Way},
     store::{BackupId, Store as _},
-    watch::{Cancel, Watch},
+    watch::Watch,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -35,6 +36,8 @@ use std::{
     fs,
     io::{BufRead as _, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
+    sync::mpsc,
+    time::Duration,
 };
 
 /// One restored target, as `restore --json` prints it.
@@ -86,8 +89,11 @@ struct Choice<'a> {
 
 pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError> {
     let policies = policies(session, args)?;
+    // Before anything is looked at: even a look at a server has a pass file, which must not be left.
+    let cancel = signals::watch()?;
+    let watch = &Watch::new(&cancel, None, &|_| ());
     if let Some(name) = &args.undo {
-        return undo::undo(session, args, &policies, name);
+        return undo::undo(session, args, &policies, name, watch);
     }
     let shelf = backups::collect(session, &policies, args.place.store.as_deref())?;
     let ids = choose::choose(session, args, &policies, &shelf)?;
@@ -97,7 +103,7 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
     let stores = guard::stores(session, &policies, &shelf)?;
     let mut choices = Vec::new();
     for id in &ids {
-        choices.push(decide(session, args, &policies, &shelf, &stores, id)?);
+        choices.push(decide(session, args, (&policies, &shelf, &stores), id, watch)?);
     }
     apart(&choices)?;
     for Choice { copy, .. } in choices.iter().filter(|choice| !shelf.is_own(choice.copy)) {
@@ -109,7 +115,8 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
     }
     if !session.global.quiet {
         for choice in &choices {
-            show::show(session, &shelf, choice);
+            show::show(session, &shelf, choice, watch);
+            watch.check().map_err(|_| CliError::interrupted())?;
         }
     }
     let racks: Vec<_> = choices.iter().map(|choice| &shelf.stores[choice.copy.rack]).collect();
@@ -155,9 +162,9 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
         return show::steps(session, &orders);
     }
     for choice in &choices {
-        confirm(args, &choice.way, choice.target.name.as_str(), choice.is_live)?;
+        confirm(args, &choice.way, (choice.target.name.as_str(), choice.is_live), watch)?;
     }
-    execute::execute(session, &shelf, &choices, &orders)
+    execute::execute(session, &shelf, &choices, &orders, watch)
 }
 
 /// A place that stands in for a policy needs none; one that is at hand still tells where targets lie.
@@ -175,10 +182,9 @@ fn policies(session: &Session, args: &Restore) -> Result<Vec<Policy>, CliError> 
 fn decide<'a>(
     session: &Session,
     args: &Restore,
-    policies: &[Policy],
-    shelf: &'a Shelf<'_>,
-    stores: &[guard::Guarded],
+    (policies, shelf, stores): (&[Policy], &'a Shelf<'_>, &[guard::Guarded]),
     id: &BackupId,
+    watch: &Watch<'_>,
 ) -> Result<Choice<'a>, CliError> {
     let copies = shelf.copies_of(id);
     // The first store in order among those with a proven copy.
@@ -201,7 +207,7 @@ fn decide<'a>(
     let level = if proven { copy.stored.manifest.level.min(Level::Checks) } else { Level::Checksum };
     let way = match &target.engine {
         EngineSpec::Command(spec) => to_load(args, &target, spec)?,
-        EngineSpec::Postgres(_) => to_database(session, args, rack.policy.or(at_hand), id)?,
+        EngineSpec::Postgres(_) => to_database(session, args, rack.policy.or(at_hand), id, watch)?,
         _ => to_path(session, args, policies, stores, (id, &target))?,
     };
     let is_live = args.to.is_none();
@@ -236,22 +242,27 @@ fn to_database(
     args: &Restore,
     policy: Option<&Policy>,
     id: &BackupId,
+    watch: &Watch<'_>,
 ) -> Result<Way, CliError> {
     let name = id.series.target.as_str();
     let help = "the policy at hand says how the server is reached: `--policy FILE`";
     let engine = bound::postgres(session, policy, name)
         .map_err(|why| CliError::invalid(format!("target `{name}`: {why}")).help(help))?;
-    let failed = |error: EngineError| CliError::failed(error.to_string());
-    // Signals still end the program at once, as nothing was begun.
-    let (never, nobody) = (Cancel::default(), |_| ());
-    let watch = Watch::new(&never, None, &nobody);
     let to = match &args.to {
         Some(to) => named(to)?,
-        None => engine.database(&watch).map_err(failed)?,
+        None => engine.database(watch).map_err(unseen)?,
     };
     let scratch = session.host.scratch();
-    let way = DatabaseWay::look(engine, to, scratch, session.host.now(), &watch).map_err(failed)?;
+    let way = DatabaseWay::look(engine, to, scratch, session.host.now(), watch).map_err(unseen)?;
     Ok(Way::Database(way))
+}
+
+/// Words why what is to be replaced cannot be looked at.
+fn unseen(error: EngineError) -> CliError {
+    match error {
+        EngineError::Stopped(_) => CliError::interrupted(),
+        error => CliError::failed(error.to_string()),
+    }
 }
 
 /// The name of a database of the target's server.
@@ -340,7 +351,12 @@ fn apart(choices: &[Choice<'_>]) -> Result<(), CliError> {
 }
 
 /// Over something that is there, the target's name is asked for, or `--yes`.
-fn confirm(args: &Restore, way: &Way, name: &str, is_live: bool) -> Result<(), CliError> {
+fn confirm(
+    args: &Restore,
+    way: &Way,
+    (name, is_live): (&str, bool),
+    watch: &Watch<'_>,
+) -> Result<(), CliError> {
     let there = match way {
         Way::Load(_) => Some(format!("what is live of `{name}`")),
         Way::Database(way) => way.standing.is_there.then(|| way.place()),
@@ -365,7 +381,23 @@ fn confirm(args: &Restore, way: &Way, name: &str, is_live: bool) -> Result<(), C
     }
     let mut err = std::io::stderr().lock();
     let _ = write!(err, "Type the target's name, {name}, to replace it: ").and_then(|()| err.flush());
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    if read.is_ok() && answer.trim() == name { Ok(()) } else { refused("its name was not given") }
+    if line(watch)?.trim() == name { Ok(()) } else { refused("its name was not given") }
+}
+
+/// What somebody types, until they interrupt it.
+fn line(watch: &Watch<'_>) -> Result<String, CliError> {
+    const LOOK: Duration = Duration::from_millis(50);
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        // Where it was interrupted nobody waits for it.
+        let _ = send.send(read.map_or_else(|_| String::new(), |_| answer));
+    });
+    loop {
+        match receive.recv_timeout(LOOK) {
+            Err(mpsc::RecvTimeoutError::Timeout) => watch.check().map_err(|_| CliError::interrupted())?,
+            answered => return Ok(answered.unwrap_or_default()),
+        }
+    }
 }

@@ -72,7 +72,7 @@ impl Dump {
 }
 
 impl Engine for Dump {
-    fn observe(&self) -> Result<SourceFacts, EngineError> {
+    fn observe(&self, _watch: &Watch<'_>) -> Result<SourceFacts, EngineError> {
         // Nothing is known of it before it was dumped.
         Ok(SourceFacts { bytes: 0, facts: BTreeMap::new() })
     }

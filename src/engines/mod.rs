@@ -52,7 +52,7 @@ pub trait Engine {
     ///
     /// # Errors
     /// A missing, empty, unreadable or foreign source is an error; nothing is ever created.
-    fn observe(&self) -> Result<SourceFacts, EngineError>;
+    fn observe(&self, watch: &Watch<'_>) -> Result<SourceFacts, EngineError>;
 
     /// Whether a capture would read what lies at a place, which need not exist yet.
     fn reads(&self, place: &Path) -> bool;

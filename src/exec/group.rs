@@ -31,8 +31,8 @@ pub(crate) struct Call<'a> {
     pub(crate) arguments: Vec<OsString>,
     /// The folder it runs in; `None`: that of this process.
     pub(crate) folder: Option<&'a Path>,
-    /// Variables of this process whose names begin so are not passed on.
-    pub(crate) without: Option<&'static str>,
+    /// The only variables of this process that are passed on, as of [`keep_only`]; `None`: all of them.
+    pub(crate) only: Option<&'static [&'static str]>,
     /// Variables beside those of this process.
     pub(crate) environment: Vec<(&'a OsStr, &'a OsStr)>,
     /// What of its words on standard error is shown by name.
@@ -117,11 +117,16 @@ fn dismiss(keeper: &mut Option<Child>) {
     }
 }
 
-/// Keeps from a program the variables of this process whose names begin so.
+/// Passes on to a program only those variables of this process that have these names, or begin as those that end with `*`.
 #[expect(clippy::disallowed_methods, reason = "sees which variables a program would inherit")]
-pub(crate) fn leave_out(command: &mut Command, prefix: &str) {
+pub(crate) fn keep_only(command: &mut Command, names: &[&str]) {
     for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(prefix.as_bytes()) {
+        let given = name.as_encoded_bytes();
+        let is_kept = names.iter().any(|kept| {
+            kept.strip_suffix('*')
+                .map_or(given == kept.as_bytes(), |beginning| given.starts_with(beginning.as_bytes()))
+        });
+        if !is_kept {
             command.env_remove(name);
         }
     }
@@ -131,8 +136,8 @@ pub(crate) fn leave_out(command: &mut Command, prefix: &str) {
 fn start(call: &Call<'_>, streams: Streams, keeper: Option<&Child>) -> io::Result<Child> {
     let mut command = Command::new(&call.program);
     command.args(&call.arguments);
-    if let Some(prefix) = call.without {
-        leave_out(&mut command, prefix);
+    if let Some(names) = call.only {
+        keep_only(&mut command, names);
     }
     command.envs(call.environment.iter().copied());
     if let Some(folder) = call.folder {

@@ -153,7 +153,9 @@ impl JobRun<'_> {
         let last = self.last_bytes(step, index)?;
         let source = self.source(step)?;
         // A source that cannot be seen yet (a hook makes it, say) is judged when it is captured.
-        Ok(Room::of(declared, last, || source.engine.observe().map_or(0, |facts| facts.bytes)))
+        Ok(Room::of(declared, last, || {
+            source.engine.observe(&self.watch(&|_| ())).map_or(0, |facts| facts.bytes)
+        }))
     }
 
     /// What the last backup of this source takes in a store, in bytes.

@@ -41,7 +41,8 @@ impl<'a> JobRun<'a> {
     pub(super) fn observe_source(&mut self, step: &Step) -> StepResult {
         self.owe_after(step.target.as_deref());
         let source = self.source(step)?;
-        let facts = source.engine.observe().map_err(|error| self.source_error(step, source, &error))?;
+        let facts = source.engine.observe(&self.watch(&|_| ()));
+        let facts = facts.map_err(|error| self.source_error(step, source, &error))?;
         Ok(Size::from_bytes(facts.bytes).to_string())
     }
 

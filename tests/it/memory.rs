@@ -15,6 +15,8 @@ use std::{
 
 const MIB: u64 = 1024 * 1024;
 const MOST: u64 = 100 * MIB;
+/// What it may hold beside the programs of others that it starts.
+const MOST_OWN: u64 = 128 * MIB;
 
 const POLICY: &str = r#"
 version: 1
@@ -70,6 +72,12 @@ fn grow(path: &Path, mode: &str, bytes: u64) {
 /// count: they are the system's cache.
 #[track_caller]
 fn flat(sandbox: &Sandbox, what: &str, arguments: &[&str]) {
+    watched(sandbox, what, arguments, (true, MOST));
+}
+
+/// The same of this process alone, or with those that it starts, for a limit of its own.
+#[track_caller]
+fn watched(sandbox: &Sandbox, what: &str, arguments: &[&str], (with_children, most): (bool, u64)) {
     let begun = Instant::now();
     let mut running = sandbox.start(arguments);
     let of = |id: &str| -> Option<u64> {
@@ -86,7 +94,7 @@ fn flat(sandbox: &Sandbox, what: &str, arguments: &[&str]) {
             let children =
                 threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
             let started: u64 = children.map(|ids| ids.split_whitespace().filter_map(of).sum::<u64>()).sum();
-            peak = peak.max(own + started);
+            peak = peak.max(own + if with_children { started } else { 0 });
             samples += 1;
         }
         thread::sleep(Duration::from_millis(1));
@@ -98,7 +106,7 @@ fn flat(sandbox: &Sandbox, what: &str, arguments: &[&str]) {
         begun.elapsed().as_secs_f64()
     );
     assert!(samples > 10, "it was not watched");
-    assert!(peak < MOST, "{what} held {peak} bytes");
+    assert!(peak < most, "{what} held {peak} bytes");
 }
 
 fn stays_flat(mode: &str, bytes: u64) {
@@ -126,4 +134,59 @@ fn a_database_in_rollback_journal_mode_is_handled_within_100_mib() {
 #[test]
 fn a_database_in_write_ahead_mode_twice_as_big_is_handled_within_100_mib() {
     stays_flat("wal", size(256 * MIB));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_postgresql_database_is_handled_within_128_mib_with_the_programs_that_dump_and_load_it() {
+    use crate::support::{postgres::Cluster, served::Served};
+    let Some(cluster) = Cluster::start() else { return };
+    let rows = size(300 * MIB) / (8 << 10);
+    let made = format!(
+        "CREATE TABLE pieces (n int, t text); ALTER TABLE pieces ALTER t SET STORAGE EXTERNAL;
+         INSERT INTO pieces SELECT n, repeat(md5(n::text), 256) FROM generate_series(1, {rows}) n"
+    );
+    let big = Served::new(&cluster, &made, ("", "", ""));
+    for format in ["plain", "custom", "directory"] {
+        big.becomes((&format!(", format: {format}"), "scratch: of_memory", ", verify: restore"));
+        let watched = |what: &str, arguments: &[&str]| {
+            watched(&big, &format!("{what} of PostgreSQL, {format}"), arguments, (true, MOST_OWN));
+        };
+        watched("run", &["run"]);
+        watched("verify", &["verify", "--level", "integrity", "app"]);
+        watched("restore", &["restore", "app", "--to", "of_memory_back", "--yes"]);
+        for name in big.databases().into_iter().filter(|name| name.starts_with("of_memory_back")) {
+            cluster.psql("postgres", &format!("DROP DATABASE \"{name}\""));
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn what_a_command_dumps_is_handled_within_128_mib() {
+    let bytes = size(300 * MIB);
+    let sandbox = Sandbox::with_policy(&format!(
+        "version: 1\nname: big\ntimezone: UTC\nstores: {{local: ../store}}\ntargets:\n  big:\n    command:\n      \
+         dump: [head, -c, '{bytes}', /dev/zero]\n      verify: [takes]\n      restore: [takes]\n\
+         jobs: {{nightly: {{retention: {{last: 3}}, verify: integrity}}}}\n"
+    ));
+    sandbox.program("takes", "exec cat >/dev/null");
+    for arguments in [&["run"][..], &["verify"], &["restore", "big", "--yes"]] {
+        watched(&sandbox, &format!("{} of a command", arguments[0]), arguments, (true, MOST_OWN));
+    }
+}
+
+#[test]
+#[cfg(all(unix, feature = "duckdb"))]
+fn a_duckdb_database_is_handled_within_128_mib_beside_the_process_that_reads_it() {
+    let sandbox = Sandbox::with_policy(&POLICY.replace("sqlite: big.db", "duckdb: big.duckdb"));
+    let rows = size(300 * MIB) / 16;
+    let made = format!(
+        "SET threads = 2; CREATE TABLE pieces AS SELECT hash(range) AS a, hash(range, 1) AS b FROM range({rows})"
+    );
+    sandbox.duck("big.duckdb", &made);
+    assert!(fs::metadata(sandbox.path("big.duckdb")).unwrap().len() > 250 * MIB);
+    for arguments in [&["run"][..], &["verify"], &["restore", "big", "--yes"]] {
+        watched(&sandbox, &format!("{} of DuckDB", arguments[0]), arguments, (false, MOST_OWN));
+    }
 }

@@ -203,6 +203,35 @@ fn on_a_terminal_the_targets_name_is_asked_for() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn who_interrupts_the_question_is_told_that_nothing_was_done() {
+    use std::io::{Read as _, Write as _};
+    let script = Path::new("/usr/bin/script");
+    if !script.exists() {
+        return crate::support::skip("no `script` to make a terminal with");
+    }
+    let sandbox = shop(1);
+    sandbox.sql("app/app.db", "DELETE FROM trades");
+    let call = format!("{} restore trading", env!("CARGO_BIN_EXE_policy"));
+    let mut command = sandbox.prepare(script, &["-qec", &call, "/dev/null"]);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut asking = command.spawn().unwrap();
+    let (mut told, mut piece) = (String::new(), [0; 512]);
+    let mut stdout = asking.stdout.take().unwrap();
+    while !told.contains("to replace it:") {
+        let read = stdout.read(&mut piece).unwrap();
+        assert!(read > 0, "it ended: {told}");
+        told.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    // What a terminal makes of Ctrl-C.
+    let mut stdin = asking.stdin.take().unwrap();
+    stdin.write_all(&[3]).unwrap();
+    stdin.flush().unwrap();
+    assert_eq!(asking.wait().unwrap().code(), Some(130));
+    assert_eq!(trades(&sandbox, "app/app.db"), "0");
+}
+
 #[test]
 fn undo_twice_is_where_one_began() {
     let sandbox = shop(2);

@@ -1,7 +1,7 @@
 //! Doing a restore: locks, preparation, swap, record.
 
 use super::{
-    super::{backups::Shelf, error::CliError, journal::Line, output, session::Session, signals, verify},
+    super::{backups::Shelf, error::CliError, journal::Line, output, session::Session, verify},
     Choice, Restored,
     guard::real,
 };
@@ -21,9 +21,8 @@ pub(super) fn execute(
     shelf: &Shelf<'_>,
     choices: &[Choice<'_>],
     orders: &[Order<'_>],
+    watch: &Watch<'_>,
 ) -> Result<u8, CliError> {
-    let cancel = signals::watch()?;
-    let watch = Watch::new(&cancel, None, &|_| ());
     let mut locks = Vec::new();
     let mut place_locks = Vec::new();
     for choice in choices {
@@ -31,7 +30,7 @@ pub(super) fn execute(
         place_locks.push(lock_place(session, &choice.way)?);
     }
     let history = begin_line(session, choices);
-    let outcome = prepare_and_commit(session, shelf, orders, &watch);
+    let outcome = prepare_and_commit(session, shelf, orders, watch);
     history.end(session, outcome.as_ref().err());
     let restored = outcome?;
     for (choice, result) in choices.iter().zip(&restored) {

@@ -17,10 +17,11 @@ use crate::{
     policy::{model::TableClass, values::Size},
     restore::{self, Order, PathWay, Way},
     store,
+    watch::Watch,
 };
 use std::{collections::BTreeMap, fs};
 
-pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
+pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>, watch: &Watch<'_>) {
     let now = session.host.now();
     let stored = &choice.copy.stored;
     let element = shelf.element(choice.copy);
@@ -100,7 +101,7 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>) {
             compare(choice, way.engine.survey(&way.to, choice.target.tables.as_ref()));
         }
         Way::Database(way) if way.standing.is_there => {
-            compare(choice, way.engine.survey(&way.to, choice.target.tables.as_ref()));
+            compare(choice, way.engine.survey(&way.to, choice.target.tables.as_ref(), watch.cancel()));
         }
         _ => {}
     }

@@ -2,9 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to")]
 
 use super::{
-    super::{
-        args::Restore, backups::bound, error::CliError, journal::Line, output, session::Session, signals,
-    },
+    super::{args::Restore, backups::bound, error::CliError, journal::Line, output, session::Session},
     Restored, execute,
 };
 use crate::{
@@ -16,7 +14,7 @@ use crate::{
         values::Level,
     },
     restore::{self, DatabaseWay, PathWay, RestoreError, Way},
-    watch::{Cancel, Watch},
+    watch::Watch,
 };
 use std::fs;
 
@@ -26,6 +24,7 @@ pub(super) fn undo(
     args: &Restore,
     policies: &[Policy],
     name: &str,
+    watch: &Watch<'_>,
 ) -> Result<u8, CliError> {
     let found: Vec<(&Policy, &Target)> = policies
         .iter()
@@ -40,9 +39,9 @@ pub(super) fn undo(
                 .help("write POLICY/TARGET"));
         }
     };
-    let way = way(session, policy, target)?;
+    let way = way(session, policy, target, watch)?;
     let old = match &way {
-        Way::Path(way) => of_path(way)?,
+        Way::Path(way) => of_path(way, watch)?,
         Way::Database(way) => of_database(way)?,
         Way::Load(_) => {
             return Err(CliError::unknown(format!(
@@ -63,14 +62,12 @@ pub(super) fn undo(
         output::tell("nothing was changed");
         return Ok(0);
     }
-    super::confirm(args, &way, target.name.as_str(), true)?;
-    let cancel = signals::watch()?;
-    let watch = Watch::new(&cancel, None, &|_| ());
+    super::confirm(args, &way, (target.name.as_str(), true), watch)?;
     let _lock = execute::lock_place(session, &way)?;
     let begun = std::time::Instant::now();
     let details = serde_json::json!({ "undo": target.name.to_string(), "from": old.name, "to": way.place() });
     let history = Line::begin(session, "restore", policy.name().as_str(), policy.digest(), details);
-    let back = (old.put_back)(&watch).map_err(|source| {
+    let back = (old.put_back)(watch).map_err(|source| {
         execute::swap_error(RestoreError::Swap { to: way.place(), source, left: Vec::new() }, "undo")
     });
     history.end(session, back.as_ref().err());
@@ -116,20 +113,17 @@ struct Back {
 }
 
 /// The target as the policy at hand has it: its way back.
-fn way(session: &Session, policy: &Policy, target: &Target) -> Result<Way, CliError> {
+fn way(session: &Session, policy: &Policy, target: &Target, watch: &Watch<'_>) -> Result<Way, CliError> {
     let name = target.name.as_str();
     if let EngineSpec::Command(spec) = &target.engine {
         return Ok(Way::Load(Dump::new(spec.clone())));
     }
     if let EngineSpec::Postgres(_) = &target.engine {
-        let failed = |error: EngineError| CliError::failed(error.to_string());
         let engine = bound::postgres(session, Some(policy), name);
         let engine = engine.map_err(|why| CliError::invalid(format!("target `{name}`: {why}")))?;
-        let (never, nobody) = (Cancel::default(), |_| ());
-        let watch = Watch::new(&never, None, &nobody);
-        let to = engine.database(&watch).map_err(failed)?;
+        let to = engine.database(watch).map_err(super::unseen)?;
         let scratch = session.host.scratch();
-        let way = DatabaseWay::look(engine, to, scratch, session.host.now(), &watch).map_err(failed)?;
+        let way = DatabaseWay::look(engine, to, scratch, session.host.now(), watch).map_err(super::unseen)?;
         return Ok(Way::Database(way));
     }
     let world = session.world(policy)?;
@@ -159,17 +153,14 @@ fn of_database(way: &DatabaseWay) -> Result<Old<'_>, CliError> {
     Ok(Old { name, replaces, warnings: Vec::new(), put_back: Box::new(put_back) })
 }
 
-fn of_path(way: &PathWay) -> Result<Old<'_>, CliError> {
+fn of_path<'w>(way: &'w PathWay, watch: &Watch<'_>) -> Result<Old<'w>, CliError> {
     let PathWay { engine, to, aside } = way;
     let Some(old) = restore::newest_aside(to)? else {
         return Err(CliError::unknown(format!("nothing was set aside of {}", to.display())));
     };
     place::check(to, engine.shape())?;
-    // Told before it is asked for: bytes are bytes, and what cannot be opened here may be mended elsewhere. Signals still
-    // end the program at once, as nothing was begun.
-    let (never, nobody) = (Cancel::default(), |_| ());
-    let flaw = engine.flaw(&old, &Watch::new(&never, None, &nobody));
-    let flaw = flaw.map_err(|error| CliError::failed(error.to_string()))?;
+    // Told before it is asked for: bytes are bytes, and what cannot be opened here may be mended elsewhere.
+    let flaw = engine.flaw(&old, watch).map_err(super::unseen)?;
     let mut warnings: Vec<_> = flaw.into_iter().map(|flaw| format!("{} {flaw}", old.display())).collect();
     warnings.extend(restore::strays(to)?);
     let replaces = fs::symlink_metadata(to).is_ok().then(|| aside.display().to_string());

@@ -98,7 +98,7 @@ impl Directory {
 }
 
 impl Engine for Directory {
-    fn observe(&self) -> Result<SourceFacts, EngineError> {
+    fn observe(&self, _watch: &Watch<'_>) -> Result<SourceFacts, EngineError> {
         let (files, bytes, unreadable) = self.count(&self.root)?;
         let mut facts = BTreeMap::from([(FILES.to_owned(), files.to_string())]);
         if unreadable > 0 {

@@ -51,7 +51,7 @@ impl Duckdb {
 }
 
 impl Engine for Duckdb {
-    fn observe(&self) -> Result<SourceFacts, EngineError> {
+    fn observe(&self, _watch: &Watch<'_>) -> Result<SourceFacts, EngineError> {
         let header = Header::read(&self.path)?;
         Ok(SourceFacts { bytes: copy::bytes(&resolved(&self.path)?)?, facts: header.facts() })
     }

@@ -1,13 +1,13 @@
 //! How a program of PostgreSQL gets to a database: its environment, and a pass file for as long as it runs.
 //!
-//! Nothing that the host's environment says about PostgreSQL reaches the program: the connection is what the policy
-//! says. The password stands neither among the arguments, which every user may read, nor in the environment.
+//! Nothing that the host's environment says about PostgreSQL reaches the program, and nothing that a policy may keep a
+//! secret in: the connection is what the policy says. The password stands neither among the arguments, which every user may read, nor in the environment.
 
 #![expect(clippy::disallowed_methods, reason = "removes the pass file")]
 
 use crate::{
     exec::{
-        group::{Call, leave_out},
+        group::{Call, keep_only},
         redact::Redaction,
     },
     fault::{Fault, OnPath as _},
@@ -26,9 +26,44 @@ use std::{
 
 /// How long a server may take to answer when the URL does not say, in seconds.
 const CONNECT_SECS: &str = "10";
-/// What the names of libpq's variables begin with. Their number grows with each version; none of another program's
-/// begins so.
-pub(super) const PREFIX: &str = "PG";
+/// The variables of this process that its programs are given: how they are loaded, and what the libraries of libpq read. All
+/// others are kept from them, those of libpq itself, for the connection is the policy's, and whatever holds a password.
+pub(super) const INHERITED: &[&str] = &[
+    "PATH",
+    "PATHEXT",
+    "HOME",
+    "USER",
+    "USERNAME",
+    "LOGNAME",
+    "TMP",
+    "TEMP",
+    "TMPDIR",
+    "TZ",
+    "TZDIR",
+    "LANG",
+    "LC_*",
+    "LOCPATH",
+    "LD_*",
+    "DYLD_*",
+    "SSL_CERT_*",
+    "OPENSSL_*",
+    "KRB5*",
+    "GSS_*",
+    "LOCALDOMAIN",
+    "RES_OPTIONS",
+    "HOSTALIASES",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "COMSPEC",
+    "ComSpec",
+    "WINDIR",
+    "windir",
+    "SYSTEMROOT",
+    "SystemRoot",
+    "SYSTEMDRIVE",
+    "SystemDrive",
+];
 
 /// The environment of a program that connects. The pass file is gone when the last one that shares it is dropped, so
 /// that must outlive the programs' last connection.
@@ -103,8 +138,7 @@ impl Access {
         other
     }
 
-    /// A program with this environment: that of this process without any variable that begins with `PG`, and what the
-    /// connection needs. The database is an argument of its own, `--dbname=` with [`Access::dbname`].
+    /// A program with this environment: what is [`INHERITED`], and what the connection needs. The database is an argument of its own, `--dbname=` with [`Access::dbname`].
     pub(crate) fn call(&self, program: PathBuf, arguments: Vec<OsString>) -> Call<'_> {
         Call {
             environment: self.variables.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect(),
@@ -115,7 +149,7 @@ impl Access {
 
     /// Gives a command the same environment.
     pub(super) fn apply(&self, command: &mut Command) {
-        leave_out(command, PREFIX);
+        keep_only(command, INHERITED);
         command.envs(&self.variables);
     }
 
@@ -149,7 +183,7 @@ impl Access {
 pub(super) fn apart<'a>(program: PathBuf, arguments: Vec<OsString>) -> Call<'a> {
     let name = program.file_stem().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
     let environment = vec![(OsStr::new("LC_ALL"), OsStr::new("C"))];
-    Call { program, name, arguments, folder: None, without: Some(PREFIX), environment, redaction: None }
+    Call { program, name, arguments, folder: None, only: Some(INHERITED), environment, redaction: None }
 }
 
 /// A value among the words of `PGOPTIONS`, which blanks divide (libpq-connect.html, `options`).

@@ -31,7 +31,7 @@ pub(super) const NAME_MAX_BYTES: usize = 63;
 /// The server's code for a database that is there already (errcodes-appendix.html).
 const DUPLICATE_DATABASE: &str = "42P04";
 /// The server's code for what this user may not do.
-const INSUFFICIENT_PRIVILEGE: &str = "42501";
+pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 /// The key of a name's advisory lock: FNV-1a, 64 bits, which every version of this program must compute alike.
 pub(super) fn lock_key(name: &str) -> i64 {

@@ -11,9 +11,9 @@ mod version;
 
 pub use version::Version;
 
-use super::access::PREFIX;
+use super::access::INHERITED;
 use crate::{
-    exec::group::leave_out,
+    exec::group::keep_only,
     platform::process::{end_group, own_group},
     watch::{Stopped, Watch},
 };
@@ -284,7 +284,7 @@ fn version_of(program: &Path, watch: &Watch<'_>) -> Result<Result<Version, Strin
     let mut command = Command::new(program);
     command.arg("--version").env("LC_ALL", "C");
     // A wrapper chooses by them.
-    leave_out(&mut command, PREFIX);
+    keep_only(&mut command, INHERITED);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     own_group(&mut command);
     let mut child = match command.spawn() {

@@ -2,10 +2,17 @@
 
 use super::{
     Postgres,
+<<<<<<< HEAD
     candidate::{Candidate, CandidateError, sweep},
     capture::jobs,
     contents::ContentsError,
     decode::{self, format, unpacked},
+=======
+    candidate::{Candidate, CandidateError, INSUFFICIENT_PRIVILEGE, sweep},
+    capture::{FORMAT, jobs, named, told},
+    clients::Clients,
+    contents::{self, Contents, ContentsError},
+>>>>>>> pg
     load::{self, Dump, LoadError},
     look::{self, READING, failed},
     properties::Properties,
@@ -139,9 +146,18 @@ pub(super) fn inspect(
 
 /// Words why there is no new database.
 pub(super) fn unmade(error: CandidateError) -> EngineError {
+    let may_not =
+        matches!(&error, CandidateError::Session(error) if error.sqlstate() == Some(INSUFFICIENT_PRIVILEGE));
     match error {
         CandidateError::Session(error) => match failed(error) {
-            EngineError::Program(why) => EngineError::Program(format!("cannot make a new database: {why}")),
+            EngineError::Program(why) => {
+                let mend = if may_not {
+                    ": give the user of the URL the right to (ALTER ROLE … CREATEDB)"
+                } else {
+                    ""
+                };
+                EngineError::Program(format!("cannot make a new database: {why}{mend}"))
+            }
             other => other,
         },
         other => EngineError::Refused(other.to_string()),

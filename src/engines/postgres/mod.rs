@@ -30,10 +30,7 @@ mod tables;
 use super::{
     Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Outlet, SourceFacts, StoredContent,
 };
-use crate::{
-    evidence::Evidence,
-    watch::{Cancel, Watch},
-};
+use crate::{evidence::Evidence, watch::Watch};
 use look::{READING, failed};
 pub use reach::{Password, Reach};
 pub use restore::{Beside, Standing};
@@ -69,9 +66,7 @@ impl Postgres {
 }
 
 impl Engine for Postgres {
-    fn observe(&self) -> Result<SourceFacts, EngineError> {
-        let (never, nobody) = (Cancel::default(), |_| ());
-        let watch = &Watch::new(&never, None, &nobody);
+    fn observe(&self, watch: &Watch<'_>) -> Result<SourceFacts, EngineError> {
         let reached = self.reach()?.connect(watch)?;
         let mut session = reached.session(reached.database(), &READING, watch).map_err(failed)?;
         let bytes = size(&mut session, watch).map_err(failed)?;

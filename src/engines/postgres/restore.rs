@@ -93,11 +93,11 @@ impl Postgres {
         &self,
         database: &str,
         declared: Option<&Declared>,
+        cancel: &Cancel,
     ) -> Result<BTreeMap<String, TableFact>, EngineError> {
         const LONGEST: Duration = Duration::from_secs(10);
-        let never = Cancel::default();
         #[expect(clippy::disallowed_methods, reason = "deadlines are measured on the monotonic clock")]
-        let watch = &Watch::new(&never, Some(Instant::now() + LONGEST), &|_| ());
+        let watch = &Watch::new(cancel, Some(Instant::now() + LONGEST), &|_| ());
         let count = || {
             let reached = self.reach()?.connect_beside(watch)?;
             let mut session = reached.session(database, &READING, watch).map_err(failed)?;

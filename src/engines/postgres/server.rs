@@ -183,7 +183,7 @@ pub(super) fn end_sessions(which: Which<'_>) -> String {
     };
     format!(
         "SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity \
-         WHERE {is_it} AND pid <> pg_catalog.pg_backend_pid()"
+         WHERE {is_it} AND pid <> pg_catalog.pg_backend_pid() AND usesysid IS NOT NULL"
     )
 }
 

@@ -180,7 +180,7 @@ fn sessions_query(database: &str) -> String {
     format!(
         "SELECT pid::text, coalesce(usename::text, ''), coalesce(application_name, ''), \
          coalesce(nullif(client_hostname, ''), pg_catalog.host(client_addr)) FROM pg_catalog.pg_stat_activity \
-         WHERE datname = {name} AND pid <> pg_catalog.pg_backend_pid() AND backend_type NOT LIKE 'autovacuum%' \
+         WHERE datname = {name} AND pid <> pg_catalog.pg_backend_pid() AND usesysid IS NOT NULL \
          UNION ALL SELECT '0', owner::text, 'prepared transaction ' || gid, NULL FROM pg_catalog.pg_prepared_xacts \
          WHERE database = {name} ORDER BY 1"
     )

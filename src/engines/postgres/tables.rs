@@ -110,10 +110,16 @@ impl Tables {
                     continue;
                 }
                 is_idle = false;
-                let class = classes.as_ref().map(|classes| classes.class(name));
-                if class == Some(TableClass::Irreplaceable) {
+                let why = match classes.as_ref().map(|classes| classes.class(name)) {
+                    Some(TableClass::Irreplaceable) => Some("which cannot be made again"),
+                    Some(TableClass::Unclassed) => {
+                        Some("which is in no class and so counts as irreplaceable: declare it `recoverable`")
+                    }
+                    _ => None,
+                };
+                if let Some(why) = why {
                     return Err(EngineError::Refused(format!(
-                        "`exclude_table_data: {}` would leave out the rows of `{name}`, which cannot be made again",
+                        "`exclude_table_data: {}` would leave out the rows of `{name}`, {why}",
                         glob.value
                     )));
                 }

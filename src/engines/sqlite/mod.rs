@@ -69,7 +69,7 @@ impl Sqlite {
 }
 
 impl Engine for Sqlite {
-    fn observe(&self) -> Result<SourceFacts, EngineError> {
+    fn observe(&self, _watch: &Watch<'_>) -> Result<SourceFacts, EngineError> {
         let header = Header::read(&self.path)?;
         let of = |path: &Path| Ok::<_, EngineError>(length(path)?.unwrap_or(0));
         let real = resolved(&self.path)?;

@@ -9,15 +9,22 @@ macro_rules! cluster {
     };
 }
 
+mod asked;
+mod brought_back;
 mod candidates;
 mod connect;
+mod damaged;
 mod dumping;
 mod ending;
 mod ends;
+mod killed;
 mod loading;
+mod passwords;
 mod reading;
 mod swapping;
+mod unreachable;
 mod values;
+mod whole;
 
 use crate::support::postgres::{Cluster, PASSWORD, ROLE, TELL, encoded, literal, reached, with_watch};
 use policy::{

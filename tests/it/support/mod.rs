@@ -18,6 +18,8 @@ pub(crate) mod faults;
 pub(crate) mod postgres;
 #[cfg(target_os = "linux")]
 mod preload;
+#[cfg(target_os = "linux")]
+pub(crate) mod served;
 pub(crate) mod simple;
 
 use serde_json::Value;

@@ -45,7 +45,8 @@ folder=$1; shift
 "$@" </dev/null >"$folder/log" 2>&1 & server=$!
 echo "$server" >"$folder/pid"
 cat >/dev/null
-kill -QUIT "$server" 2>/dev/null; wait "$server"
+# Another one may have taken its place.
+kill -QUIT "$(cat "$folder/pid")" 2>/dev/null; wait "$server"
 rm -rf "$folder"
 "#;
 
@@ -95,8 +96,25 @@ impl Cluster {
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new("sh");
-        command.args(["-c", HOLDER, "sh"]).arg(&folder).arg(programs.folder().join("postgres"));
-        command.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-p", &port.to_string()]);
+        command.args(["-c", HOLDER, "sh"]).arg(&folder).args(Self::server_command(programs, &folder, port));
+        ordinary(&mut command);
+        // What ends the test by its group must not end the holder before it has cleaned up.
+        command.process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let holder = command.spawn().unwrap();
+        let cluster = Self { programs: programs.clone(), folder, port, holder, databases: AtomicU32::new(0) };
+        if !cluster.comes_up() {
+            return None;
+        }
+        let created = format!("CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD {}", literal(PASSWORD));
+        cluster.psql("postgres", &created);
+        Some(cluster)
+    }
+
+    fn server_command(programs: &Programs, folder: &Path, port: u16) -> Vec<std::ffi::OsString> {
+        let data = folder.join("data");
+        let mut words = vec![programs.folder().join("postgres").into(), "-D".into(), data.into()];
+        words.extend(["-k".into(), folder.into(), "-p".into(), port.to_string().into()]);
         for setting in [
             "listen_addresses=127.0.0.1,::1",
             "fsync=off",
@@ -110,33 +128,43 @@ impl Cluster {
             "autovacuum=off",
             "log_statement=all",
         ] {
-            command.args(["-c", setting]);
+            words.extend(["-c".into(), setting.into()]);
         }
-        ordinary(&mut command);
-        // What ends the test by its group must not end the holder before it has cleaned up.
-        command.process_group(0);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let holder = command.spawn().unwrap();
-        let cluster = Self { programs: programs.clone(), folder, port, holder, databases: AtomicU32::new(0) };
+        words
+    }
+
+    /// Waits until it takes connections; `false` when somebody else has its port.
+    fn comes_up(&self) -> bool {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             // Its eighth line says so (miscadmin.h).
-            let state = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+            let state = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
             if state.lines().nth(7).is_some_and(|line| line.trim() == "ready") {
-                let created = format!("CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD {}", literal(PASSWORD));
-                cluster.psql("postgres", &created);
-                return Some(cluster);
+                return true;
             }
-            if !Path::new(&format!("/proc/{}", cluster.pid().unwrap_or(1))).exists()
-                && cfg!(target_os = "linux")
+            if !Path::new(&format!("/proc/{}", self.pid().unwrap_or(1))).exists() && cfg!(target_os = "linux")
             {
-                let log = fs::read_to_string(cluster.folder.join("log")).unwrap_or_default();
+                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
                 assert!(log.contains("could not bind"), "the server did not start: {log}");
-                return None;
+                return false;
             }
             thread::sleep(Duration::from_millis(10));
         }
-        None
+        false
+    }
+
+    /// Starts it again after it was killed.
+    pub(crate) fn revive(&self) {
+        // What it left says that it is ready.
+        let _ = fs::remove_file(self.folder.join("data/postmaster.pid"));
+        let words = Self::server_command(&self.programs, &self.folder, self.port);
+        let mut command = Command::new(&words[0]);
+        ordinary(&mut command);
+        let log = fs::OpenOptions::new().append(true).open(self.folder.join("log")).unwrap();
+        command.args(&words[1..]).process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let server = command.spawn().unwrap().id();
+        fs::write(self.folder.join("pid"), server.to_string()).unwrap();
+        assert!(self.comes_up(), "it does not come back");
     }
 
     /// Its programs.

@@ -184,7 +184,7 @@ fn globs_choose_and_folders_come_only_with_what_is_in_them() {
     bench.restore(&shot.tar, Some(&shot.members), &place).unwrap();
     let names: Vec<_> = picture(&place).into_keys().map(|name| String::from_utf8(name).unwrap()).collect();
     assert_eq!(names, ["", "sub", "sub/deep.py", "top.py"]);
-    assert_eq!(engine.observe().unwrap().facts["files"], "2");
+    assert_eq!(watched(|watch| engine.observe(watch)).unwrap().facts["files"], "2");
     assert_eq!(engine.survey(&bench.source(), None).unwrap()["files"].rows, 2);
 }
 
@@ -201,11 +201,11 @@ fn a_missing_empty_or_foreign_source_is_an_error_and_makes_nothing() {
     let few = bench.try_shoot(&engine, &expect(40), None).err().unwrap();
     assert_eq!(few.to_string(), "the source has 1 file, expected at least 40 files");
     fs::remove_dir_all(bench.source()).unwrap();
-    assert!(matches!(engine.observe(), Err(EngineError::Missing { .. })));
+    assert!(matches!(watched(|watch| engine.observe(watch)), Err(EngineError::Missing { .. })));
     assert!(matches!(bench.try_shoot(&engine, &expect(0), None), Err(EngineError::Missing { .. })));
     assert!(!bench.source().exists());
     fs::write(bench.source(), "a file").unwrap();
-    assert!(matches!(engine.observe(), Err(EngineError::Foreign { .. })));
+    assert!(matches!(watched(|watch| engine.observe(watch)), Err(EngineError::Foreign { .. })));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn what_lives_in_the_log_alone_is_captured() {
     assert_eq!(one::<i64>(&place.restored(&bytes, "restored.db"), "SELECT count(*) FROM t"), 500);
     assert_eq!(&bytes[18..20], [2, 2], "the journal mode is the database's own");
     assert_eq!(
-        place.engine().observe().unwrap().bytes,
+        watched(|watch| place.engine().observe(watch)).unwrap().bytes,
         main + fs::metadata(place.path("app.db-wal")).unwrap().len()
     );
 }
@@ -186,7 +186,7 @@ fn a_source_that_is_no_database_is_an_error_and_nothing_is_created() {
     let place = Place::new();
     let before = listing(place.folder.path());
     assert!(matches!(place.capture(), Err(EngineError::Missing { .. })));
-    assert!(matches!(place.engine().observe(), Err(EngineError::Missing { .. })));
+    assert!(matches!(watched(|watch| place.engine().observe(watch)), Err(EngineError::Missing { .. })));
     assert_eq!(listing(place.folder.path()), before);
     fs::write(place.live(), "").unwrap();
     assert!(matches!(place.capture(), Err(EngineError::Empty { .. })));
@@ -205,7 +205,7 @@ fn observing_leaves_no_side_file() {
     let place = Place::new();
     drop(place.make("PRAGMA journal_mode = WAL; CREATE TABLE t (n)"));
     let before = listing(place.folder.path());
-    let facts = place.engine().observe().unwrap();
+    let facts = watched(|watch| place.engine().observe(watch)).unwrap();
     assert_eq!((facts.facts["journal_mode"].as_str(), facts.facts["page_size"].as_str()), ("wal", "4096"));
     assert_eq!(listing(place.folder.path()), before);
 }

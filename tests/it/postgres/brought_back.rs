@@ -1,0 +1,185 @@
+//! Restores over a live database, as people make them: shown first, asked, exchanged, undone, several at once.
+
+use crate::support::{
+    postgres::Cluster,
+    served::{SERIES, Served, policy},
+    until,
+};
+
+const ORDERS: &str = "CREATE TABLE orders (id int PRIMARY KEY, x text); INSERT INTO orders SELECT n, 'o' || n FROM generate_series(1, 50) n";
+const COUNT: &str = "SELECT count(*) FROM orders";
+
+#[test]
+fn who_is_on_a_live_database_is_named_and_then_disconnected() {
+    let cluster = cluster!();
+    let shop = Served::new(cluster, ORDERS, ("", "tables: {irreplaceable: ['*']}", ""));
+    shop.run(&["run"]).exits(0);
+    shop.live("DELETE FROM orders WHERE id > 20; INSERT INTO orders VALUES (900, 'new')");
+    // Of another user, of whom this one sees little, and one that it may not end.
+    let mut admin = Some(cluster.session(&shop.database));
+    let on = super::open(cluster, &cluster.url(&shop.database));
+    let shown = shop.run(&["restore", "app", "--dry-run"]).exits(0);
+    let told = format!("{}{}", shown.stdout, shown.stderr);
+    assert!(
+        told.contains("admin") && told.contains("app") && told.contains("50") && told.contains("21"),
+        "{shown}"
+    );
+    shop.run(&["restore", "app"]).exits(5).says("--yes").says("disconnected");
+    assert_eq!(shop.live(COUNT), "21");
+    let answer = shop.run(&["restore", "app", "--yes"]);
+    assert!(answer.exit == 1 || answer.exit == 5, "{answer}");
+    assert_eq!((shop.live(COUNT).as_str(), shop.asides().len()), ("21", 0), "{answer}");
+    answer.says("admin");
+    drop(admin.take());
+    drop(on);
+    let mut on = super::open(cluster, &cluster.url(&shop.database));
+    shop.run(&["restore", "app", "--yes"]).exits(0).says(".aside-").says("app");
+    let lost = crate::support::postgres::with_watch(|w| on.scalar("SELECT 1", w));
+    assert!(lost.is_err(), "its session was ended");
+    assert_eq!(shop.live(COUNT), "50");
+    let asides = shop.asides();
+    assert_eq!(asides.len(), 1);
+    assert_eq!(shop.other(&asides[0], COUNT), "21");
+    // Back, and back again.
+    shop.run(&["restore", "--undo", "app", "--yes"]).exits(0);
+    assert_eq!((shop.live(COUNT).as_str(), shop.asides().len()), ("21", 1));
+    shop.run(&["restore", "--undo", "app", "--yes"]).exits(0);
+    assert_eq!((shop.live(COUNT).as_str(), shop.asides().len()), ("50", 1));
+    shop.run(&["run"]).exits(0);
+}
+
+#[test]
+fn a_restore_to_another_name_leaves_the_live_one_and_asks_before_it_takes_a_place() {
+    let cluster = cluster!();
+    let shop = Served::new(cluster, ORDERS, ("", "", ""));
+    shop.run(&["run"]).exits(0);
+    shop.live("DELETE FROM orders");
+    shop.run(&["restore", "app", "--to", "Shop of \"old\""]).exits(0);
+    assert_eq!((shop.other("Shop of \"old\"", COUNT), shop.live(COUNT)), ("50".to_owned(), "0".to_owned()));
+    shop.other("Shop of \"old\"", "DELETE FROM orders WHERE id = 1");
+    shop.run(&["restore", "app", "--to", "Shop of \"old\""]).exits(5).says("--yes");
+    shop.run(&["restore", "app", "--to", "Shop of \"old\"", "--yes"]).exits(0).says("aside");
+    assert_eq!(shop.other("Shop of \"old\"", COUNT), "50");
+    for to in ["/tmp/x", "a/b", "", &"x".repeat(64)] {
+        shop.run(&["restore", "app", "--to", to, "--yes"]).exits(2);
+    }
+    // The live one is gone altogether: then nothing is asked and nothing set aside.
+    cluster.psql("postgres", &format!("DROP DATABASE {}", shop.database));
+    shop.run(&["run"]).exits(1).says("does not exist");
+    shop.run(&["restore", "app"]).exits(0);
+    assert_eq!((shop.live(COUNT).as_str(), shop.asides().len()), ("50", 0));
+    shop.run(&["restore", "--undo", "app", "--yes"]).exits(10);
+}
+
+fn two(second: &str) -> String {
+    policy("", "", "").replace("jobs:", &format!("  second: {second}\njobs:"))
+}
+
+#[test]
+fn of_two_targets_none_is_swapped_when_one_fails_its_check() {
+    let cluster = cluster!();
+    let shop = Served::new(cluster, ORDERS, ("", "", ""));
+    shop.write("policy.yaml", two("{sqlite: second.db, checks: [{rows: t, expect: '>= 1'}]}"));
+    shop.sql("second.db", "CREATE TABLE t(x); INSERT INTO t VALUES (1)");
+    shop.run(&["run"]).exits(0);
+    shop.live("DELETE FROM orders");
+    shop.sql("second.db", "DELETE FROM t");
+    // Both are good: both come back.
+    shop.run(&["restore", "--job", "nightly", "--yes"]).exits(0);
+    assert_eq!(
+        (shop.live(COUNT).as_str(), shop.ask("second.db", "SELECT count(*) FROM t").as_str()),
+        ("50", "1")
+    );
+    shop.live("DELETE FROM orders");
+    let stamps = shop.backups("store/app/nightly/second");
+    let stored = shop.path(&format!("store/app/nightly/second/{}", stamps[0]));
+    let file = std::fs::read_dir(stored).unwrap().flatten().find(|file| file.file_name() != "manifest.json");
+    std::fs::write(file.unwrap().path(), "damaged").unwrap();
+    let answer = shop.run(&["restore", "--job", "nightly", "--yes"]);
+    assert_ne!(answer.exit, 0, "{answer}");
+    assert_eq!(shop.live(COUNT), "0", "{answer}");
+    assert!(shop.databases().iter().all(|name| !name.starts_with("policy_restore_")));
+}
+
+#[test]
+fn what_was_swapped_goes_back_when_a_later_target_fails() {
+    let cluster = cluster!();
+    let shop = Served::new(cluster, ORDERS, ("", "", ""));
+    shop.write("loads", "");
+    shop.program("load", "cat >/dev/null; [ -e loads ]");
+    shop.write("policy.yaml", two("{command: {dump: [echo, hello], restore: [load]}}"));
+    shop.run(&["run"]).exits(0);
+    shop.live("DELETE FROM orders");
+    std::fs::remove_file(shop.path("loads")).unwrap();
+    let answer = shop.run(&["restore", "--job", "nightly", "--yes"]);
+    assert!(answer.exit != 0, "{answer}");
+    assert_eq!(shop.live(COUNT), "0", "{answer}");
+    answer.says("is as it was");
+    // What had been restored is kept under another name, which an undo does not take.
+    let undone: Vec<String> = shop.databases().into_iter().filter(|name| name.contains(".undo-")).collect();
+    assert_eq!(undone.len(), 1);
+    assert_eq!(shop.other(&undone[0], COUNT), "50");
+}
+
+#[test]
+fn what_a_dump_needs_and_the_server_lacks_is_named_before_anything_is_done() {
+    let Some(cluster) = Cluster::start() else { return };
+    for format in ["plain", "custom", "directory"] {
+        cluster.psql(
+            "postgres",
+            "CREATE ROLE reader; CREATE ROLE \"Großer \"\"Leser\"\"\"; GRANT reader TO app",
+        );
+        let shop = Served::new(&cluster, ORDERS, (&format!(", format: {format}"), "", ""));
+        shop.live("GRANT SELECT ON orders TO reader; GRANT INSERT ON orders TO \"Großer \"\"Leser\"\"\"");
+        shop.run(&["run"]).exits(0);
+        cluster.psql(&shop.database, "DROP OWNED BY reader, \"Großer \"\"Leser\"\"\"");
+        cluster.psql("postgres", "DROP ROLE reader, \"Großer \"\"Leser\"\"\"");
+        let before = cluster.log().matches("CREATE DATABASE \"policy_restore").count();
+        let answer = shop.run(&["restore", "app", "--yes"]);
+        assert!(answer.exit == 1 || answer.exit == 5, "{answer}");
+        answer.says("the role reader").says("the role Großer \"Leser\"");
+        assert_eq!(cluster.log().matches("CREATE DATABASE \"policy_restore").count(), before);
+        assert!(shop.asides().is_empty());
+        cluster.psql("postgres", "CREATE ROLE reader; CREATE ROLE \"Großer \"\"Leser\"\"\"");
+        shop.run(&["restore", "app", "--yes"]).exits(0);
+        let for_aside = shop.asides().pop().unwrap();
+        for database in [&shop.database, &for_aside] {
+            cluster.psql(database, "DROP OWNED BY reader, \"Großer \"\"Leser\"\"\"");
+        }
+        cluster.psql("postgres", "DROP ROLE reader, \"Großer \"\"Leser\"\"\"");
+        shop.is_clean(format);
+    }
+}
+
+#[test]
+fn a_scratch_database_of_somebody_else_is_refused_and_left_alone() {
+    let cluster = cluster!();
+    let shop = Served::new(cluster, ORDERS, ("", "scratch: somebodys", ", verify: restore"));
+    cluster.database("somebodys", &["CREATE TABLE theirs (x int); INSERT INTO theirs VALUES (1)"]);
+    let answer = shop.run(&["run"]);
+    assert!(answer.exit != 0, "{answer}");
+    answer.says("there is already a database somebodys");
+    assert_eq!(cluster.psql("somebodys", "SELECT count(*) FROM theirs"), "1");
+    cluster.psql("postgres", "DROP DATABASE somebodys");
+    shop.run(&["run"]).exits(0);
+    assert!(!shop.databases().contains(&"somebodys".to_owned()));
+}
+
+#[test]
+fn of_two_runs_at_once_with_one_scratch_database_one_is_told_of_the_other() {
+    let Some(cluster) = Cluster::start() else { return };
+    let slow = "checks: [{name: slow, sql: 'SELECT 1 FROM pg_sleep(3)', expect: 1}]";
+    let (one, two) = (
+        Served::new(&cluster, ORDERS, ("", &format!("scratch: shared\n{slow}"), ", verify: restore")),
+        Served::new(&cluster, ORDERS, ("", "scratch: shared", ", verify: restore")),
+    );
+    let running = one.start(&["run"]);
+    until("the scratch database is there", || one.databases().contains(&"shared".to_owned()));
+    let answer = two.run(&["run"]);
+    assert!(answer.exit != 0, "{answer}");
+    answer.says("which another run works on");
+    running.wait().exits(0);
+    two.run(&["run"]).exits(0);
+    assert_eq!(two.backups(SERIES).len(), 1, "what could not be proven for that reason is not kept");
+    one.is_clean("both ended");
+}
