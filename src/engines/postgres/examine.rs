@@ -2,17 +2,10 @@
 
 use super::{
     Postgres,
-<<<<<<< HEAD
-    candidate::{Candidate, CandidateError, sweep},
+    candidate::{Candidate, CandidateError, INSUFFICIENT_PRIVILEGE, sweep},
     capture::jobs,
     contents::ContentsError,
     decode::{self, format, unpacked},
-=======
-    candidate::{Candidate, CandidateError, INSUFFICIENT_PRIVILEGE, sweep},
-    capture::{FORMAT, jobs, named, told},
-    clients::Clients,
-    contents::{self, Contents, ContentsError},
->>>>>>> pg
     load::{self, Dump, LoadError},
     look::{self, READING, failed},
     properties::Properties,
