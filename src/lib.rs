@@ -30,7 +30,7 @@
 //! | `platform` | what Linux, macOS and Windows do differently: the only code that one of them alone compiles | yes |
 //! | [`exec`] | the policy's commands: started, stopped, their words shown without the variables' values | yes |
 //! | [`scratch`] | private folders that disappear with their process, or with the next one | yes |
-//! | [`engines`] | `trait Engine`: SQLite, DuckDB and folders; capture, examine, restore, swap | yes |
+//! | [`engines`] | `trait Engine`: SQLite, DuckDB, PostgreSQL, commands and folders; capture, examine, restore, swap | yes |
 //! | [`store`] | `trait Store`: layout, manifest, records, locks, publish, removal | yes |
 //! | [`host`], [`observe`] | environment, home, machine; sources and stores resolved on this host | reads |
 //! | [`secret`] | secrets, from where a policy says they are | reads, runs commands |
@@ -68,6 +68,8 @@
 //! - What reads all of a SQLite database to examine it are processes of their own, this program under another word: they
 //!   map the file, which halves the time, and a mapped file that is cut short ends whoever reads it. DuckDB is only ever
 //!   opened by such a process: it may end of what is damaged, and its memory is its own.
+//! - PostgreSQL is reached by its own programs and no client library: what connects to examine then follows the same rules of
+//!   libpq as what dumps, and the client that fits the server is chosen once for all of it.
 //! - Stored bytes are read back in the capture step where the engine still examines the content; what came of it is told
 //!   by the verify step, in its place.
 //! - A restore has steps of its own ([`restore::Step`]) instead of new actions in [`plan::Action`]: a run's interpreter

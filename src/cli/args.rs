@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 /// The version, and what is built in.
 const LONG_VERSION: &str = if cfg!(feature = "duckdb") {
-    concat!(env!("CARGO_PKG_VERSION"), "\nengines: sqlite, duckdb, command, directory")
+    concat!(env!("CARGO_PKG_VERSION"), "\nengines: sqlite, duckdb, postgres, command, directory")
 } else {
-    concat!(env!("CARGO_PKG_VERSION"), "\nengines: sqlite, command, directory")
+    concat!(env!("CARGO_PKG_VERSION"), "\nengines: sqlite, postgres, command, directory")
 };
 
 /// Backups of databases and folders, declared in YAML: checked, planned, proven and restored.

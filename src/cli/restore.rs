@@ -59,15 +59,21 @@ pub(crate) struct Restored {
     checks: Vec<CheckResult>,
     /// What must be told about it.
     warnings: Vec<String>,
-    /// Where what was there is kept.
+    /// Where what was there is kept: a path, or the name of a database.
     #[serde(skip_serializing_if = "Option::is_none")]
     set_aside: Option<String>,
+    /// Whether it is a database of a server.
+    #[serde(skip)]
+    is_database: bool,
 }
 
 impl Restored {
     /// Where what was there is kept, as the end of a sentence.
     fn kept(&self) -> String {
-        let kept = |aside: &String| format!("; what was there is kept as {aside} until you delete it");
+        let kept = |aside: &String| {
+            let (what, end) = if self.is_database { ("the database ", "drop") } else { ("", "delete") };
+            format!("; what was there is kept as {what}{aside} until you {end} it")
+        };
         self.set_aside.as_ref().map(kept).unwrap_or_default()
     }
 }

@@ -3,23 +3,24 @@
 use super::EngineError;
 use crate::{
     evidence::TableFact,
-    policy::model::{TableClass, Tables},
+    policy::model::{TableClass, Tables, with_schema},
 };
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use std::collections::BTreeMap;
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// The declared classes, ready to be asked.
 pub(super) struct Classes {
     sets: Vec<(TableClass, GlobSet)>,
+    has_schemas: bool,
 }
 
 impl Classes {
-    /// Compiles the globs; table names are compared without regard to case, as SQLite and DuckDB do.
+    /// Compiles the globs.
     pub(super) fn new(tables: &Tables) -> Result<Self, EngineError> {
         let set = |globs: &[crate::policy::Spanned<String>]| -> Result<GlobSet, globset::Error> {
             let mut set = GlobSetBuilder::new();
-            for glob in globs {
-                set.add(GlobBuilder::new(glob).case_insensitive(true).build()?);
+            for written in globs {
+                set.add(glob(written, tables.has_schemas)?);
             }
             set.build()
         };
@@ -27,15 +28,18 @@ impl Classes {
             |error: globset::Error| EngineError::Refused(format!("a table class is no glob: {error}"));
         // The class that protects most comes first: a table in two of them falls in that one.
         let sets = tables.classes().into_iter().map(|(class, globs)| Ok((class, set(globs)?)));
-        Ok(Self { sets: sets.collect::<Result<_, _>>().map_err(refused)? })
+        let sets = sets.collect::<Result<_, _>>().map_err(refused)?;
+        Ok(Self { sets, has_schemas: tables.has_schemas })
     }
 
     /// The globs of tables that cannot be made again which match none of these tables: a name misspelt, perhaps.
     pub(super) fn idle<'t>(tables: &'t Tables, present: &BTreeMap<&str, TableClass>) -> Vec<&'t str> {
-        let is_idle = |glob: &&str| {
-            let glob = GlobBuilder::new(glob).case_insensitive(true).build();
-            let matcher = glob.map(|glob| glob.compile_matcher());
-            matcher.is_ok_and(|matcher| !present.keys().any(|table| matcher.is_match(table)))
+        let has_schemas = tables.has_schemas;
+        let is_idle = |written: &&str| {
+            let matcher = glob(written, has_schemas).map(|glob| glob.compile_matcher());
+            matcher.is_ok_and(|matcher| {
+                !present.keys().any(|table| matcher.is_match(&*named(table, has_schemas)))
+            })
         };
         tables.irreplaceable.iter().map(|glob| glob.value.as_str()).filter(is_idle).collect()
     }
@@ -47,8 +51,20 @@ impl Classes {
 
     /// Every class that a table is declared in.
     pub(super) fn all<'a>(&'a self, table: &'a str) -> impl Iterator<Item = TableClass> + 'a {
-        self.sets.iter().filter(move |(_, set)| set.is_match(table)).map(|(class, _)| *class)
+        let table = named(table, self.has_schemas);
+        self.sets.iter().filter(move |(_, set)| set.is_match(&*table)).map(|(class, _)| *class)
     }
+}
+
+/// A glob over names of tables: without regard to case, as SQLite and DuckDB compare them, or letter for letter with
+/// their schema.
+pub(super) fn glob(written: &str, has_schemas: bool) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(&named(written, has_schemas)).case_insensitive(!has_schemas).build()
+}
+
+/// What stands for a table, or for a glob, where names are compared.
+pub(super) fn named(table: &str, has_schemas: bool) -> Cow<'_, str> {
+    if has_schemas { with_schema(table) } else { Cow::Borrowed(table) }
 }
 
 /// Whether losing a table of this class loses data for good.

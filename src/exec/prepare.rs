@@ -51,9 +51,9 @@ fn redaction(policy: &Policy, variables: &Variables, command: &Command) -> Redac
         EngineSpec::Postgres(spec) => Some(spec),
         _ => None,
     });
-    let secrets = secrets.flat_map(PostgresSpec::secret_variables);
+    let secrets = secrets.flat_map(PostgresSpec::hidden_variables);
     let secrets: Vec<_> =
-        secrets.filter_map(|(secret, ..)| Some((secret.name, variables.get(secret.name)?.value))).collect();
+        secrets.filter_map(|secret| Some((secret.name, variables.get(secret.name)?.value))).collect();
     let used: Vec<_> = expanded.flat_map(|word| word.used).collect();
     let of_words = used.iter().map(|(name, value, _)| (name.as_str(), value.as_str()));
     Redaction::new(of_words.chain(secrets).chain(variables.of_files()))

@@ -196,8 +196,8 @@ fn plan_capture(job: &Job, target: &Target, stores: &[String], steps: &mut Steps
     steps.add(job, Some(target), None, Action::Capture { engine, level, checks });
     let engine = job.engine(target);
     let extensions = std::iter::once(extension(&engine)).chain(globals(&engine));
-    let stored = |extension: &str| format!("{}.{extension}{}", target.name.value, job.compress.suffix());
-    let files = extensions.map(stored).collect();
+    let name_of = |extension: &str| format!("{}.{extension}{}", target.name.value, job.compress.suffix());
+    let files = extensions.map(name_of).collect();
     let stores = stores.to_vec();
     steps.add(job, Some(target), None, Action::Compress { codec: job.compress, files, stores });
     steps.hooks(job, Some(target), Moment::TargetAfter, &target.after);

@@ -36,6 +36,29 @@ pub(crate) fn is_readable(
     }
 }
 
+/// Lets a pipe hold 1 MiB where the system can (Linux), so that its two sides wake each other less often.
+pub(crate) fn widen<P: Pipe>(pipe: &P) {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::fcntl::{FcntlArg, fcntl};
+        // A user who has used up what he may have of such pipes keeps the small one.
+        let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(1 << 20));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = pipe;
+}
+
+/// One side of a pipe.
+#[cfg(unix)]
+pub(crate) trait Pipe: std::os::fd::AsFd {}
+#[cfg(unix)]
+impl<P: std::os::fd::AsFd> Pipe for P {}
+/// One side of a pipe.
+#[cfg(not(unix))]
+pub(crate) trait Pipe {}
+#[cfg(not(unix))]
+impl<P> Pipe for P {}
+
 /// Lets others go first where the processor is wanted by several (unix).
 pub(crate) fn stand_back() {
     #[cfg(unix)]

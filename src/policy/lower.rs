@@ -31,6 +31,8 @@ struct Lower<'a> {
     queries: Vec<Spanned<String>>,
     /// The targets and stores of the jobs that take all of them.
     pairs: usize,
+    /// The globs of `defaults` in the jobs that they hold for.
+    globs: usize,
 }
 
 /// So many targets and stores the jobs may have together that take all: what they cost is the product.
@@ -44,7 +46,7 @@ const MOST_COMPARED: usize = 100_000;
 
 /// Lowers a document; `problems` are those of reading it, and come back with all others, sorted by place.
 pub(super) fn lower(document: &PolicyDocument, source: Source, problems: Problems) -> Loaded {
-    let mut lower = Lower { source: &source, problems, compared: 0, queries: Vec::new(), pairs: 0 };
+    let mut lower = Lower { source: &source, problems, compared: 0, queries: Vec::new(), pairs: 0, globs: 0 };
     if let Some(version) = document.version.as_ref().filter(|version| version.value != 1) {
         let message =
             format!("this program reads version 1 of the language, and this is version {}", version.value);

@@ -6,7 +6,7 @@
 mod check;
 mod engine;
 
-pub use check::{Check, Expectation, OnFail, Query, Scalar, TableClass, Tables};
+pub use check::{Check, Expectation, OnFail, Query, Scalar, TableClass, Tables, with_schema};
 pub use engine::{
     CommandSpec, DuckdbFormat, DuckdbOptions, EngineSpec, Layers, PostgresFormat, PostgresOptions,
     PostgresSpec, SecretSource, WhenLocked,

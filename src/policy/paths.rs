@@ -3,7 +3,7 @@
 use super::{
     Policy, Source, Span, Spanned,
     model::{Command, EngineSpec, PathTemplate},
-    problem::{Code, Problem, Severity},
+    problem::{Code, Problem, Severity, masked},
     values::{
         Template,
         template::{Expanded, Unset},
@@ -135,7 +135,11 @@ fn unset_in(source: &Source, span: Span, template: &Template, variables: &Variab
 pub(super) fn unset_problem(source: &Source, span: Span, template: &Template, unset: &Unset) -> Problem {
     let name = &unset.name;
     let message = format!("the variable `{name}` is not set here");
-    let help = format!("set it in the environment or in one of `env_files`, or write `${{{name}:-default}}`");
+    let mut help = "set it in the environment or in one of `env_files`".to_owned();
+    // No default keeps a secret.
+    if !masked(&format!("{name}: x")).ends_with('*') {
+        help = format!("{help}, or write `${{{name}:-default}}`");
+    }
     Problem::error(Code::VariableUnset, message, help)
         .label(source.within(span, template.as_written(), unset.at.clone()), "not set")
 }

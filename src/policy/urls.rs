@@ -68,11 +68,10 @@ pub fn connection(
     variables: &Variables,
 ) -> Result<ResolvedUrl, Vec<Problem>> {
     let template = &url.value;
-    let Expanded { text, used } =
-        template.expand_values(variables, |at, value| filled(at, value)).map_err(|unset| {
-            let told = |unset: &Unset| paths::unset_problem(source, url.span, template, unset);
-            unset.iter().map(told).collect::<Vec<_>>()
-        })?;
+    let Expanded { text, used } = template.expand_values(variables, filled).map_err(|unset| {
+        let told = |unset: &Unset| paths::unset_problem(source, url.span, template, unset);
+        unset.iter().map(told).collect::<Vec<_>>()
+    })?;
     let connection = Connection::parse(&text).map_err(|error| {
         let origins: Vec<String> =
             used.iter().map(|(name, _, origin)| format!("`${{{name}}}` ({origin})")).collect();

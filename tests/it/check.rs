@@ -203,7 +203,15 @@ pub(crate) fn hostile() -> Vec<(&'static str, String)> {
     let jobs: Vec<String> =
         (0..5_000).map(|n| format!("  j{n}: {{schedule: \"0 2 {} * *\", verify: x}}", n % 28 + 1)).collect();
     let jobs = format!("{head}targets: {{app: {{sqlite: /a}}}}\njobs:\n{}", jobs.join("\n"));
+    let idle: Vec<String> = (0..10_000).map(|n| format!("  j{n}: {{}}")).collect();
+    let tables = vec!["a*"; 30_000].join(", ");
+    let left_out = format!(
+        "{head}targets: {{app: {{postgres: \"postgresql://h/d\"}}}}\njobs:\n{}\ndefaults: {{postgres: {{exclude_table_data: \
+         [{tables}]}}}}",
+        idle.join("\n")
+    );
     vec![
+        ("tables left out", left_out),
         ("unknown keys", keys.join("\n")),
         ("unknown keys on one line", format!("{{{}}}", flow.join(", "))),
         ("unknown references", references),

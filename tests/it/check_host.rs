@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, fs};
 fn project() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("project/bad.env", "GOOD=1\nno assignment here\n2ND=name\n");
-    sandbox.write("project/good.env", "RELATIVE=data/app.db\n");
+    sandbox.write("project/good.env", "RELATIVE=data/app.db\nDATABASE_URL=mysql://me:hunter2@db/app\n");
     fs::create_dir_all(sandbox.path("repository/.git")).unwrap();
     for sample in checkout::files("tests/policies/host", "yaml") {
         let name = sample.file_name().unwrap().to_string_lossy().into_owned();
@@ -28,7 +28,7 @@ fn compare(name: &str, text: &str) {
 }
 
 fn is_told_by_a_run(stem: &str) -> bool {
-    stem == "path-from-a-variable-is-relative"
+    matches!(stem, "path-from-a-variable-is-relative" | "url-from-a-variable-is-of-mysql")
 }
 
 #[test]

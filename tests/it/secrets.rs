@@ -73,6 +73,21 @@ fn of_two_values_one_within_the_other_neither_is_shown_and_short_ones_are_left()
 }
 
 #[test]
+fn a_secret_of_the_environment_is_hidden_in_what_a_command_prints() {
+    let text = policy(", before: [[ask]]", "");
+    let postgres = "}, db: {postgres: {url: \"${DB_URL}\", password: \"${DB_PASSWORD}\"}}}\njobs:";
+    let sandbox = Sandbox::with_policy(&text.replace("}}\njobs:", postgres));
+    sandbox.sql("app.db", "CREATE TABLE t(x)");
+    sandbox.program("ask", "echo \"url: $DB_URL, password: $DB_PASSWORD\"");
+    let mut command = sandbox.command(&["run", "--target", "app", "-v"]);
+    command.env("DB_URL", "postgresql://me:correcthorse@db/app").env("DB_PASSWORD", VALUE);
+    let answer = sandbox.finish(command).exits(0).says("url: ${DB_URL}, password: ${DB_PASSWORD}");
+    answer.hides(VALUE).hides("correcthorse");
+    is_kept_nowhere(&sandbox, VALUE);
+    is_kept_nowhere(&sandbox, "correcthorse");
+}
+
+#[test]
 fn the_state_is_its_owners_alone_also_where_it_was_not() {
     let sandbox = sandbox("[\"true\"]", "");
     let is_private = || {

@@ -89,6 +89,7 @@ fn prepare_and_commit(
         checks: shown.checks,
         warnings: shown.warnings.into_iter().chain(done.warnings).collect(),
         set_aside: done.aside,
+        is_database: matches!(order.way, Way::Database(_)),
     });
     Ok(restored.collect())
 }

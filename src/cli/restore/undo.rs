@@ -85,6 +85,7 @@ pub(super) fn undo(
         checks: Vec::new(),
         warnings: old.warnings.into_iter().chain(back.warnings).collect(),
         set_aside: back.aside,
+        is_database: matches!(way, Way::Database(_)),
     };
     if session.global.json {
         return output::print_json(&[result]);

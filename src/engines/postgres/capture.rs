@@ -1,14 +1,16 @@
 //! Captures: a dump of one snapshot, whose rows are counted and whose checks are answered in that very snapshot.
 //!
 //! A session begins a transaction and exports its snapshot; `pg_dump` takes it up, and meanwhile the session itself answers
-//! what is asked about that content. That the dump is whole and holds those rows is shown on the stored bytes, by decoding
-//! them (see `examine`).
+//! what is asked about that content. That the dump is whole and holds those rows is shown by decoding it while it is stored;
+//! the stored bytes, read back, must have its digest.
 
 use super::{
+    decode::{self, Decoded, Taken},
     dump::{self, DumpRequest, Format, exact},
     look::{self, LOCK_WAIT, READING, failed},
     properties::Properties,
     reach::{Reach, Reached},
+    session::SessionError,
     tables::{Excluded, Tables},
 };
 use crate::{
@@ -22,12 +24,15 @@ use crate::{
     exec::program::ProgramError,
     fault::OnPath,
     platform::files::new_private_file,
-    policy::model::{EngineSpec, PostgresFormat, PostgresOptions},
+    policy::{
+        model::{EngineSpec, PostgresFormat, PostgresOptions},
+        values::Level,
+    },
     watch::Watch,
 };
 use std::{
     collections::BTreeMap,
-    io::{self, Write},
+    io::Write as _,
     num::NonZeroU16,
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
@@ -75,15 +80,16 @@ pub(super) fn capture(
         let asking = scope.spawn(|| look::ask(&mut session, &tables, &excluded, &asked, &give_up, watch));
         let dumped = dump(&reached, request, (format, &snapshot, &excluded), out, watch);
         give_up.store(dumped.is_err(), Ordering::Relaxed);
-        let seen = asking.join().unwrap_or_else(|_| {
-            Err(super::session::SessionError::Lost { message: "the thread that asked it failed".to_owned() })
-        });
-        (dumped, seen)
+        let lost = || SessionError::Lost { message: "the thread that asked it failed".to_owned() };
+        (dumped, asking.join().unwrap_or_else(|_| Err(lost())))
     });
     // The snapshot is needed until all of the dump's connections have taken it up.
     drop(session);
-    let Dumped { bytes, mut warnings } = dumped?;
+    let Dumped { bytes, decoded, mut warnings } = dumped?;
     let mut evidence = seen.map_err(failed)?.judged(&asked, Integrity::Skipped)?;
+    if let Some(decoded) = decoded {
+        evidence.integrity = decode::compare(decoded, &evidence.tables);
+    }
     evidence.checks.extend(size_guards(bytes, request.expect, request.previous));
     warnings.extend(excluded.warnings.iter().cloned());
     if !excluded.tables.is_empty() {
@@ -133,9 +139,13 @@ pub(super) fn jobs() -> NonZeroU16 {
 
 struct Dumped {
     bytes: u64,
+    /// What it was found to hold; `None` where that is shown otherwise, or not asked.
+    decoded: Option<Decoded>,
     warnings: Vec<String>,
 }
 
+/// Dumps, and decodes what is dumped beside its way into the stores: while the server is read on one core, the others have
+/// time for that. At the level `restore` it will be loaded, which shows as much.
 fn dump(
     reached: &Reached,
     request: &CaptureRequest<'_>,
@@ -150,25 +160,51 @@ fn dump(
         exclude_table_data: &patterns,
         restrict_key: None,
     };
+    let programs = reached.programs();
     let access =
         reached.access(reached.database()).map_err(|error| EngineError::Program(error.to_string()))?;
-    let mut counted = Counted { out, bytes: 0 };
-    let stream = |format, counted: &mut Counted<'_>| {
-        dump::to_writer(reached.programs(), &access, (format, &wanted), counted, watch).map_err(told)
-    };
-    let ended = match format {
-        PostgresFormat::Plain => stream(Format::Plain, &mut counted)?,
-        PostgresFormat::Custom => stream(Format::Custom, &mut counted)?,
+    let is_decoded = (Level::Integrity..Level::Restore).contains(&request.level);
+    let mut taken = Taken::new(out);
+    let (ended, decoded) = match format {
         PostgresFormat::Directory => {
             let folder = request.scratch.join("dump");
-            let ended = dump::to_folder(reached.programs(), &access, (&folder, jobs(), &wanted), watch);
-            let ended = ended.map_err(told)?;
-            flat::pack(&folder, None, &mut counted, watch)?;
+            let ended =
+                dump::to_folder(programs, &access, (&folder, jobs(), &wanted), watch).map_err(told)?;
+            let decoded = thread::scope(|scope| {
+                let decode = || decode::of_folder(programs, &folder, watch);
+                let decoding = is_decoded.then(|| scope.spawn(decode));
+                let packed = flat::pack(&folder, None, &mut taken, watch).and_then(|()| taken.complete());
+                let decoded = decoding.map(joined);
+                packed?;
+                decoded.transpose()
+            })?;
             flat::remove(&folder)?;
-            ended
+            (ended, decoded)
+        }
+        PostgresFormat::Plain | PostgresFormat::Custom => {
+            let stream = if format == PostgresFormat::Plain { Format::Plain } else { Format::Custom };
+            thread::scope(|scope| {
+                let decoding = is_decoded.then(|| {
+                    let mut pieces = taken.beside();
+                    scope.spawn(move || decode::of_stream(programs, format, &mut pieces, watch))
+                });
+                let ended = dump::to_writer(programs, &access, (stream, &wanted), &mut taken, watch);
+                taken.end();
+                let ended = ended.map_err(told).and_then(|ended| taken.complete().map(|()| ended));
+                let decoded = decoding.map(joined);
+                // Of a dump that failed it is no matter what it was found to hold.
+                Ok::<_, EngineError>((ended?, decoded.transpose()?))
+            })?
         }
     };
-    Ok(Dumped { bytes: counted.bytes, warnings: ended.warnings })
+    Ok(Dumped { bytes: taken.bytes, decoded, warnings: ended.warnings })
+}
+
+fn joined(
+    decoding: thread::ScopedJoinHandle<'_, Result<Decoded, EngineError>>,
+) -> Result<Decoded, EngineError> {
+    let lost = || EngineError::Program("the thread that decoded the dump failed".to_owned());
+    decoding.join().unwrap_or_else(|_| Err(lost()))
 }
 
 /// Words an error of one of PostgreSQL's programs.
@@ -199,22 +235,4 @@ fn globals(
             .push("the roles' passwords are not among the globals: this user may not read them".to_owned());
     }
     Ok((path, warnings))
-}
-
-/// Counts what passes.
-struct Counted<'o> {
-    out: &'o mut dyn Outlet,
-    bytes: u64,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(buffer)?;
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }

@@ -3,14 +3,14 @@
 use super::{
     Postgres,
     candidate::{Candidate, CandidateError, INSUFFICIENT_PRIVILEGE, sweep},
-    capture::{FORMAT, jobs, named, told},
-    clients::Clients,
-    contents::{self, Contents, ContentsError},
+    capture::jobs,
+    contents::ContentsError,
+    decode::{self, format, unpacked},
     load::{self, Dump, LoadError},
     look::{self, READING, failed},
     properties::Properties,
-    reach::{Reached, clients},
-    tables::{Excluded, Tables, shown},
+    reach::Reached,
+    tables::{Excluded, Tables},
 };
 use crate::{
     engines::{
@@ -18,18 +18,11 @@ use crate::{
         examination::{Examination, damaged},
         flat,
     },
-    evidence::{Evidence, Integrity, TableFact},
-    fault::OnPath,
-    platform::files::make_private_folder,
+    evidence::{Evidence, Integrity},
     policy::{model::PostgresFormat, values::Level},
     watch::Watch,
 };
-use std::{
-    collections::BTreeMap,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-};
+use std::{collections::BTreeMap, path::Path, sync::atomic::AtomicBool};
 
 /// Examines a stored dump. Up to `integrity` it is decoded, and its rows are compared with those that were counted in its
 /// snapshot; above that it is loaded into a scratch database, which is dropped afterwards.
@@ -40,10 +33,8 @@ pub(super) fn examine(
     watch: &Watch<'_>,
 ) -> Result<Evidence, EngineError> {
     if request.level < Level::Checks {
-        let integrity = match decode(engine, stored, (request.facts, request.scratch), watch)? {
-            Ok(contents) => compare(&contents, &request.recorded.tables),
-            Err(why) => damaged(vec![why]),
-        };
+        let decoded = decode::stored(engine, stored, (request.facts, request.scratch), watch)?;
+        let integrity = decode::compare(decoded, &request.recorded.tables);
         return Ok(Evidence { integrity, ..Evidence::default() });
     }
     let reached = engine.reach()?.connect_beside(watch)?;
@@ -144,75 +135,6 @@ pub(super) fn inspect(
     let seen =
         look::ask(&mut session, &tables, &Excluded::default(), asked, &never, watch).map_err(failed)?;
     seen.judged(asked, Integrity::Sound)
-}
-
-/// Decodes all of a dump; the inner error is what is wrong with it.
-pub(super) fn decode(
-    engine: &Postgres,
-    stored: &mut StoredContent<'_>,
-    (facts, scratch): (&BTreeMap<String, String>, &Path),
-    watch: &Watch<'_>,
-) -> Result<Result<Contents, String>, EngineError> {
-    let found: Clients;
-    let newest = |found: &Clients| match found.any() {
-        Ok(programs) => Ok(programs.clone()),
-        Err(error) => Err(EngineError::Program(error.to_string())),
-    };
-    let decoded = match format(facts) {
-        PostgresFormat::Plain => contents::of_plain(stored.main, watch),
-        PostgresFormat::Custom => {
-            found = clients(&engine.path, watch)?;
-            contents::of_custom(&newest(&found)?, stored.main, watch)
-        }
-        PostgresFormat::Directory => {
-            found = clients(&engine.path, watch)?;
-            let folder = unpacked(stored.main, scratch, watch)?;
-            let decoded = contents::of_folder(&newest(&found)?, &folder, watch);
-            flat::remove(&folder)?;
-            decoded
-        }
-    };
-    match decoded {
-        Ok(contents) => Ok(Ok(contents)),
-        Err(ContentsError::Stopped(stopped)) => Err(stopped.into()),
-        Err(ContentsError::In(error)) => Err(EngineError::In(error)),
-        Err(error @ (ContentsError::Truncated(_) | ContentsError::Foreign(_))) => Ok(Err(error.to_string())),
-        Err(ContentsError::Program(error)) => match told(error) {
-            // It ran, and does not find the dump sound.
-            EngineError::Program(why) => Ok(Err(why)),
-            other => Err(other),
-        },
-    }
-}
-
-/// The format of the stored file, as its capture noted it.
-pub(super) fn format(facts: &BTreeMap<String, String>) -> PostgresFormat {
-    let noted = facts.get(FORMAT).map(String::as_str).unwrap_or_default();
-    let all = [PostgresFormat::Plain, PostgresFormat::Directory];
-    all.into_iter().find(|format| named(*format) == noted).unwrap_or_default()
-}
-
-fn unpacked(archive: &mut dyn Read, scratch: &Path, watch: &Watch<'_>) -> Result<PathBuf, EngineError> {
-    let folder = scratch.join("unpacked");
-    make_private_folder(&folder).on("create the folder", &folder)?;
-    flat::unpack(archive, &folder, "", watch)?;
-    Ok(folder)
-}
-
-/// Holds the rows of a dump against those that were counted in its snapshot. What was left out is in no dump, and was
-/// counted as nothing.
-fn compare(contents: &Contents, counted: &BTreeMap<String, TableFact>) -> Integrity {
-    let mut rows: BTreeMap<String, u64> = BTreeMap::new();
-    for (relation, found) in &contents.rows {
-        *rows.entry(shown(contents.whole(relation))).or_default() += found;
-    }
-    let differs = |(name, fact): (&String, &TableFact)| {
-        let found = rows.get(name).copied().unwrap_or(0);
-        (found != fact.rows)
-            .then(|| format!("the dump holds {found} rows of `{name}`, and its snapshot has {}", fact.rows))
-    };
-    let findings: Vec<String> = counted.iter().filter_map(differs).collect();
-    if findings.is_empty() { Integrity::Sound } else { damaged(findings) }
 }
 
 /// Words why there is no new database.

@@ -11,6 +11,7 @@ pub mod candidate;
 mod capture;
 pub mod clients;
 pub mod contents;
+mod decode;
 pub mod dump;
 mod examine;
 pub mod load;

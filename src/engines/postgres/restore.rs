@@ -4,7 +4,8 @@ use super::{
     Postgres,
     candidate::{Candidate, sweep},
     contents::Contents,
-    examine::{Unloaded, bring, decode, inspect, unmade},
+    decode,
+    examine::{Unloaded, bring, inspect, unmade},
     load,
     look::{self, READING, failed},
     properties::Properties,
@@ -123,7 +124,7 @@ impl Postgres {
         from: (&BTreeMap<String, String>, &Path),
         watch: &Watch<'_>,
     ) -> Result<Contents, EngineError> {
-        decode(self, stored, from, watch)?.map_err(EngineError::Damaged)
+        decode::stored(self, stored, from, watch)?.map_err(EngineError::Damaged)
     }
 
     /// What a dump needs that the server lacks, each as the subject of a sentence.

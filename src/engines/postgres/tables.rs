@@ -11,15 +11,14 @@ use super::{
 use crate::{
     engines::{
         EngineError,
-        tables::{Classes, Rows},
+        tables::{self, Classes, Rows},
     },
     policy::{
         Spanned,
-        model::{TableClass, Tables as Declared},
+        model::{TableClass, Tables as Declared, with_schema},
     },
     watch::Watch,
 };
-use globset::GlobBuilder;
 use std::collections::{BTreeMap, BTreeSet};
 
 const LIST: &str = "SELECT n.nspname::text, c.relname::text, c.oid::text FROM pg_catalog.pg_class c \
@@ -48,7 +47,8 @@ pub(super) struct Table {
 /// What a table is called in a policy.
 pub(super) fn shown(relation: &Relation) -> String {
     match relation.schema.as_str() {
-        "public" | "" => relation.name.clone(),
+        // Where it could be taken for a schema's, it is called by all of its name.
+        "public" | "" if !relation.name.contains('.') => relation.name.clone(),
         schema => format!("{schema}.{}", relation.name),
     }
 }
@@ -93,14 +93,15 @@ impl Tables {
         let classes = declared.map(Classes::new).transpose()?;
         let mut excluded = Excluded::default();
         for glob in globs {
-            let matcher = GlobBuilder::new(glob)
-                .build()
-                .map_err(|error| EngineError::Refused(format!("`{}` is no glob: {error}", glob.value)))?
-                .compile_matcher();
+            let compiled = tables::glob(glob, true);
+            let compiled = compiled
+                .map_err(|error| EngineError::Refused(format!("`{}` is no glob: {error}", glob.value)))?;
+            let matcher = compiled.compile_matcher();
+            let is_match = |relation: &Relation| matcher.is_match(relation.to_string());
             let mut is_idle = true;
             for (name, table) in &self.0 {
-                let is_part = |part: &&Relation| **part != table.relation && matcher.is_match(shown(part));
-                let parts: Vec<&Relation> = if matcher.is_match(name) {
+                let is_part = |part: &&Relation| **part != table.relation && is_match(part);
+                let parts: Vec<&Relation> = if is_match(&table.relation) {
                     table.parts.iter().collect()
                 } else {
                     table.parts.iter().filter(is_part).collect()
@@ -153,16 +154,11 @@ impl Tables {
 
     /// How a table that somebody wrote is named in SQL: as one that is there, else by its parts.
     pub(super) fn named(&self, written: &str) -> String {
-        let is_meant = |(name, table): &(&String, &Table)| {
-            name.as_str() == written || table.relation.to_string() == written
-        };
-        let alike = |(name, table): &(&String, &Table)| {
-            name.eq_ignore_ascii_case(written) || table.relation.to_string().eq_ignore_ascii_case(written)
-        };
-        let found = self.0.iter().find(is_meant).or_else(|| self.0.iter().find(alike));
+        let is_meant = |table: &&Table| table.relation.to_string() == *with_schema(written);
+        let found = self.0.values().find(is_meant);
         found.map_or_else(
             || written.split('.').map(identifier).collect::<Vec<_>>().join("."),
-            |(_, table)| quoted(&table.relation),
+            |table| quoted(&table.relation),
         )
     }
 }

@@ -24,7 +24,7 @@ document! {
         url [required = "url: ${DATABASE_URL}"]: Spanned<Url>,
         /// The user's password, where neither the URL nor a pass file or service file has it.
         password: SecretDocument,
-        /// What the backup is: `plain`, SQL text; `custom`, pg_dump's archive in one file; `directory`, the same dumped by
+        /// What the backup is: `plain`, SQL text; `custom`, `pg_dump`'s archive in one file; `directory`, the same dumped by
         /// several connections at once and kept as one tar.
         #[schemars(extend("default" = "custom"))]
         format: Spanned<PostgresFormat>,
@@ -50,7 +50,7 @@ impl Shorthand for PostgresDocument {
 document! {
     /// How a job's PostgreSQL targets are dumped, in place of what each of them says.
     PostgresOptionsDocument = "{format: plain}" {
-        /// What the backup is: `plain`, SQL text; `custom`, pg_dump's archive in one file; `directory`, the same dumped by
+        /// What the backup is: `plain`, SQL text; `custom`, `pg_dump`'s archive in one file; `directory`, the same dumped by
         /// several connections at once and kept as one tar.
         #[schemars(extend("default" = "custom"))]
         format: Spanned<PostgresFormat>,

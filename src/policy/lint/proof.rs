@@ -100,9 +100,10 @@ fn near_tables(lint: &mut Lint<'_>) {
     }
 }
 
-/// Whether a name belongs to what a glob stands for; both in lower case.
+/// Whether a name, in lower case, belongs to what a glob stands for. PostgreSQL's `public` is the schema of what names none.
 fn is_of(glob: &str, name: &str) -> bool {
-    covers(&glob.to_ascii_lowercase(), name)
+    let plain = |name: &str| name.strip_prefix("public.").unwrap_or(name).to_owned();
+    covers(&plain(&glob.to_ascii_lowercase()), &plain(name))
 }
 
 /// The words of a check that may be names of tables, in lower case.
@@ -113,15 +114,22 @@ fn names(check: &Check) -> Vec<String> {
     }
 }
 
-/// The words and quoted names of a query, without its comments and texts.
+/// The words and quoted names of a query, without its comments and texts; and two with a dot between as one.
 fn identifiers(sql: &str) -> Vec<String> {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
-    let mut found = Vec::new();
+    let mut found: Vec<String> = Vec::new();
     let mut rest = sql;
+    // The schema before a dot.
+    let mut schema: Option<String> = None;
     while let Some(c) = rest.chars().next() {
         let up_to =
             |end: &str, from: usize| rest[from..].find(end).map_or(rest.len(), |n| from + n + end.len());
+        let known = found.len();
         let taken = match c {
+            '.' => {
+                schema = found.last().cloned();
+                1
+            }
             '-' if rest.starts_with("--") => up_to("\n", 2),
             '/' if rest.starts_with("/*") => up_to("*/", 2),
             '\'' => up_to("'", 1),
@@ -138,6 +146,11 @@ fn identifiers(sql: &str) -> Vec<String> {
             }
             c => c.len_utf8(),
         };
+        if let Some(schema) = schema.take_if(|_| c != '.')
+            && let Some(table) = found.get(known).cloned()
+        {
+            found.push(format!("{schema}.{table}"));
+        }
         rest = &rest[taken..];
     }
     found
@@ -154,6 +167,7 @@ mod tests {
             ("select 'orders' -- orders\n from [a b]", &["select", "from", "a b"]),
             ("/* orders */ `x`", &["x"]),
             ("\"open", &["open"]),
+            ("from audit.\"logs\" a", &["from", "audit", "logs", "audit.logs", "a"]),
         ] {
             assert_eq!(identifiers(sql), expected, "{sql}");
         }

@@ -8,7 +8,9 @@ use crate::{
             DefaultsDocument, DuckdbOptionsDocument, JobDocument, JobStoreDocument, Map, PolicyDocument,
             RetentionDocument, RetryDocument, ScheduleDocument,
         },
-        model::{DuckdbOptions, EngineSpec, Job, JobStore, Layers, Retention, Retry, Target},
+        model::{
+            DuckdbOptions, EngineSpec, Job, JobStore, Layers, PostgresOptions, Retention, Retry, Target,
+        },
         problem::{Code, Problem},
         values::{Duration, Level, Name, name::Alphabet},
     },
@@ -34,13 +36,13 @@ impl Lower<'_> {
         };
         let none = DefaultsDocument::default();
         let defaults = document.defaults.as_ref().unwrap_or(&none);
-        self.defaults(defaults, &known);
+        let postgres = self.defaults(defaults, &known);
         let mut jobs = BTreeMap::new();
         for (key, document) in document.jobs.iter().flat_map(|map| &map.entries) {
             let name = self.name(key, "job", Alphabet::Plain);
             let job = document
                 .as_ref()
-                .map(|document| self.job(name.as_ref(), document, defaults, &known, targets));
+                .map(|document| self.job(name.as_ref(), document, (defaults, &postgres), &known, targets));
             if let (Some(name), Some(Some(job))) = (name, job) {
                 jobs.insert(name.value, job);
             }
@@ -48,8 +50,8 @@ impl Lower<'_> {
         jobs
     }
 
-    /// Checks what no job may come to use; what is said twice is dropped later.
-    fn defaults(&mut self, defaults: &DefaultsDocument, known: &Known<'_>) {
+    /// Checks what no job may come to use; what is said twice is dropped later. Gives what is too much to read for each.
+    fn defaults(&mut self, defaults: &DefaultsDocument, known: &Known<'_>) -> PostgresOptions {
         if let Some(stores) = &defaults.stores {
             self.job_stores(stores, defaults.keys.get("stores"), None, known);
         }
@@ -58,7 +60,7 @@ impl Lower<'_> {
         self.longer_than_nothing(defaults.timeout.as_ref(), "timeout");
         self.longer_than_nothing(defaults.rpo.as_ref(), "rpo");
         self.job_duckdb(defaults.duckdb.as_deref());
-        self.job_postgres(defaults.postgres.as_deref());
+        self.job_postgres(defaults.postgres.as_deref())
     }
 
     fn job_duckdb(&mut self, document: Option<&DuckdbOptionsDocument>) -> DuckdbOptions {
@@ -71,7 +73,7 @@ impl Lower<'_> {
         &mut self,
         name: Option<&Spanned<Name>>,
         document: &JobDocument,
-        defaults: &DefaultsDocument,
+        (defaults, postgres): (&DefaultsDocument, &PostgresOptions),
         known: &Known<'_>,
         declared: &BTreeMap<Spanned<Name>, Option<Target>>,
     ) -> Option<Job> {
@@ -99,7 +101,7 @@ impl Lower<'_> {
         };
         let postgres = Layers {
             job: self.job_postgres(document.postgres.as_deref()),
-            defaults: self.job_postgres(defaults.postgres.as_deref()),
+            defaults: self.default_postgres(postgres, document.span),
         };
         let name = name?;
         Some(Job {

@@ -1,16 +1,16 @@
 //! PostgreSQL targets: where they are, how they are dumped, and what may not be left out.
 
-use super::Lower;
+use super::{Lower, MOST_PAIRS};
 use crate::policy::{
-    Policy, Spanned,
+    Policy, Span, Spanned,
     document::{PostgresDocument, PostgresOptionsDocument},
     lint::covers,
-    model::{EngineSpec, PathTemplate, PostgresFormat, PostgresOptions, PostgresSpec, Target},
+    model::{EngineSpec, PathTemplate, PostgresFormat, PostgresOptions, PostgresSpec, Target, with_schema},
     problem::{Code, Problem},
     urls::{self, Outline},
     values::connection::Connection,
 };
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Lower<'_> {
     pub(super) fn postgres(
@@ -53,6 +53,24 @@ impl Lower<'_> {
         self.postgres_options(format.as_ref(), globals.as_ref(), exclude_table_data.as_ref())
     }
 
+    /// What `defaults` says, for one more job: what that costs is the product.
+    pub(super) fn default_postgres(&mut self, defaults: &PostgresOptions, job: Span) -> PostgresOptions {
+        let globs = defaults.exclude_table_data.as_ref().map_or(0, Vec::len);
+        self.globs += globs;
+        if self.globs <= MOST_PAIRS {
+            return defaults.clone();
+        }
+        if !self.problems.iter().any(|problem| problem.code == Code::YamlTooMany) {
+            let message = format!(
+                "`exclude_table_data` has {globs} globs for each job, more than {MOST_PAIRS} together"
+            );
+            let help = "write fewer, with `*` for what they have in common, or write them in the targets they are of";
+            let place = self.first_line(job);
+            self.note(Problem::error(Code::YamlTooMany, message, help).label(place, "one of the jobs"));
+        }
+        PostgresOptions::default()
+    }
+
     fn postgres_options(
         &mut self,
         format: Option<&Spanned<PostgresFormat>>,
@@ -71,27 +89,32 @@ impl Lower<'_> {
 
     /// What only the whole policy tells: rows that a job leaves out and must not, and secrets in words of commands.
     pub(super) fn postgres_as_a_whole(&mut self, policy: &Policy) {
+        // Many jobs may share what a target or `defaults` says.
+        let mut judged = BTreeSet::new();
         for job in policy.jobs().values() {
             for target in job.targets.iter().filter_map(|name| policy.targets().get(name)) {
-                if let EngineSpec::Postgres(spec) = job.engine(target) {
-                    self.leaves_out_irreplaceable(target, &spec.options);
+                let EngineSpec::Postgres(spec) = &target.engine else { continue };
+                let left_out = job.postgres.left_out(&spec.options);
+                if let Some(first) = left_out.first()
+                    && judged.insert((&target.name.value, first.span))
+                {
+                    self.leaves_out_irreplaceable(target, left_out);
                 }
             }
         }
         self.secrets_in_arguments(policy);
     }
 
-    fn leaves_out_irreplaceable(&mut self, target: &Target, options: &PostgresOptions) {
+    fn leaves_out_irreplaceable(&mut self, target: &Target, left_out: &[Spanned<String>]) {
         /// So many of each are compared: more only a hostile policy has.
         const MOST: usize = 200;
         let Some(tables) = &target.tables else { return };
-        for left_out in options.exclude_table_data.iter().flatten().take(MOST) {
+        let globs = tables.irreplaceable.iter().take(MOST);
+        let globs: Vec<_> = globs.map(|glob| (with_schema(glob), glob)).collect();
+        for left_out in left_out.iter().take(MOST) {
             let name = with_schema(left_out);
-            let is_among = |glob: &&Spanned<String>| {
-                let glob = with_schema(glob);
-                covers(&name, &glob) || covers(&glob, &name)
-            };
-            let Some(glob) = tables.irreplaceable.iter().take(MOST).find(is_among) else { continue };
+            let found = globs.iter().find(|(glob, _)| covers(&name, glob) || covers(glob, &name));
+            let Some((_, glob)) = found else { continue };
             let message =
                 format!("`{}` leaves out rows of `{}`, which is irreplaceable", left_out.value, glob.value);
             let help =
@@ -137,9 +160,4 @@ impl Lower<'_> {
             }
         }
     }
-}
-
-/// A table's name or glob with its schema: one without is of `public`.
-pub(super) fn with_schema(name: &str) -> Cow<'_, str> {
-    if name.contains('.') { Cow::Borrowed(name) } else { Cow::Owned(format!("public.{name}")) }
 }

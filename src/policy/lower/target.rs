@@ -1,10 +1,12 @@
 //! Targets: one engine each, guards, data classes and checks.
 
-use super::{Lower, engine::keyword, postgres::with_schema, query::not_a_query};
+use super::{Lower, engine::keyword, query::not_a_query};
 use crate::policy::{
     Span, Spanned,
     document::{CheckDocument, Map, TablesDocument, TargetDocument},
-    model::{Check, Command, Expect, Expectation, OnFail, Query, Scalar, TableClass, Tables, Target},
+    model::{
+        Check, Command, Expect, Expectation, OnFail, Query, Scalar, TableClass, Tables, Target, with_schema,
+    },
     problem::{Code, Problem},
     values::{Duration, Name, name::Alphabet},
 };
@@ -138,11 +140,11 @@ impl Lower<'_> {
             recoverable: document.recoverable.clone().unwrap_or_default(),
             partial: document.partial.clone().unwrap_or_default(),
             unclassed: document.unclassed.as_ref().map_or(OnFail::Warn, |unclassed| unclassed.value),
+            has_schemas: is_postgres,
         };
         // SQLite compares the names of tables without regard to case; PostgreSQL has those without a schema in `public`.
-        let known_as = |glob: &str| match is_postgres {
-            true => with_schema(glob).into_owned(),
-            false => glob.to_ascii_lowercase(),
+        let known_as = |glob: &str| {
+            if is_postgres { with_schema(glob).into_owned() } else { glob.to_ascii_lowercase() }
         };
         let mut first: BTreeMap<String, (TableClass, &Spanned<String>)> = BTreeMap::new();
         for (class, globs) in tables.classes() {

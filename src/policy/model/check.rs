@@ -4,6 +4,7 @@ use crate::policy::{
     Span, Spanned,
     values::{Duration, Percent},
 };
+use std::borrow::Cow;
 use std::fmt;
 
 /// Data classes: globs over table names.
@@ -17,6 +18,14 @@ pub struct Tables {
     pub partial: Vec<Spanned<String>>,
     /// What to do about a table in no class; it counts as irreplaceable either way.
     pub unclassed: OnFail,
+    /// Whether tables have schemas, and names are compared letter for letter: in PostgreSQL.
+    #[serde(skip)]
+    pub has_schemas: bool,
+}
+
+/// The name or glob of a table of PostgreSQL with its schema: one without is of `public`.
+pub fn with_schema(name: &str) -> Cow<'_, str> {
+    if name.contains('.') { Cow::Borrowed(name) } else { Cow::Owned(format!("public.{name}")) }
 }
 
 /// The class of a table.

@@ -132,6 +132,12 @@ impl PostgresSpec {
         [(&self.url.value, self.url.span)].into_iter().chain(password).chain(scratch).collect()
     }
 
+    /// The variables whose values hold a password, or may: those of the password, and the one that the URL begins with.
+    pub fn hidden_variables(&self) -> impl Iterator<Item = Reference<'_>> {
+        let whole = self.url.value.references().filter(|reference| reference.at.start == 0);
+        whole.chain(self.secret_variables().into_iter().map(|(reference, ..)| reference))
+    }
+
     /// The variables that hold its password, each with its place within the scalar, whose place and value come with it.
     pub fn secret_variables(&self) -> Vec<(Reference<'_>, Span, &Template)> {
         let of_url = urls::secret_variables(&self.url.value).into_iter();
@@ -220,6 +226,12 @@ impl PostgresOptions {
 }
 
 impl Layers<PostgresOptions> {
+    /// The tables of a target whose rows are left out with these around it.
+    pub(in crate::policy) fn left_out<'a>(&'a self, target: &'a PostgresOptions) -> &'a [Spanned<String>] {
+        let layers = [&self.job, target, &self.defaults];
+        layers.into_iter().find_map(|layer| layer.exclude_table_data.as_deref()).unwrap_or_default()
+    }
+
     /// A target's options with these around them.
     pub(super) fn around(&self, target: &PostgresOptions) -> PostgresOptions {
         self.job.or(target).or(&self.defaults)

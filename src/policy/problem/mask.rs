@@ -237,7 +237,7 @@ fn masked_line(line: &str) -> Cow<'_, str> {
 fn is_of_postgres(before: &str) -> bool {
     let before = before.trim_end_matches("://");
     let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && !"+_-".contains(c)).next();
-    scheme.is_some_and(|scheme| scheme.to_ascii_lowercase().starts_with("postgres"))
+    scheme.is_some_and(|scheme| scheme.trim_start_matches('-').to_ascii_lowercase().starts_with("postgres"))
 }
 
 /// Masks user and password of a PostgreSQL URL from its authority on, whatever stands in them: blanks and quotes too. Gives
@@ -262,7 +262,7 @@ fn mask_connection(shown: &mut String, at: usize) -> usize {
     // A password may have lost its `@`: what follows a colon and is no port may be one.
     let authority = plain[..end].find(['/', '"', '\'', ' ', ',', '}', ']', '\r', '\n']).unwrap_or(end);
     let port = plain[..authority].rsplit_once(':').map(|(_, port)| port);
-    let is_address = plain.starts_with('[') && plain[..authority].ends_with(']');
+    let is_address = plain.starts_with('[');
     if port.is_some_and(|port| !port.bytes().all(|b| b.is_ascii_digit())) && !is_address {
         mask(shown, at, at + authority);
     }
@@ -384,7 +384,7 @@ mod tests {
             ("[AWS_SECRET_ACCESS_KEY=abcd, aws]", "[AWS_SECRET_ACCESS_KEY=****, aws]"),
             ("[x, --password, hunter2, y]", "[x, --password, *******, y]"),
             ("[x, --password, \"${PW}\"]", "[x, --password, \"${PW}\"]"),
-            ("[x, --password, \"${PW:-hunter2}\"]", "[x, --password, \"***************\"]"),
+            ("[x, --password, \"${PW:-hunter2}\"]", "[x, --password, \"**************\"]"),
             ("- x\n- --password\n- hunter2\n", "- x\n- --password\n*********\n"),
             ("[\"curl -u me:hunter2 x\"]", "[\"curl -u me:******* x\"]"),
             ("[mysqldump, -phunter2, app]", "[mysqldump, -p*******, app]"),
@@ -411,10 +411,11 @@ mod tests {
             ("a: postgres://u:a/b?c@h/d?x=1\n", "a: postgres://*******@h/d?x=1\n"),
             ("a: postgresql://${U}:${PW}@${H}/d\n", "a: postgresql://${U}:${PW}@${H}/d\n"),
             ("a: postgresql://u:${PW}@h/d\n", "a: postgresql://**${PW}@h/d\n"),
-            ("a: \"postgresql://${U}:${P:-hunter2}@h\"\n", "a: \"postgresql://${U}**************@h\"\n"),
+            ("a: \"postgresql://${U}:${P:-hunter2}@h\"\n", "a: \"postgresql://${U}:*************@h\"\n"),
             ("a: ${URL:-postgresql://u:hunter2@h/d}\n", "a: ${URL:-postgresql://*********@h/d}\n"),
             ("a: postgresql://u:hunter2/d\n", "a: postgresql://*********/d\n"),
             ("a: postgresql://${H:-h}:${P:-5432}/d\n", "a: postgresql://${H:-h}:${P:-5432}/d\n"),
+            ("a: postgresql://[fe80::abcd]/d\n", "a: postgresql://[fe80::abcd]/d\n"),
             ("a: postgresql://[::1]:5432/d\n", "a: postgresql://[::1]:5432/d\n"),
             ("a: postgresql+x://h/d?pass%77ord=hunter2\n", "a: postgresql+x://h/d?pass%77ord=*******\n"),
             ("a: postgresql://h/d?password=${PW}&x=1\n", "a: postgresql://h/d?password=${PW}&x=1\n"),

@@ -79,7 +79,7 @@ impl Outline {
             Is::Default | Is::Value => piece.written.clone(),
         });
         let first = places.next().unwrap_or_default();
-        let end = places.last().map_or(first.end, |last| last.end);
+        let end = places.next_back().map_or(first.end, |last| last.end);
         first.start..end
     }
 
@@ -144,25 +144,18 @@ fn passwords(url: &str) -> Vec<Range<usize>> {
 /// The name of an option without its percent signs; what is no name stays as it is.
 fn decoded(name: &str) -> String {
     let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name;
-    while let Some(byte) = rest.bytes().next() {
-        let code = rest.get(1..3).filter(|_| byte == b'%');
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(code) => {
-                bytes.push(code);
-                rest = rest.get(3..).unwrap_or_default();
-            }
-            None => {
-                let Some(character) = rest.chars().next() else { break };
-                bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = &rest[character.len_utf8()..];
-            }
-        }
+    let mut at = 0;
+    while let Some(byte) = name.as_bytes().get(at).copied() {
+        let code = name.get(at + 1..at + 3).filter(|_| byte == b'%');
+        let (taken, length) =
+            code.and_then(|code| u8::from_str_radix(code, 16).ok()).map_or((byte, 1), |code| (code, 3));
+        bytes.push(taken);
+        at += length;
     }
     String::from_utf8(bytes).unwrap_or_else(|_| name.to_owned())
 }
 
-/// The variables of a URL that hold a password, or may hold all of it.
+/// The variables of a URL that stand in the place of a password.
 pub(in crate::policy) fn secret_variables(url: &Template) -> Vec<Reference<'_>> {
     let outline = Outline::new(url);
     let places: Vec<_> = passwords(&outline.text).iter().map(|at| outline.written(at)).collect();

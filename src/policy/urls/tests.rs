@@ -1,7 +1,11 @@
 //! URLs resolved with variables, and what their text alone tells.
 
 use super::*;
-use crate::policy::{Span, model::SecretSource, variables::EnvFile};
+use crate::policy::{
+    Span,
+    model::{PostgresOptions, SecretSource},
+    variables::EnvFile,
+};
 
 fn template(written: &str) -> Spanned<Template> {
     Spanned::new(Template::parse(written).unwrap(), Span::new(0, written.len()))
@@ -89,7 +93,7 @@ fn a_password_is_given_once_whatever_the_variables_hold() {
         url: template("${DATABASE_URL}"),
         password: Some(SecretSource::Credential(Spanned::new("pg".into(), Span::new(0, 2)))),
         scratch: Some(template("${DB}")),
-        options: Default::default(),
+        options: PostgresOptions::default(),
     };
     let source = Source { name: "p.yaml".into(), folder: "/srv".into(), text: "".into() };
     let problems = of_target(&spec, &source, &variables()).unwrap_err();

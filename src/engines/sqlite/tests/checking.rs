@@ -140,6 +140,7 @@ fn tables_fall_into_classes() {
             recoverable: globs(&["OHLCV"]),
             partial: Vec::new(),
             unclassed,
+            ..Tables::default()
         })
     };
     place.tables = classes(OnFail::Warn);
