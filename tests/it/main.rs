@@ -20,6 +20,7 @@ mod cli;
 mod clocks;
 #[cfg(target_os = "linux")]
 mod command;
+mod conformance;
 mod crash;
 mod crowd;
 mod damage;

@@ -48,7 +48,8 @@ fn rows(connection: &Connection, table: &str) -> String {
     // A table without rowids is in the order of its key; the others also show their rowids.
     let columns = if without_rowid { "*" } else { "rowid, *" };
     let order = if without_rowid { "" } else { "ORDER BY rowid" };
-    let mut statement = connection.prepare(&format!("SELECT {columns} FROM \"{table}\" {order}")).unwrap();
+    let quoted = table.replace('"', "\"\"");
+    let mut statement = connection.prepare(&format!("SELECT {columns} FROM \"{quoted}\" {order}")).unwrap();
     let width = statement.column_count();
     let mut rows = statement.query([]).unwrap();
     let (mut count, mut digest) = (0, Sha256::new());
