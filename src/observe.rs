@@ -335,7 +335,7 @@ fn source_view(
         (EngineSpec::Postgres(spec), None) => {
             let bound = bind::postgres(spec, target.name.as_str(), at_hand).map_err(Unknown::Unresolved)?;
             let (postgres, url) = bound;
-            (PathBuf::from(url.connection.key()), url.shown, bind::Source::Database(postgres))
+            (PathBuf::from(url.connection.key()), url.shown, bind::Source::Database(Box::new(postgres)))
         }
         // A command has no place; it is known by its words.
         (engine, None) => (PathBuf::from(engine.source()), engine.source(), bind::Source::Command),

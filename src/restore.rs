@@ -52,7 +52,7 @@ pub enum Way {
     /// Beside a path, then in its place.
     Path(PathWay),
     /// Into a database beside the live one, then in its place.
-    Database(DatabaseWay),
+    Database(Box<DatabaseWay>),
     /// By the target's own command, over what is live.
     Load(Dump),
 }

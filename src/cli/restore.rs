@@ -254,7 +254,7 @@ fn to_database(
     };
     let scratch = session.host.scratch();
     let way = DatabaseWay::look(engine, to, scratch, session.host.now(), watch).map_err(unseen)?;
-    Ok(Way::Database(way))
+    Ok(Way::Database(Box::new(way)))
 }
 
 /// Words why what is to be replaced cannot be looked at.

@@ -26,7 +26,7 @@ pub enum Source {
     /// At a path.
     Path(PathBuf),
     /// On a server.
-    Database(Postgres),
+    Database(Box<Postgres>),
     /// Wherever its commands find it.
     Command,
 }
@@ -38,7 +38,7 @@ pub enum Source {
 pub fn engine(spec: &EngineSpec, source: Source) -> Result<Box<dyn Engine>, EngineError> {
     match (spec, source) {
         (EngineSpec::Command(spec), _) => Ok(Box::new(Dump::new(spec.clone()))),
-        (EngineSpec::Postgres(_), Source::Database(postgres)) => Ok(Box::new(postgres)),
+        (EngineSpec::Postgres(_), Source::Database(postgres)) => Ok(postgres),
         (spec, Source::Path(path)) => Ok(at_path(spec, path)?),
         (spec, _) => Err(EngineError::Refused(format!("a `{}` target lies at a path", spec.keyword()))),
     }
@@ -82,8 +82,7 @@ pub fn postgres(
             })
         })
     });
-    let reach =
-        Reach { connection: url.connection.clone(), password, path: host.path(), scratch: host.scratch() };
+    let reach = Reach { connection: url.connection.clone(), password, scratch: host.scratch() };
     Ok((Postgres::new(host.path(), Ok(reach), scratch), url))
 }
 

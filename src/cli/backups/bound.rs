@@ -24,10 +24,10 @@ pub(crate) fn engine(
     place: &Path,
 ) -> Result<Box<dyn Engine>, EngineError> {
     let source = match &target.engine {
-        EngineSpec::Postgres(_) => Source::Database(
+        EngineSpec::Postgres(_) => Source::Database(Box::new(
             postgres(session, policy, target.name.as_str())
                 .unwrap_or_else(|why| bind::postgres_without_server(&session.host, why)),
-        ),
+        )),
         EngineSpec::Command(_) => Source::Command,
         _ => Source::Path(place.to_owned()),
     };

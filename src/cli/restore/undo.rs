@@ -124,7 +124,7 @@ fn way(session: &Session, policy: &Policy, target: &Target, watch: &Watch<'_>) -
         let to = engine.database(watch).map_err(super::unseen)?;
         let scratch = session.host.scratch();
         let way = DatabaseWay::look(engine, to, scratch, session.host.now(), watch).map_err(super::unseen)?;
-        return Ok(Way::Database(way));
+        return Ok(Way::Database(Box::new(way)));
     }
     let world = session.world(policy)?;
     let path = match world.sources.get(name) {

@@ -5,11 +5,12 @@
 //! the stored bytes, read back, must have its digest.
 
 use super::{
+    Postgres,
     decode::{self, Decoded, Taken},
     dump::{self, DumpRequest, Format, exact},
     look::{self, LOCK_WAIT, READING, failed},
     properties::Properties,
-    reach::{Reach, Reached},
+    reach::Reached,
     session::SessionError,
     tables::{Excluded, Tables},
 };
@@ -47,7 +48,7 @@ pub(super) const GLOBALS: &str = "globals.sql";
 const MOST_JOBS: usize = 4;
 
 pub(super) fn capture(
-    reach: &Reach,
+    engine: &Postgres,
     request: &CaptureRequest<'_>,
     out: &mut dyn Outlet,
     watch: &Watch<'_>,
@@ -56,7 +57,7 @@ pub(super) fn capture(
         EngineSpec::Postgres(spec) => spec.options.clone(),
         _ => PostgresOptions::default(),
     };
-    let reached = reach.connect(watch)?;
+    let reached = engine.connect(watch)?;
     let mut session = reached.session(reached.database(), &READING, watch).map_err(failed)?;
     look::begin(&mut session, watch).map_err(failed)?;
     let snapshot = session.export_snapshot(watch).map_err(failed)?;

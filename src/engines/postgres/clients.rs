@@ -20,11 +20,12 @@ use crate::{
 use std::{
     collections::BTreeSet,
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs, io,
     io::Read as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -101,6 +102,33 @@ pub struct Clients {
     broken: Vec<(PathBuf, String)>,
 }
 
+/// The sets of this host, looked for when they are first needed.
+#[derive(Debug)]
+pub struct Installed {
+    path: OsString,
+    found: OnceLock<Clients>,
+}
+
+impl Installed {
+    /// Takes a list of folders as of the variable `PATH`.
+    pub const fn new(path: OsString) -> Self {
+        Self { path, found: OnceLock::new() }
+    }
+
+    /// Every set.
+    ///
+    /// # Errors
+    /// When it is to stop.
+    pub fn clients(&self, watch: &Watch<'_>) -> Result<&Clients, Stopped> {
+        if let Some(found) = self.found.get() {
+            return Ok(found);
+        }
+        let found = Clients::find(&self.path, USUAL, watch)?;
+        // Another thread may have found the same.
+        Ok(self.found.get_or_init(|| found))
+    }
+}
+
 /// Why no set fits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientsError {
@@ -163,17 +191,23 @@ impl Clients {
             if !PROGRAMS.iter().all(|name| is_program(&program(&folder, name))) {
                 continue;
             }
+            if is_wrapper {
+                wrappers.push(folder);
+                continue;
+            }
             match version_of(&program(&folder, "pg_dump"), watch)? {
-                Ok(version) if is_wrapper => wrappers.push(Programs { folder, version }),
                 Ok(version) => found.sets.push(Programs { folder, version }),
                 Err(why) => found.broken.push((folder, why)),
             }
         }
-        // A wrapper may answer with another version from one call to the next (pg_wrapper(1)): it serves only where
-        // nothing else has what it has.
-        for wrapper in wrappers {
-            if !found.sets.iter().any(|set| set.version.branch() == wrapper.version.branch()) {
-                found.sets.push(wrapper);
+        // A wrapper may answer with another version from one call to the next (pg_wrapper(1)), and takes its time: it is
+        // asked, and serves, only where there is nothing else.
+        if found.sets.is_empty() {
+            for folder in wrappers {
+                match version_of(&program(&folder, "pg_dump"), watch)? {
+                    Ok(version) => found.sets.push(Programs { folder, version }),
+                    Err(why) => found.broken.push((folder, why)),
+                }
             }
         }
         // What comes first on the PATH stays first among equals.

@@ -5,7 +5,6 @@ use super::{
     capture::{FORMAT, told},
     clients::Programs,
     contents::{self, Contents, ContentsError},
-    reach::clients,
     tables::shown,
 };
 use crate::{
@@ -37,7 +36,7 @@ pub(super) fn stored(
     watch: &Watch<'_>,
 ) -> Result<Decoded, EngineError> {
     let newest = || {
-        let found = clients(&engine.path, watch)?;
+        let found = engine.installed.clients(watch)?;
         found.any().cloned().map_err(|error| EngineError::Program(error.to_string()))
     };
     match format(facts) {

@@ -37,7 +37,7 @@ pub(super) fn examine(
         let integrity = decode::compare(decoded, &request.recorded.tables);
         return Ok(Evidence { integrity, ..Evidence::default() });
     }
-    let reached = engine.reach()?.connect_beside(watch)?;
+    let reached = engine.connect_beside(watch)?;
     sweep(&reached, watch).map_err(failed)?;
     let properties = Properties::from_facts(request.facts);
     let candidate =

@@ -31,7 +31,9 @@ use super::{
     Capture, CaptureRequest, Engine, EngineError, ExamineRequest, Outlet, SourceFacts, StoredContent,
 };
 use crate::{evidence::Evidence, watch::Watch};
+use clients::Installed;
 use look::{READING, failed};
+use reach::Reached;
 pub use reach::{Password, Reach};
 pub use restore::{Beside, Standing};
 use session::{Session, SessionError, SessionOptions};
@@ -45,8 +47,8 @@ const WRITING: SessionOptions =
 /// One database of a server.
 #[derive(Debug)]
 pub struct Postgres {
-    /// Where programs are looked for, a list as of the variable `PATH`.
-    path: OsString,
+    /// The programs of this host.
+    installed: Installed,
     /// The way to the server, or why there is none: stored dumps can be decoded without.
     reach: Result<Reach, String>,
     /// The database that restores are tried in.
@@ -55,19 +57,31 @@ pub struct Postgres {
 
 impl Postgres {
     /// Binds the engine to a database.
+    ///
+    /// Programs are looked for in `path`, a list as of the variable `PATH`, and where they usually are.
     pub const fn new(path: OsString, reach: Result<Reach, String>, scratch: Option<String>) -> Self {
-        Self { path, reach, scratch }
+        Self { installed: Installed::new(path), reach, scratch }
     }
 
     /// The way to the server.
     fn reach(&self) -> Result<&Reach, EngineError> {
         self.reach.as_ref().map_err(|why| EngineError::Refused(why.clone()))
     }
+
+    /// Connects to the database itself.
+    fn connect(&self, watch: &Watch<'_>) -> Result<Reached, EngineError> {
+        self.reach()?.connect(&self.installed, watch)
+    }
+
+    /// Connects to the server, whether or not the database is there.
+    fn connect_beside(&self, watch: &Watch<'_>) -> Result<Reached, EngineError> {
+        self.reach()?.connect_beside(&self.installed, watch)
+    }
 }
 
 impl Engine for Postgres {
     fn observe(&self, watch: &Watch<'_>) -> Result<SourceFacts, EngineError> {
-        let reached = self.reach()?.connect(watch)?;
+        let reached = self.connect(watch)?;
         let mut session = reached.session(reached.database(), &READING, watch).map_err(failed)?;
         let bytes = size(&mut session, watch).map_err(failed)?;
         let facts = BTreeMap::from([("server_version".to_owned(), reached.server_version().to_string())]);
@@ -84,7 +98,7 @@ impl Engine for Postgres {
         out: &mut dyn Outlet,
         watch: &Watch<'_>,
     ) -> Result<Capture, EngineError> {
-        capture::capture(self.reach()?, request, out, watch)
+        capture::capture(self, request, out, watch)
     }
 
     fn examine(

@@ -1,7 +1,7 @@
 //! How the engine gets to its server: by the connection of the policy at hand, with the password from where it is kept.
 
 use super::{
-    clients::{Clients, USUAL},
+    clients::{Clients, Installed},
     server::{Server, ServerError},
     session::SessionError,
 };
@@ -11,7 +11,7 @@ use crate::{
     scratch::Scratch,
     watch::Watch,
 };
-use std::{ffi::OsString, path::PathBuf};
+use std::path::PathBuf;
 
 /// Reads a password where it is kept, at the moment when it is needed; the error is in words for people.
 pub type Password = Box<dyn Fn(&Watch<'_>) -> Result<Secret, String> + Send + Sync>;
@@ -22,8 +22,6 @@ pub struct Reach {
     pub connection: Connection,
     /// Reads the password that is kept elsewhere.
     pub password: Option<Password>,
-    /// Where programs are looked for, a list as of the variable `PATH`.
-    pub path: OsString,
     /// Below it private folders are made, for pass files.
     pub scratch: PathBuf,
 }
@@ -51,23 +49,22 @@ impl std::ops::Deref for Reached {
 }
 
 impl Reach {
-    /// The programs of this host.
-    pub(super) fn clients(&self, watch: &Watch<'_>) -> Result<Clients, EngineError> {
-        clients(&self.path, watch)
-    }
-
     /// Connects to the database itself.
-    pub(super) fn connect(&self, watch: &Watch<'_>) -> Result<Reached, EngineError> {
-        self.by(watch, Server::connect)
+    pub(super) fn connect(&self, installed: &Installed, watch: &Watch<'_>) -> Result<Reached, EngineError> {
+        self.by(installed, watch, Server::connect)
     }
 
     /// Connects to the server, whether or not the database is there.
-    pub(super) fn connect_beside(&self, watch: &Watch<'_>) -> Result<Reached, EngineError> {
-        self.by(watch, Server::connect_beside)
+    pub(super) fn connect_beside(
+        &self,
+        installed: &Installed,
+        watch: &Watch<'_>,
+    ) -> Result<Reached, EngineError> {
+        self.by(installed, watch, Server::connect_beside)
     }
 
-    fn by(&self, watch: &Watch<'_>, connect: Connect) -> Result<Reached, EngineError> {
-        let clients = self.clients(watch)?;
+    fn by(&self, installed: &Installed, watch: &Watch<'_>, connect: Connect) -> Result<Reached, EngineError> {
+        let clients = installed.clients(watch)?;
         let mut connection = self.connection.clone();
         if let Some(password) = &self.password {
             let unread = |why| EngineError::Unreachable { place: self.connection.shown(), why };
@@ -75,7 +72,7 @@ impl Reach {
         }
         let folder = Scratch::new(&self.scratch)?;
         let server =
-            connect(&clients, &connection, folder.path(), watch).map_err(|error| self.refused(error))?;
+            connect(clients, &connection, folder.path(), watch).map_err(|error| self.refused(error))?;
         Ok(Reached { server, _folder: folder })
     }
 
@@ -91,8 +88,3 @@ impl Reach {
 }
 
 type Connect = fn(&Clients, &Connection, &std::path::Path, &Watch<'_>) -> Result<Server, ServerError>;
-
-/// The programs of a host by its `PATH`.
-pub(super) fn clients(path: &std::ffi::OsStr, watch: &Watch<'_>) -> Result<Clients, EngineError> {
-    Ok(Clients::find(path, USUAL, watch)?)
-}

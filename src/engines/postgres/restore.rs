@@ -53,7 +53,7 @@ impl Postgres {
         let reach = self.reach()?;
         match reach.connection.database() {
             Some(database) => Ok(database.to_owned()),
-            None => Ok(reach.connect(watch)?.database().to_owned()),
+            None => Ok(self.connect(watch)?.database().to_owned()),
         }
     }
 
@@ -76,7 +76,7 @@ impl Postgres {
     /// # Errors
     /// When the server is not reached, or refuses.
     pub fn standing(&self, database: &str, watch: &Watch<'_>) -> Result<Standing, EngineError> {
-        let reached = self.reach()?.connect_beside(watch)?;
+        let reached = self.connect_beside(watch)?;
         let mut session = reached.maintenance(watch).map_err(failed)?;
         Ok(Standing {
             is_there: swap::is_there(&mut session, database, watch).map_err(failed)?,
@@ -99,7 +99,7 @@ impl Postgres {
         #[expect(clippy::disallowed_methods, reason = "deadlines are measured on the monotonic clock")]
         let watch = &Watch::new(cancel, Some(Instant::now() + LONGEST), &|_| ());
         let count = || {
-            let reached = self.reach()?.connect_beside(watch)?;
+            let reached = self.connect_beside(watch)?;
             let mut session = reached.session(database, &READING, watch).map_err(failed)?;
             look::begin(&mut session, watch).map_err(failed)?;
             let tables = Tables::of(&mut session, watch).map_err(failed)?;
@@ -132,7 +132,7 @@ impl Postgres {
     /// # Errors
     /// When the server is not reached, or refuses.
     pub fn missing(&self, contents: &Contents, watch: &Watch<'_>) -> Result<Vec<String>, EngineError> {
-        let reached = self.reach()?.connect_beside(watch)?;
+        let reached = self.connect_beside(watch)?;
         let mut session = reached.maintenance(watch).map_err(failed)?;
         load::missing(&mut session, &contents.needs, watch).map_err(failed)
     }
@@ -147,7 +147,7 @@ impl Postgres {
         from: (&BTreeMap<String, String>, &Path),
         watch: &Watch<'_>,
     ) -> Result<Beside, EngineError> {
-        let reached = self.reach()?.connect_beside(watch)?;
+        let reached = self.connect_beside(watch)?;
         sweep(&reached, watch).map_err(failed)?;
         let properties = Properties::from_facts(from.0);
         let candidate = Candidate::create(&reached, &properties, watch).map_err(unmade)?;
@@ -165,7 +165,7 @@ impl Postgres {
     /// # Errors
     /// Everything is as before then; only [`EngineError::Unsettled`] says that it may not be.
     pub fn exchange(&self, names: Names<'_>, watch: &Watch<'_>) -> Result<Exchanged, EngineError> {
-        let reached = self.reach()?.connect_beside(watch)?;
+        let reached = self.connect_beside(watch)?;
         swap::swap(&reached, names, true, watch).map_err(|error| unsettled(error, names))
     }
 }
