@@ -103,6 +103,8 @@ fn begun(cluster: &Cluster, work: &str, database: &str, variables: &[(&str, &str
     command.args(["--exact", "postgres::ending::work_of_a_process_that_is_killed", "--nocapture"]);
     command
         .env("POLICY_PG_WORK", work)
+        // One of the few variables that programs are given marks them.
+        .env("LC_WORK", work)
         .env("WORK_URL", cluster.admin_url(database) + "?application_name=killed");
     command.envs(variables.iter().copied());
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -112,7 +114,7 @@ fn begun(cluster: &Cluster, work: &str, database: &str, variables: &[(&str, &str
 /// thirty seconds in which those with an input would find that nothing comes.
 fn killed(cluster: &Cluster, work: &str, database: &str, folder: &str) {
     let mut child = begun(cluster, work, database, &[("WORK_FOLDER", folder)]);
-    let mark = format!("POLICY_PG_WORK={work}\0");
+    let mark = format!("LC_WORK={work}\0");
     // Itself, and the programs it started: the keeper's environment is empty.
     crate::support::until(work, || {
         members(&mark).iter().any(|name| name == "pg_dump" || name == "pg_restore")

@@ -85,7 +85,7 @@ fn written(project: &Served<'_>) -> Vec<PathBuf> {
 }
 
 /// Calls the program in every way, and looks at everything that it says and writes.
-fn is_hidden(project: &Served<'_>) {
+fn is_hidden(project: &Served<'_>, way: &str) {
     for words in [
         "check",
         "plan --write snapshots",
@@ -100,7 +100,9 @@ fn is_hidden(project: &Served<'_>) {
         "log",
     ] {
         let words: Vec<&str> = words.split(' ').collect();
-        let answer = project.run(&words).exits(0).hides(CANARY);
+        let answer = project.run(&words);
+        assert_eq!(answer.exit, 0, "{way}: {answer}");
+        let answer = answer.hides(CANARY);
         for file in written(project) {
             let bytes = fs::read(&file).unwrap();
             let found = bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes());
@@ -155,7 +157,6 @@ fn each_way_to_a_server_serves_and_its_password_is_shown_and_kept_nowhere() {
     ];
     let watcher = Watcher::start();
     for (way, engine) in ways {
-        println!("{way}");
         let project = Served::of(&cluster, &database, ("", "", ""));
         let text = crate::support::served::policy("", "scratch: of_passwords", ", verify: restore");
         project.write("policy.yaml", text.replace("{url: '${DATABASE_URL}'}", &engine));
@@ -188,7 +189,7 @@ fn each_way_to_a_server_serves_and_its_password_is_shown_and_kept_nowhere() {
             .variable("PASSES", &passes)
             .variable("CREDENTIALS_DIRECTORY", &credentials);
         let project = Served { sandbox, cluster, database };
-        is_hidden(&project);
+        is_hidden(&project, way);
         cluster.psql("postgres", "DROP DATABASE back");
     }
     watcher.saw_nothing();

@@ -31,10 +31,13 @@ impl Deref for Served<'_> {
 
 /// The policy: more keys of the engine and of the job begin with a comma, those of the target are lines of their own.
 pub(crate) fn policy(engine: &str, target: &str, job: &str) -> String {
-    let target: String = target.lines().map(|line| format!("    {line}\n")).collect();
+    let mut lines = String::new();
+    for line in target.lines() {
+        lines.push_str(&["    ", line, "\n"].concat());
+    }
     format!(
         "version: 1\nname: app\ntimezone: UTC\nstores: {{local: ./store}}\ntargets:\n  app:\n    \
-         postgres: {{url: '${{DATABASE_URL}}'{engine}}}\n{target}\
+         postgres: {{url: '${{DATABASE_URL}}'{engine}}}\n{lines}\
          jobs: {{nightly: {{retention: {{last: 30}}{job}}}}}\nallow: [policy::tables::no_check]\n"
     )
 }
