@@ -30,7 +30,7 @@ use crate::{
     fault::Fault,
     policy::{
         model::{Check, Command, EngineSpec, Tables},
-        values::Level,
+        values::{Compression, Level},
     },
     watch::{Stopped, Watch},
 };
@@ -114,6 +114,9 @@ pub trait Caller {
 pub struct CaptureRequest<'a> {
     /// How the job captures this target.
     pub spec: &'a EngineSpec,
+    /// How the job's backups are compressed, for a program that compresses what it writes itself: see
+    /// [`EngineSpec::compresses_itself`].
+    pub compress: Compression,
     /// Makes the policy's commands ready.
     pub caller: &'a dyn Caller,
     /// The level asked; content is examined up to `checks` here, `restore` is shown on the stored file afterwards.

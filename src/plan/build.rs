@@ -8,7 +8,7 @@ use crate::{
     policy::{
         Policy,
         model::{Command, DuckdbFormat, EngineSpec, Job, PostgresFormat, Target},
-        values::{Duration, Level, Name},
+        values::{Compression, Duration, Level, Name},
     },
     schedule::{CatchUp, Schedule, calendar::ZoneDays},
 };
@@ -195,10 +195,12 @@ fn plan_capture(job: &Job, target: &Target, stores: &[String], steps: &mut Steps
     let checks = asked.iter().map(|check| check.name.clone()).collect();
     steps.add(job, Some(target), None, Action::Capture { engine, level, checks });
     let engine = job.engine(target);
-    let extensions = std::iter::once(extension(&engine)).chain(globals(&engine));
-    let name_of = |extension: &str| format!("{}.{extension}{}", target.name.value, job.compress.suffix());
-    let files = extensions.map(name_of).collect();
+    let codec = if engine.compresses_itself() { Compression::None } else { job.compress };
+    let name_of =
+        |extension: &str, codec: Compression| format!("{}.{extension}{}", target.name.value, codec.suffix());
+    let beside = globals(&engine).map(|extension| name_of(extension, job.compress));
+    let files = std::iter::once(name_of(extension(&engine), codec)).chain(beside).collect();
     let stores = stores.to_vec();
-    steps.add(job, Some(target), None, Action::Compress { codec: job.compress, files, stores });
+    steps.add(job, Some(target), None, Action::Compress { codec, files, stores });
     steps.hooks(job, Some(target), Moment::TargetAfter, &target.after);
 }

@@ -149,7 +149,8 @@ impl Step {
             }
             Action::Compress { codec, files, stores } => {
                 let files = files.join(" and ");
-                format!("{target}: {codec} and SHA-256 into {files} for {}", stores.join(", "))
+                let codec = if *codec == Compression::None { String::new() } else { format!("{codec} and ") };
+                format!("{target}: {codec}SHA-256 into {files} for {}", stores.join(", "))
             }
             Action::Verify { level } => format!("{target} in {store}: read back, to level {level}"),
             Action::Publish => format!("{target} in {store}: manifest, then rename into place"),

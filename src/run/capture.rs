@@ -57,8 +57,8 @@ impl<'a> JobRun<'a> {
         let base = source.scratch.clone().unwrap_or_else(|| self.order.world.host.state.join("scratch"));
         let scratch = Scratch::new(&base).map_err(|fault| scratch_error(&fault))?;
         let open = self.stage(step)?;
-        let compression = job.compress;
         let spec = job.engine(target);
+        let compression = if spec.compresses_itself() { Compression::None } else { job.compress };
         let name = stored_name(target.name.as_str(), extension(&spec), compression);
 
         let (outs, lost) = self.create_everywhere(step, &open, &name);
@@ -68,6 +68,7 @@ impl<'a> JobRun<'a> {
         let caller = StepCaller { run: self, step };
         let request = CaptureRequest {
             spec: &spec,
+            compress: job.compress,
             caller: &caller,
             level: job.asked(target),
             expect: &target.expect,
@@ -109,7 +110,7 @@ impl<'a> JobRun<'a> {
             StreamError::Engine(error) => self.source_error(step, source, &error),
         })?;
         for (extension, path) in &capture.side_files {
-            self.store_side_file(step, &still_open, extension, path, compression)?;
+            self.store_side_file(step, &still_open, extension, path, job.compress)?;
         }
         if !self.pairs.iter().any(|pair| pair.is_of(step) && pair.is_open()) {
             return Err(StepError::new(FailureCode::Storage, "no store could take it"));

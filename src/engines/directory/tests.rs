@@ -74,6 +74,7 @@ impl Bench {
     ) -> Result<Shot, EngineError> {
         let scratch = TempDir::new_in(self.dir.path()).unwrap();
         let request = CaptureRequest {
+            compress: crate::policy::values::Compression::None,
             spec: &crate::engines::testing::spec(),
             caller: &crate::engines::testing::NoCaller,
             level: Level::Integrity,

@@ -159,6 +159,7 @@ fn dump(
         snapshot: Some(snapshot),
         lock_wait: Some(LOCK_WAIT),
         exclude_table_data: &patterns,
+        compress: Some(dump::compress(request.compress, reached.programs().version())),
         restrict_key: None,
     };
     let programs = reached.programs();

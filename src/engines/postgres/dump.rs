@@ -1,16 +1,17 @@
 //! Takes dumps: the argument lists of `pg_dump` and `pg_dumpall`, and their runs.
 //!
 //! A dump that went to a writer is whole only when this returns `Ok`: a backend that ends in the middle leaves a
-//! plausible file and status 1. Nothing is compressed here but by the caller: zstd outside of `pg_dump` is smaller than
-//! its own gzip and not slower.
+//! plausible file and status 1. A stream is compressed by the caller alone: zstd outside of `pg_dump` is smaller than its own
+//! gzip and not slower. A folder is compressed by `pg_dump`, in each of its connections, and by nobody else.
 
 use super::{
     access::{Access, apart},
-    clients::Programs,
+    clients::{Programs, Version},
     statement::Relation,
 };
 use crate::{
     exec::program::{Ended, ProgramError, pour},
+    policy::values::Compression,
     watch::Watch,
 };
 use std::{
@@ -31,6 +32,9 @@ pub enum Format {
     Plain,
 }
 
+/// The first `pg_dump` that knows zstd (release-16.html).
+const ZSTD_SINCE: u32 = 16;
+
 /// What to dump, and how.
 #[derive(Debug, Clone, Default)]
 pub struct DumpRequest<'a> {
@@ -41,6 +45,8 @@ pub struct DumpRequest<'a> {
     pub lock_wait: Option<Duration>,
     /// Patterns of `psql(1)` for tables whose rows are left out; [`exact`] makes one that means one table.
     pub exclude_table_data: &'a [String],
+    /// How each file of a folder is compressed, in `pg_dump`'s own words; see [`compress`].
+    pub compress: Option<String>,
     /// What `\restrict` is to be given in SQL text: letters and digits, unknown to whoever owns the database, and the
     /// same each time for dumps that are to be the same. Only where the client knows the option; see
     /// [`knows_restrict_key`]. Without one it is random.
@@ -65,11 +71,23 @@ fn folder_arguments(folder: &Path, jobs: NonZeroU16, request: &DumpRequest<'_>) 
     let mut file = OsString::from("--file=");
     file.push(folder);
     let jobs = format!("--jobs={jobs}").into();
+    let compress = format!("--compress={}", request.compress.as_deref().unwrap_or("0")).into();
     // Its content is read once, into an archive that is made durable itself.
-    let mut arguments =
-        vec!["--format=directory".into(), "--compress=0".into(), jobs, "--no-sync".into(), file];
+    let mut arguments = vec!["--format=directory".into(), compress, jobs, "--no-sync".into(), file];
     add_common(&mut arguments, request);
     arguments
+}
+
+/// A compression in the words of a `pg_dump`. Those before 16 know gzip alone, which then stands for zstd at its fastest: that
+/// takes as long, and packs nearly as much.
+pub fn compress(compression: Compression, pg_dump: &Version) -> String {
+    const FASTEST_GZIP: &str = "1";
+    match compression {
+        Compression::None => "0".to_owned(),
+        Compression::Gzip(level) => level.to_string(),
+        Compression::Zstd(level) if pg_dump.major() >= ZSTD_SINCE => format!("zstd:{level}"),
+        Compression::Zstd(_) => FASTEST_GZIP.to_owned(),
+    }
 }
 
 fn add_common(arguments: &mut Vec<OsString>, request: &DumpRequest<'_>) {

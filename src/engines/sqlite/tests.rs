@@ -86,6 +86,7 @@ impl Place {
         let mut out = Vec::new();
         let scratch = self.path("scratch");
         let request = CaptureRequest {
+            compress: crate::policy::values::Compression::None,
             spec: &crate::engines::testing::spec(),
             caller: &crate::engines::testing::NoCaller,
             level: self.level,

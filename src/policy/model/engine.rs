@@ -80,6 +80,12 @@ impl EngineSpec {
         }
     }
 
+    /// Whether what captures it compresses by itself, so that nothing else does: `pg_dump` does so in each of its
+    /// connections where it writes a folder.
+    pub fn compresses_itself(&self) -> bool {
+        matches!(self, Self::Postgres(spec) if spec.options.format == Some(PostgresFormat::Directory))
+    }
+
     /// Whether its source is one database file, beside which side files may lie.
     pub const fn is_database_file(&self) -> bool {
         matches!(self, Self::Sqlite { .. } | Self::Duckdb { .. })

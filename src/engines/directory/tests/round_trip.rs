@@ -250,6 +250,7 @@ fn meddled(bench: &Bench, meddle: impl FnMut(u64)) -> (crate::engines::Capture, 
     let scratch = bench.path("scratch");
     fs::create_dir(&scratch).unwrap();
     let request = crate::engines::CaptureRequest {
+        compress: crate::policy::values::Compression::None,
         spec: &crate::engines::testing::spec(),
         caller: &crate::engines::testing::NoCaller,
         level: Level::Integrity,
@@ -319,6 +320,7 @@ fn a_file_that_vanishes_is_told_and_a_root_that_vanishes_is_an_error() {
     let scratch = bench.path("elsewhere");
     fs::create_dir(&scratch).unwrap();
     let request = crate::engines::CaptureRequest {
+        compress: crate::policy::values::Compression::None,
         spec: &crate::engines::testing::spec(),
         caller: &crate::engines::testing::NoCaller,
         level: Level::Integrity,

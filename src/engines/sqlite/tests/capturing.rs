@@ -138,6 +138,7 @@ fn a_locked_database_is_waited_for_until_the_job_s_time_is_over() {
     let watch = Watch::new(&cancel, Some(Instant::now() + Duration::from_millis(500)), &|_| ());
     let scratch = place.path("scratch");
     let request = CaptureRequest {
+        compress: crate::policy::values::Compression::None,
         spec: &crate::engines::testing::spec(),
         caller: &crate::engines::testing::NoCaller,
         level: Level::Checks,
@@ -161,6 +162,7 @@ fn a_request_to_stop_stops_a_running_check() {
     let cancel = Cancel::default();
     let scratch = place.path("scratch");
     let request = CaptureRequest {
+        compress: crate::policy::values::Compression::None,
         spec: &crate::engines::testing::spec(),
         caller: &crate::engines::testing::NoCaller,
         level: Level::Checks,
@@ -284,6 +286,7 @@ fn no_page_is_lost_or_shifted_beyond_the_lock_page() {
     drop(file);
     let scratch = place.path("scratch");
     let request = CaptureRequest {
+        compress: crate::policy::values::Compression::None,
         spec: &crate::engines::testing::spec(),
         caller: &crate::engines::testing::NoCaller,
         level: Level::Checksum,
