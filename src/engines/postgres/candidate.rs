@@ -226,15 +226,19 @@ impl Candidate {
     }
 
     /// Drops it, also after a request to stop: that is what is left to do then. What fails here is left to the next
-    /// [`sweep`], so that an error before it is the one that is told.
-    pub fn discard(self, server: &Server, watch: &Watch<'_>) {
+    /// [`sweep`], and is told in words for people.
+    pub fn discard(self, server: &Server, watch: &Watch<'_>) -> Option<String> {
+        // Nobody waits for a server that does not answer any more.
+        const LONGEST: Duration = Duration::from_mins(1);
         let insisted = watch.cancel().insisted();
-        let watch = &Watch::new(&insisted, None, &|_| ());
+        #[expect(clippy::disallowed_methods, reason = "deadlines are measured on the monotonic clock")]
+        let watch = &Watch::new(&insisted, Some(Instant::now() + LONGEST), &|_| ());
         // The session that holds the lock may have been stopped.
         let cleared = server
             .maintenance(watch)
             .and_then(|mut session| clear(server, &mut session, &self.origin, watch));
-        drop(cleared);
+        let name = self.name();
+        cleared.err().map(|error| format!("the database {name} is left, for the next run to drop: {error}"))
     }
 }
 
@@ -306,8 +310,17 @@ fn make_room(server: &Server, name: &str, watch: &Watch<'_>) -> Result<(), Candi
     Ok(clear(server, &mut session, origin, watch)?)
 }
 
-/// Drops the candidates and scratch databases that killed runs left, and names them. Those that this user may not drop
-/// are another's affair.
+/// Whether somebody is on a database.
+fn is_used(session: &mut Session, name: &str, watch: &Watch<'_>) -> Result<bool, SessionError> {
+    let query = format!(
+        "SELECT count(*) > 0 FROM pg_catalog.pg_stat_activity WHERE datname = {} AND application_name <> 'policy' \
+         AND backend_type = 'client backend'",
+        literal(name)
+    );
+    is_yes(session, &query, watch)
+}
+
+/// Drops the candidates and scratch databases that killed runs left, and names them. Those that cannot be dropped stay.
 ///
 /// # Errors
 /// When the server refuses; those it did not come to stay.
@@ -316,14 +329,17 @@ pub fn sweep(server: &Server, watch: &Watch<'_>) -> Result<Vec<String>, SessionE
     let mut session = server.maintenance(watch)?;
     for row in session.rows(&candidates(), usize::MAX, watch)?.rows {
         let [Some(origin), Some(name)] = &row[..] else { continue };
-        if !take_lock(&mut session, origin, watch)? {
+        // Whoever looks into what a killed restore left is not thrown out.
+        if is_used(&mut session, name, watch)? || !take_lock(&mut session, origin, watch)? {
             continue;
         }
         let cleared = clear(server, &mut session, origin, watch);
         session.scalar(&unlock(origin), watch)?;
         match cleared {
             Ok(()) => swept.push(name.clone()),
-            Err(error) if error.sqlstate() == Some(INSUFFICIENT_PRIVILEGE) => {}
+            // What stands in the way of one, as that it is another user's, or has a replication slot, is no reason to keep
+            // anybody from a restore.
+            Err(SessionError::Server { .. }) => {}
             Err(error) => return Err(error),
         }
     }

@@ -25,6 +25,10 @@ const MARK: &str = ".aside-";
 const ROUND: Duration = Duration::from_millis(50);
 /// Rounds in which whoever has just left may still be seen: a backend ends after its client.
 const LEAVING_ROUNDS: u32 = 20;
+/// How long an exchange may wait for a lock that others hold, in seconds.
+const LOCK_WAIT_SECS: u32 = 10;
+/// The server's code for a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// The server's code for a database that others use (its manual, Appendix A).
 const OBJECT_IN_USE: &str = "55006";
 
@@ -61,6 +65,8 @@ pub struct Names<'a> {
     pub candidate: &'a str,
     /// What the old one is to be called; see [`aside_name`].
     pub aside: &'a str,
+    /// Whether somebody was asked about the database that has the name now: one that came since is not replaced.
+    pub may_replace: bool,
 }
 
 impl Names<'_> {
@@ -88,6 +94,21 @@ pub enum SwapError {
         name: String,
         /// Whether a database has it.
         is_there: bool,
+    },
+    /// A sweep would take it for a database that a killed restore left.
+    #[error("no live database can be called {name}: databases that are being restored have such names")]
+    Unfit {
+        /// The name.
+        name: String,
+    },
+    /// Others hold a lock on one of them.
+    #[error(
+        "somebody holds a lock on the database {live}, as one who copies it or sets something on it; it was waited for \
+         {LOCK_WAIT_SECS} s"
+    )]
+    Locked {
+        /// The name.
+        live: String,
     },
     /// The server refused; everything is as before.
     #[error("cannot exchange the databases: {0}")]
@@ -209,6 +230,9 @@ fn exchange(
     watch: &Watch<'_>,
 ) -> Result<(), SessionError> {
     session.begin_writing(watch)?;
+    // Renaming waits five seconds for sessions, and for ever for a lock on the database itself, as of one that copies it;
+    // meanwhile nobody gets in.
+    session.execute(&format!("SET LOCAL lock_timeout = '{LOCK_WAIT_SECS}s'"), watch)?;
     session.scalar(&exchange_lock(names.live), watch)?;
     if is_live_there {
         session.execute(&rename(names.live, names.aside), watch)?;
@@ -279,12 +303,18 @@ fn identity(session: &mut Session, name: &str, watch: &Watch<'_>) -> Result<Opti
 /// # Errors
 /// On any error everything is as before; only [`SwapError::Unsettled`] says that this is not known.
 pub fn swap(server: &Server, names: Names<'_>, end: bool, watch: &Watch<'_>) -> Result<Exchanged, SwapError> {
+    if is_candidates(names.live) {
+        return Err(SwapError::Unfit { name: names.live.to_owned() });
+    }
     let mut session = server.maintenance(watch)?;
     let Some(candidate) = identity(&mut session, names.candidate, watch)? else {
         return Err(SwapError::Name { name: names.candidate.to_owned(), is_there: false });
     };
     let live = identity(&mut session, names.live, watch)?;
     let is_live_there = live.is_some();
+    if is_live_there && !names.may_replace {
+        return Err(SwapError::Name { name: names.live.to_owned(), is_there: true });
+    }
     if is_live_there && identity(&mut session, names.aside, watch)?.is_some() {
         return Err(SwapError::Name { name: names.aside.to_owned(), is_there: true });
     }
