@@ -28,12 +28,12 @@
 //! | [`pipe`] | compress and digest in one streaming pass, and back | no |
 //! | [`fault`], [`watch`] | I/O errors with verb and path; deadlines, requests to stop, progress | clock |
 //! | `platform` | what Linux, macOS and Windows do differently: the only code that one of them alone compiles | yes |
-//! | [`exec`] | the policy's commands: started, stopped, their words shown without the variables' values | yes |
+//! | [`exec`] | the policy's commands, and PostgreSQL's programs: started, stopped, their words shown without the variables' values | yes |
 //! | [`scratch`] | private folders that disappear with their process, or with the next one | yes |
 //! | [`engines`] | `trait Engine`: SQLite, DuckDB, PostgreSQL, commands and folders; capture, examine, restore, swap | yes |
 //! | [`store`] | `trait Store`: layout, manifest, records, locks, publish, removal | yes |
-//! | [`host`], [`observe`] | environment, home, machine; sources and stores resolved on this host | reads |
 //! | [`secret`] | secrets, from where a policy says they are | reads, runs commands |
+//! | [`host`], [`observe`] | environment, home, machine; sources and stores resolved on this host | reads |
 //! | [`catalog`] | index and history of this host, in SQLite | yes |
 //! | [`run`] | the interpreter of plans: hooks, captures, proofs, publishing, pruning | yes |
 //! | [`restore`] | restore beside, check, swap, roll back | yes |

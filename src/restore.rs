@@ -24,7 +24,7 @@ use crate::{
     policy::{model::Target, values::Level},
     run::{Opener, VerifyError, previous_of},
     store::Stored,
-    watch::{Cancel, Watch},
+    watch::Watch,
 };
 use std::{
     path::{Path, PathBuf},
@@ -291,7 +291,7 @@ pub fn commit(
                 return Err(RestoreError::Swap {
                     to: order.way.place(),
                     source,
-                    left: swap_back(&exchanges),
+                    left: swap_back(&exchanges, watch),
                 });
             }
         }
@@ -300,7 +300,7 @@ pub fn commit(
     for (order, (begun, seconds)) in orders.iter().zip(&mut seconds) {
         let Way::Load(dump) = order.way else { continue };
         if let Err(source) = load::load(order, dump, watch) {
-            let mut left = swap_back(&exchanges);
+            let mut left = swap_back(&exchanges, watch);
             left.push(format!("what `{}` had loaded by then is not taken back", order.target.name.value));
             return Err(RestoreError::Swap { to: order.way.place(), source, left });
         }
@@ -315,9 +315,9 @@ pub fn commit(
 }
 
 /// Puts the old contents back, newest first. Nothing is removed: what was restored for a moment may have been written to.
-fn swap_back(exchanges: &[Option<Exchange<'_>>]) -> Vec<String> {
-    // A request to stop is no reason to leave half of the targets swapped.
-    let cancel = Cancel::default();
-    let unhurried = Watch::new(&cancel, None, &|_| ());
+fn swap_back(exchanges: &[Option<Exchange<'_>>], watch: &Watch<'_>) -> Vec<String> {
+    // A request to stop is no reason to leave half of the targets swapped; one that is made a third time is.
+    let insisted = watch.cancel().insisted();
+    let unhurried = Watch::new(&insisted, None, &|_| ());
     exchanges.iter().rev().flatten().map(|exchange| (exchange.back)(&unhurried)).collect()
 }

@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "secrets lie in files of this host")]
 
 use crate::{
-    exec::{self, Invocation, program},
+    exec::{self, Invocation, program, redact::Redaction},
     host::Host,
     policy::{
         Policy, Span, Spanned,
@@ -169,11 +169,7 @@ fn of_call(call: &Invocation, span: Span, watch: &Watch<'_>) -> Result<Secret, V
         Err(error) => {
             // It may say on standard error what it printed.
             let printed = String::from_utf8_lossy(&output.0);
-            let printed = printed.trim();
-            let mut said = error.to_string();
-            if !printed.is_empty() {
-                said = said.replace(printed, "***");
-            }
+            let said = Redaction::new([("secret", printed.as_ref())]).apply(&error.to_string()).into_owned();
             Err(unreadable(span, format!("the secret cannot be read: {said}"), help))
         }
     }

@@ -60,6 +60,8 @@ pub struct Progress {
 /// Handed to every long operation. It must be asked at least every few megabytes, and before every wait.
 pub struct Watch<'a> {
     cancel: &'a Cancel,
+    /// A second request to stop, of whoever works beside.
+    also: Option<&'a Cancel>,
     deadline: Option<Instant>,
     tell: &'a (dyn Fn(Progress) + Sync),
 }
@@ -67,13 +69,19 @@ pub struct Watch<'a> {
 impl<'a> Watch<'a> {
     /// Watches a request to stop and a deadline, and passes progress on.
     pub fn new(cancel: &'a Cancel, deadline: Option<Instant>, tell: &'a (dyn Fn(Progress) + Sync)) -> Self {
-        Self { cancel, deadline, tell }
+        Self { cancel, also: None, deadline, tell }
+    }
+
+    /// The same, stopped by a second request as well: one of whoever works beside and has failed.
+    #[must_use]
+    pub fn with(&self, also: &'a Cancel) -> Self {
+        Self { also: Some(also), ..*self }
     }
 
     /// Fails when the operation is to stop.
     #[expect(clippy::disallowed_methods, reason = "deadlines are measured on the monotonic clock")]
     pub fn check(&self) -> Result<(), Stopped> {
-        if self.cancel.is_cancelled() {
+        if self.cancel.is_cancelled() || self.also.is_some_and(Cancel::is_cancelled) {
             return Err(Stopped::Cancelled);
         }
         match self.deadline {

@@ -17,7 +17,12 @@ use super::{
     signals,
 };
 use crate::{
-    engines::{Caller as _, EngineError, command::Dump, place},
+    engines::{
+        Caller as _, EngineError,
+        command::Dump,
+        place,
+        postgres::{Postgres, candidate::is_candidates},
+    },
     evidence::CheckResult,
     observe::bind,
     policy::{
@@ -249,7 +254,7 @@ fn to_database(
     let engine = bound::postgres(session, policy, name)
         .map_err(|why| CliError::invalid(format!("target `{name}`: {why}")).help(help))?;
     let to = match &args.to {
-        Some(to) => named(to)?,
+        Some(to) => named(to, &engine, watch)?,
         None => engine.database(watch).map_err(unseen)?,
     };
     let scratch = session.host.scratch();
@@ -266,15 +271,23 @@ fn unseen(error: EngineError) -> CliError {
 }
 
 /// The name of a database of the target's server.
-fn named(to: &Path) -> Result<String, CliError> {
+fn named(to: &Path, engine: &Postgres, watch: &Watch<'_>) -> Result<String, CliError> {
     // What the server would cut without an error.
     const LONGEST: usize = 63;
     let name = to.to_str().filter(|name| !name.is_empty() && name.len() <= LONGEST);
     let name = name.filter(|name| !name.contains('/') && !name.contains(char::is_control));
-    name.map(str::to_owned).ok_or_else(|| {
+    let name = name.ok_or_else(|| {
         CliError::invalid(format!("`--to {}` is no name of a database", to.display()))
             .help("a PostgreSQL target is restored to a database of its own server: name one, as in `--to app_before`")
-    })
+    })?;
+    // Every server is made with them, and `postgres` may be the target's own.
+    let is_servers = matches!(name, "template0" | "template1")
+        || name == "postgres" && engine.database(watch).map_err(unseen)? != name;
+    if is_servers || is_candidates(name) {
+        let why = if is_servers { "belongs to the server" } else { "has a name of databases on their way" };
+        return Err(CliError::refused(format!("`{name}` {why}")).help("name another database with `--to`"));
+    }
+    Ok(name.to_owned())
 }
 
 /// What a command loads has no place, and nothing of it is set aside.

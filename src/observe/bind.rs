@@ -82,7 +82,7 @@ pub fn postgres(
             })
         })
     });
-    let reach = Reach { connection: url.connection.clone(), password, scratch: host.scratch() };
+    let reach = Reach::new(url.connection.clone(), password, host.scratch());
     Ok((Postgres::new(host.path(), Ok(reach), scratch), url))
 }
 

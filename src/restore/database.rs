@@ -5,9 +5,12 @@ use super::{Exchange, Failed, Order, RestoreError, Shown, Waiting, show, stored_
 use crate::{
     engines::{
         EngineError,
-        postgres::{Beside, Names, Postgres, Standing},
+        postgres::{
+            Beside, Names, Postgres, Standing,
+            aside::{aside_name, undone_name},
+        },
     },
-    run::pour,
+    run::{VerifyError, pour},
     scratch::Scratch,
     store::{Stamp, layout::free_stamp},
     watch::Watch,
@@ -45,7 +48,7 @@ impl DatabaseWay {
         let taken: Vec<Stamp> = standing.asides.iter().filter_map(|(stamp, _)| Stamp::parse(stamp)).collect();
         // A clock that was set back must not make an older one look like the newest.
         let time = taken.iter().map(Stamp::time).max().map_or(now, |newest| newest.max(now));
-        let aside = Names::aside(&to, &free_stamp(time, taken).to_string());
+        let aside = aside_name(&to, &free_stamp(time, taken).to_string());
         Ok(Self { engine, to, standing, aside, scratch })
     }
 
@@ -79,7 +82,14 @@ pub(super) fn prepare<'a>(
         return Err(RestoreError::Lacking { place: way.place(), lacking });
     }
     let beside = pour(&manifest.files, order.open, watch, |stored| way.engine.bring(stored, from, watch));
-    let mut beside = beside.map_err(stored_error)?.ok_or_else(nothing)?;
+    let beside = beside.map_err(|error| match error {
+        // The dump was decoded whole: what the server does not take is the server's affair.
+        VerifyError::Engine(error) if !matches!(error, EngineError::Damaged(_) | EngineError::In(_)) => {
+            RestoreError::Engine(error)
+        }
+        error => stored_error(error),
+    });
+    let mut beside = beside?.ok_or_else(nothing)?;
     let warnings = std::mem::take(&mut beside.warnings);
     let shown = show(order, scratch.path(), warnings, |request| beside.inspect(request, watch))?;
     Ok((Box::new(Waits { way, beside }), shown))
@@ -88,12 +98,12 @@ pub(super) fn prepare<'a>(
 impl<'a> Waiting<'a> for Waits<'a> {
     fn swap(self: Box<Self>, watch: &Watch<'_>) -> Result<Exchange<'a>, Box<Failed<'a>>> {
         let Self { way, beside } = *self;
-        match beside.exchange(&way.to, &way.aside, watch) {
+        match beside.exchange((&way.to, way.standing.is_there), &way.aside, watch) {
             Ok(exchanged) => Ok(exchange(way, exchanged.aside, exchanged.warnings)),
             Err(source) => {
                 let done = match &source {
-                    EngineError::Unsettled { .. } => {
-                        let old = way.standing.is_there.then(|| way.aside.clone());
+                    EngineError::Unsettled { aside, .. } => {
+                        let old = aside.as_ref().map(|aside| aside.display().to_string());
                         Some(exchange(way, old, Vec::new()))
                     }
                     _ => None,
@@ -113,8 +123,11 @@ fn back(way: &DatabaseWay, old: Option<&str>, watch: &Watch<'_>) -> String {
     let Some(old) = old else {
         return format!("{place}, where nothing was before, holds the restored content");
     };
-    let undone = old.replace(".aside-", ".undo-");
-    match way.engine.exchange(Names { live: &way.to, candidate: old, aside: &undone }, watch) {
+    let undone = undone_name(old);
+    let names = Names { live: &way.to, candidate: old, aside: &undone, may_replace: true };
+    match way.engine.exchange(names, watch) {
+        // An exchange whose end was not known did not take place.
+        Err(EngineError::Missing { .. }) => format!("{place} is as it was"),
         Ok(_) => format!("{place} is as it was; what was restored there is kept as the database {undone}"),
         Err(error) => {
             format!("{place} could not be put back ({error}): its old content is the database {old}")

@@ -101,7 +101,7 @@ fn a_command_prints_it_and_no_error_does() {
     assert_eq!(run("echo $1 $POLICY_POLICY"), Ok("db app".to_owned()));
     assert_eq!(run("true"), Err("what `sh` prints is no secret: it is empty".to_owned()));
     let said = run("echo hunter2; echo no key for hunter2 >&2; exit 3").unwrap_err();
-    assert_eq!(said, "the secret cannot be read: `sh` ended with exit status: 3: no key for ***");
+    assert_eq!(said, "the secret cannot be read: `sh` ended with exit status: 3: no key for ${secret}");
     let said = run("while :; do echo hunter2hunter2hunter2hunter2hunter2; done").unwrap_err();
     assert_eq!(said, "what `sh` prints is no secret: it is longer than 64 KiB");
     let said = secret(folder.path(), "{command: [no-such-program]}").unwrap_err();

@@ -34,6 +34,7 @@ const EFFECTS: &str = "
     src/engines/flat.rs
     src/engines/place.rs
     src/engines/postgres/access.rs
+    src/engines/postgres/candidate.rs
     src/engines/postgres/clients.rs
     src/engines/postgres/restore.rs
     src/engines/postgres/session.rs

@@ -146,7 +146,8 @@ fn of_database(way: &DatabaseWay) -> Result<Old<'_>, CliError> {
     let replaces = way.standing.is_there.then(|| format!("the database {}", way.aside));
     let name = format!("the database {old}");
     let put_back = move |watch: &Watch<'_>| {
-        let names = Names { live: &way.to, candidate: &old, aside: &way.aside };
+        let may_replace = way.standing.is_there;
+        let names = Names { live: &way.to, candidate: &old, aside: &way.aside, may_replace };
         let exchanged = way.engine.exchange(names, watch)?;
         Ok(Back { aside: exchanged.aside, warnings: exchanged.warnings })
     };

@@ -38,9 +38,11 @@ pub(super) fn examine(
     let scratch = base.and_then(|base| Scratch::new(&base)).map_err(|error| failed(&error))?;
     let engine = target.as_ref().map(|target| &target.engine);
     let is_database = engine.is_some_and(EngineSpec::is_database_file);
-    // A dump is loaded on its server.
+    // A dump is loaded on its server; one that is a folder is unpacked here.
     let is_dump = matches!(engine, Some(EngineSpec::Postgres(_)));
-    if asked == Level::Restore && !is_dump || asked >= Level::Integrity && is_database {
+    let is_unpacked =
+        is_dump && stored.manifest.facts.get("format").is_some_and(|format| format == "directory");
+    if asked == Level::Restore && !is_dump || asked >= Level::Integrity && (is_database || is_unpacked) {
         let free = store::free_bytes(scratch.path()).map_err(|error| failed(&error))?;
         let needed = stored.manifest.original_bytes;
         if free < needed {

@@ -19,6 +19,7 @@ use super::{
     sql::{identifier, literal},
 };
 use crate::watch::Watch;
+use std::time::{Duration, Instant};
 
 /// What the names of candidates begin with.
 const PREFIX: &str = "policy_restore_";
@@ -71,7 +72,7 @@ fn candidates() -> String {
 }
 
 /// Whether a name is one that candidates have.
-fn is_candidates(name: &str) -> bool {
+pub fn is_candidates(name: &str) -> bool {
     let digits = name.strip_prefix(PREFIX);
     digits.is_some_and(|digits| {
         digits.len() == DIGITS && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -155,7 +156,7 @@ impl Candidate {
         match candidate.lock.execute(&keep_out(&candidate.origin), watch) {
             Ok(()) => Ok(candidate),
             Err(error) => {
-                candidate.discard(server, watch);
+                drop(candidate.discard(server, watch));
                 Err(error.into())
             }
         }
@@ -188,7 +189,7 @@ impl Candidate {
         match candidate.give_name(name, watch) {
             Ok(()) => Ok(candidate),
             Err(error) => {
-                candidate.discard(server, watch);
+                drop(candidate.discard(server, watch));
                 Err(match error {
                     // Somebody was faster.
                     error if error.sqlstate() == Some(DUPLICATE_DATABASE) => {
@@ -314,7 +315,7 @@ fn make_room(server: &Server, name: &str, watch: &Watch<'_>) -> Result<(), Candi
 fn is_used(session: &mut Session, name: &str, watch: &Watch<'_>) -> Result<bool, SessionError> {
     let query = format!(
         "SELECT count(*) > 0 FROM pg_catalog.pg_stat_activity WHERE datname = {} AND application_name <> 'policy' \
-         AND backend_type = 'client backend'",
+         AND usesysid IS NOT NULL",
         literal(name)
     );
     is_yes(session, &query, watch)

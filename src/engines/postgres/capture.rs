@@ -29,16 +29,9 @@ use crate::{
         model::{EngineSpec, PostgresFormat, PostgresOptions},
         values::Level,
     },
-    watch::Watch,
+    watch::{Cancel, Watch},
 };
-use std::{
-    collections::BTreeMap,
-    io::Write as _,
-    num::NonZeroU16,
-    path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-};
+use std::{collections::BTreeMap, io::Write as _, num::NonZeroU16, path::PathBuf, thread};
 
 /// The fact that names the format of the stored file.
 pub(super) const FORMAT: &str = "format";
@@ -76,17 +69,34 @@ pub(super) fn capture(
         captured_at: request.now,
     };
     let format = options.format.unwrap_or_default();
-    let give_up = AtomicBool::new(false);
+    // Names and patterns are UTF-8 here, and so must be those in the dump. A database without an encoding holds bytes.
+    let is_bytes = properties.facts.get("encoding").is_some_and(|encoding| encoding == "SQL_ASCII");
+    let encoding = (!is_bytes).then_some("UTF8");
+    // Whichever of the two fails ends the other: what it still does is for nothing.
+    let give_up = Cancel::default();
+    let both = &watch.with(&give_up);
     let (dumped, seen) = thread::scope(|scope| {
-        let asking = scope.spawn(|| look::ask(&mut session, &tables, &excluded, &asked, &give_up, watch));
-        let dumped = dump(&reached, request, (format, &snapshot, &excluded), out, watch);
-        give_up.store(dumped.is_err(), Ordering::Relaxed);
+        let asking = scope.spawn(|| {
+            let seen = look::ask(&mut session, &tables, &excluded, &asked, both);
+            seen.inspect_err(|_| give_up.cancel())
+        });
+        let dumped = dump(&reached, request, (format, &snapshot, &excluded, encoding), out, both);
+        if dumped.is_err() {
+            give_up.cancel();
+        }
         let lost = || SessionError::Lost { message: "the thread that asked it failed".to_owned() };
         (dumped, asking.join().unwrap_or_else(|_| Err(lost())))
     });
     // The snapshot is needed until all of the dump's connections have taken it up.
     drop(session);
-    let Dumped { bytes, decoded, mut warnings } = dumped?;
+    watch.check()?;
+    // Where one was only ended for the other's sake, the other says why.
+    let dumped = match (dumped, seen) {
+        (Err(EngineError::Stopped(_)), Err(error)) => return Err(failed(error)),
+        (dumped, seen) => dumped.map(|dumped| (dumped, seen)),
+    };
+    let (dumped, seen) = dumped?;
+    let Dumped { bytes, decoded, mut warnings } = dumped;
     let mut evidence = seen.map_err(failed)?.judged(&asked, Integrity::Skipped)?;
     if let Some(decoded) = decoded {
         evidence.integrity = decode::compare(decoded, &evidence.tables);
@@ -96,6 +106,18 @@ pub(super) fn capture(
     if !excluded.tables.is_empty() {
         let names: Vec<&str> = excluded.tables.iter().map(String::as_str).collect();
         warnings.push(format!("the rows of {} are left out, as `exclude_table_data` says", names.join(", ")));
+    }
+    let custom: Vec<&str> = properties
+        .settings
+        .iter()
+        .filter(|setting| setting.is_custom())
+        .map(|setting| setting.name.as_str())
+        .collect();
+    if !custom.is_empty() {
+        warnings.push(format!(
+            "what is set on the database of {} is not kept, for it may be a secret",
+            custom.join(", ")
+        ));
     }
     let mut side_files = Vec::new();
     if options.globals == Some(true) {
@@ -146,11 +168,11 @@ struct Dumped {
 }
 
 /// Dumps, and decodes what is dumped beside its way into the stores: while the server is read on one core, the others have
-/// time for that. At the level `restore` it will be loaded, which shows as much.
+/// time for that.
 fn dump(
     reached: &Reached,
     request: &CaptureRequest<'_>,
-    (format, snapshot, excluded): (PostgresFormat, &str, &Excluded),
+    (format, snapshot, excluded, encoding): (PostgresFormat, &str, &Excluded, Option<&'static str>),
     out: &mut dyn Outlet,
     watch: &Watch<'_>,
 ) -> Result<Dumped, EngineError> {
@@ -159,13 +181,14 @@ fn dump(
         snapshot: Some(snapshot),
         lock_wait: Some(LOCK_WAIT),
         exclude_table_data: &patterns,
+        encoding,
         compress: Some(dump::compress(request.compress, reached.programs().version())),
         restrict_key: None,
     };
     let programs = reached.programs();
     let access =
         reached.access(reached.database()).map_err(|error| EngineError::Program(error.to_string()))?;
-    let is_decoded = (Level::Integrity..Level::Restore).contains(&request.level);
+    let is_decoded = request.level >= Level::Integrity;
     let mut taken = Taken::new(out);
     let (ended, decoded) = match format {
         PostgresFormat::Directory => {

@@ -119,8 +119,13 @@ pub(super) fn compare(decoded: Decoded, counted: &BTreeMap<String, TableFact>) -
     for (relation, found) in &contents.rows {
         *rows.entry(shown(contents.whole(relation))).or_default() += found;
     }
+    differences(&rows, counted)
+}
+
+/// Holds the rows that were found against those that were counted in the snapshot.
+pub(super) fn differences(found: &BTreeMap<String, u64>, counted: &BTreeMap<String, TableFact>) -> Integrity {
     let differs = |(name, fact): (&String, &TableFact)| {
-        let found = rows.get(name).copied().unwrap_or(0);
+        let found = found.get(name).copied().unwrap_or(0);
         (found != fact.rows)
             .then(|| format!("the dump holds {found} rows of `{name}`, and its snapshot has {}", fact.rows))
     };

@@ -45,6 +45,8 @@ pub struct DumpRequest<'a> {
     pub lock_wait: Option<Duration>,
     /// Patterns of `psql(1)` for tables whose rows are left out; [`exact`] makes one that means one table.
     pub exclude_table_data: &'a [String],
+    /// The encoding of its text; `None`: the database's own.
+    pub encoding: Option<&'static str>,
     /// How each file of a folder is compressed, in `pg_dump`'s own words; see [`compress`].
     pub compress: Option<String>,
     /// What `\restrict` is to be given in SQL text: letters and digits, unknown to whoever owns the database, and the
@@ -95,6 +97,9 @@ fn add_common(arguments: &mut Vec<OsString>, request: &DumpRequest<'_>) {
     if let Some(wait) = request.lock_wait {
         // 0 would mean for ever.
         arguments.push(format!("--lock-wait-timeout={}", wait.as_millis().clamp(1, 2_147_483_647)).into());
+    }
+    if let Some(encoding) = request.encoding {
+        arguments.push(format!("--encoding={encoding}").into());
     }
     if let Some(snapshot) = request.snapshot {
         arguments.push(format!("--snapshot={snapshot}").into());

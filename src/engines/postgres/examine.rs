@@ -5,7 +5,7 @@ use super::{
     candidate::{Candidate, CandidateError, INSUFFICIENT_PRIVILEGE, sweep},
     capture::jobs,
     contents::ContentsError,
-    decode::{self, format, unpacked},
+    decode::{self, differences, format, unpacked},
     load::{self, Dump, LoadError},
     look::{self, READING, failed},
     properties::Properties,
@@ -22,7 +22,7 @@ use crate::{
     policy::{model::PostgresFormat, values::Level},
     watch::Watch,
 };
-use std::{collections::BTreeMap, path::Path, sync::atomic::AtomicBool};
+use std::{collections::BTreeMap, path::Path};
 
 /// Examines a stored dump. Up to `integrity` it is decoded, and its rows are compared with those that were counted in its
 /// snapshot; above that it is loaded into a scratch database, which is dropped afterwards.
@@ -45,9 +45,9 @@ pub(super) fn examine(
     match bring(&reached, candidate, stored, (request.facts, request.scratch), watch) {
         Ok((candidate, warnings)) => {
             let seen = inspect(&reached, candidate.name(), &Examination::of_stored(request), watch);
-            candidate.discard(&reached, watch);
+            let left = candidate.discard(&reached, watch);
             let mut evidence = seen?;
-            evidence.warnings.splice(0..0, warnings);
+            evidence.warnings.splice(0..0, warnings.into_iter().chain(left));
             Ok(evidence)
         }
         // What the server said of it may be the dump's fault or the server's own.
@@ -87,7 +87,7 @@ pub(super) fn bring(
             let folder = match unpacked(stored.main, scratch, watch) {
                 Ok(folder) => folder,
                 Err(error) => {
-                    candidate.discard(reached, watch);
+                    drop(candidate.discard(reached, watch));
                     return Err(Unloaded::Engine(error));
                 }
             };
@@ -112,7 +112,7 @@ pub(super) fn bring(
         .and_then(|mut session| session.execute("ANALYZE", watch));
     match analyzed {
         Err(super::session::SessionError::Stopped(stopped)) => {
-            loaded.candidate.discard(reached, watch);
+            drop(loaded.candidate.discard(reached, watch));
             return Err(Unloaded::Engine(stopped.into()));
         }
         Err(error) => warnings.push(format!("its statistics could not be made: {error}")),
@@ -131,10 +131,11 @@ pub(super) fn inspect(
     let mut session = reached.session(database, &READING, watch).map_err(failed)?;
     look::begin(&mut session, watch).map_err(failed)?;
     let tables = Tables::of(&mut session, watch).map_err(failed)?;
-    let never = AtomicBool::new(false);
-    let seen =
-        look::ask(&mut session, &tables, &Excluded::default(), asked, &never, watch).map_err(failed)?;
-    seen.judged(asked, Integrity::Sound)
+    let seen = look::ask(&mut session, &tables, &Excluded::default(), asked, watch).map_err(failed)?;
+    // Those of every table, whatever its class: as `integrity` compares them in the dump.
+    let found = seen.rows().map(|(name, rows)| (name.to_owned(), rows)).collect();
+    let integrity = asked.source.map_or(Integrity::Sound, |source| differences(&found, &source.tables));
+    seen.judged(asked, integrity)
 }
 
 /// Words why there is no new database.

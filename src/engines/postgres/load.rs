@@ -9,7 +9,7 @@
 //! its own `\restrict` and `\unrestrict`, which an older `psql` does not know, are left out. A `psql` that knows
 //! `\restrict` is given one with a random key besides, which nothing in the dump can lift: should the two ever
 //! disagree about where a string ends, `psql` still obeys nothing. What the SQL itself does on the server is another
-//! matter: a dump is loaded because its digest is right, and with all the rights of whoever loads it.
+//! matter: it runs with all the rights of whoever loads it, so a store must be written by nobody who may not have them.
 
 use super::{
     access::{AccessError, apart},
@@ -111,7 +111,8 @@ pub fn load(
             Ok(Loaded { candidate, warnings, contents })
         }
         Err(error) => {
-            candidate.discard(server, watch);
+            // The error that made it needless is the one to tell.
+            drop(candidate.discard(server, watch));
             Err(error)
         }
     }
@@ -131,7 +132,17 @@ fn apply(
         match session.execute(&statement, watch) {
             Ok(()) => {}
             Err(error @ (SessionError::Server { .. } | SessionError::Statement(_))) => {
-                refused.push(format!("not carried over: {statement}: {error}"));
+                // A setting's value may be a secret, and the server repeats what it refuses.
+                refused.push(match statement.split_once(" SET ") {
+                    Some((_, set)) => {
+                        let name = set.split(" TO ").next().unwrap_or_default();
+                        format!(
+                            "not carried over: the setting {name} ({})",
+                            error.sqlstate().unwrap_or("refused")
+                        )
+                    }
+                    None => format!("not carried over: {statement}: {error}"),
+                });
             }
             Err(error) => return Err(error),
         }

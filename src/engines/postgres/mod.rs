@@ -7,6 +7,7 @@
 //! sockets and encryption hold alike everywhere. Servers from version 10 on are known.
 
 pub mod access;
+pub mod aside;
 pub mod candidate;
 mod capture;
 pub mod clients;

@@ -23,6 +23,14 @@ pub struct Setting {
     pub value: String,
 }
 
+impl Setting {
+    /// Whether it is a parameter of an extension or of an application, which has a dot in its name: its value may be a
+    /// secret, as a key that signs tokens, and is not written into manifests.
+    pub fn is_custom(&self) -> bool {
+        self.name.contains('.')
+    }
+}
+
 /// A right on the database as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -120,7 +128,8 @@ impl Properties {
         properties
     }
 
-    /// As facts for a manifest: single ones by their names, and `grant.1`, `setting.1` and so on.
+    /// As facts for a manifest: single ones by their names, and `grant.1`, `setting.1` and so on. Settings that are not the
+    /// server's own are left out; see [`Setting::is_custom`].
     pub fn to_facts(&self) -> BTreeMap<String, String> {
         let mut facts = self.facts.clone();
         let role = |role: &Option<String>| role.as_deref().map_or("\\N".to_owned(), escape);
@@ -132,7 +141,8 @@ impl Properties {
                 facts.insert(format!("grant.{n}"), text);
             }
         }
-        for (n, setting) in (1..).zip(&self.settings) {
+        let kept = self.settings.iter().filter(|setting| !setting.is_custom());
+        for (n, setting) in (1..).zip(kept) {
             let text =
                 format!("{}\t{}={}", role(&setting.role), escape(&setting.name), escape(&setting.value));
             facts.insert(format!("setting.{n}"), text);

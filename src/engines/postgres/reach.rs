@@ -11,7 +11,7 @@ use crate::{
     scratch::Scratch,
     watch::Watch,
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::OnceLock};
 
 /// Reads a password where it is kept, at the moment when it is needed; the error is in words for people.
 pub type Password = Box<dyn Fn(&Watch<'_>) -> Result<Secret, String> + Send + Sync>;
@@ -21,9 +21,11 @@ pub struct Reach {
     /// The connection, without a password that is kept elsewhere.
     pub connection: Connection,
     /// Reads the password that is kept elsewhere.
-    pub password: Option<Password>,
+    password: Option<Password>,
+    /// The password, once it was read.
+    read: OnceLock<Secret>,
     /// Below it private folders are made, for pass files.
-    pub scratch: PathBuf,
+    scratch: PathBuf,
 }
 
 impl std::fmt::Debug for Reach {
@@ -49,6 +51,11 @@ impl std::ops::Deref for Reached {
 }
 
 impl Reach {
+    /// Takes a connection, what reads a password that is kept elsewhere, and where private folders may be made.
+    pub const fn new(connection: Connection, password: Option<Password>, scratch: PathBuf) -> Self {
+        Self { connection, password, read: OnceLock::new(), scratch }
+    }
+
     /// Connects to the database itself.
     pub(super) fn connect(&self, installed: &Installed, watch: &Watch<'_>) -> Result<Reached, EngineError> {
         self.by(installed, watch, Server::connect)
@@ -68,7 +75,14 @@ impl Reach {
         let mut connection = self.connection.clone();
         if let Some(password) = &self.password {
             let unread = |why| EngineError::Unreachable { place: self.connection.shown(), why };
-            connection = connection.with_password(password(watch).map_err(unread)?);
+            // A command that prints it may ask somebody: once is enough.
+            let secret = if let Some(secret) = self.read.get() {
+                secret.clone()
+            } else {
+                let secret = password(watch).map_err(unread)?;
+                self.read.get_or_init(|| secret).clone()
+            };
+            connection = connection.with_password(secret);
         }
         let folder = Scratch::new(&self.scratch)?;
         let server =

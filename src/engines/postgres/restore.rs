@@ -1,7 +1,7 @@
 //! Restores: a dump is loaded into a new database beside the live one, asked there, and the two exchange their names.
 
 use super::{
-    Postgres,
+    Postgres, aside,
     candidate::{Candidate, sweep},
     contents::Contents,
     decode,
@@ -40,6 +40,8 @@ pub struct Standing {
 pub struct Beside {
     reached: Reached,
     candidate: Option<Candidate>,
+    /// The request to stop, which a third time stops the way back as well.
+    cancel: Cancel,
     /// What could not be carried over.
     pub warnings: Vec<String>,
 }
@@ -81,7 +83,7 @@ impl Postgres {
         Ok(Standing {
             is_there: swap::is_there(&mut session, database, watch).map_err(failed)?,
             sessions: swap::sessions(&mut session, database, watch).map_err(failed)?,
-            asides: swap::asides(&mut session, database, watch).map_err(failed)?,
+            asides: aside::asides(&mut session, database, watch).map_err(failed)?,
         })
     }
 
@@ -152,7 +154,10 @@ impl Postgres {
         let properties = Properties::from_facts(from.0);
         let candidate = Candidate::create(&reached, &properties, watch).map_err(unmade)?;
         match bring(&reached, candidate, stored, from, watch) {
-            Ok((candidate, warnings)) => Ok(Beside { reached, candidate: Some(candidate), warnings }),
+            Ok((candidate, warnings)) => {
+                let (candidate, cancel) = (Some(candidate), watch.cancel().clone());
+                Ok(Beside { reached, candidate, cancel, warnings })
+            }
             Err(Unloaded::Refused(why)) => Err(EngineError::Program(why)),
             Err(Unloaded::Damaged(why)) => Err(EngineError::Damaged(why)),
             Err(Unloaded::Engine(error)) => Err(error),
@@ -187,8 +192,13 @@ impl Beside {
     ///
     /// # Errors
     /// As of that.
-    pub fn exchange(mut self, live: &str, aside: &str, watch: &Watch<'_>) -> Result<Exchanged, EngineError> {
-        let names = Names { live, candidate: self.name(), aside };
+    pub fn exchange(
+        mut self,
+        (live, may_replace): (&str, bool),
+        aside: &str,
+        watch: &Watch<'_>,
+    ) -> Result<Exchanged, EngineError> {
+        let names = Names { live, candidate: self.name(), aside, may_replace };
         let exchanged = swap::swap(&self.reached, names, true, watch);
         let is_settled = !matches!(exchanged, Err(SwapError::Unsettled { .. }));
         let exchanged = exchanged.map_err(|error| unsettled(error, names));
@@ -203,8 +213,8 @@ impl Beside {
 impl Drop for Beside {
     fn drop(&mut self) {
         if let Some(candidate) = self.candidate.take() {
-            let never = Cancel::default();
-            candidate.discard(&self.reached, &Watch::new(&never, None, &|_| ()));
+            // What is left is dropped by the next restore.
+            drop(candidate.discard(&self.reached, &Watch::new(&self.cancel, None, &|_| ())));
         }
     }
 }
@@ -219,6 +229,7 @@ fn unsettled(error: SwapError, names: Names<'_>) -> EngineError {
             aside: aside.map(PathBuf::from),
             source: Box::new(failed(source)),
         },
+        SwapError::Name { name, is_there: false } => EngineError::Missing { path: PathBuf::from(name) },
         other => EngineError::Refused(other.to_string()),
     }
 }

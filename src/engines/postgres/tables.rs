@@ -1,7 +1,7 @@
 //! The tables of a database as they are counted: partitions as one with the table that they make up.
 //!
 //! A table of the schema `public` is called by its name alone, any other as `schema.table`. Tables of extensions are not
-//! among them, nor foreign ones: `pg_dump` leaves their rows out.
+//! among them, of which `pg_dump` takes some rows at most, nor foreign ones, of which it takes none.
 
 use super::{
     session::{Session, SessionError},
@@ -44,11 +44,15 @@ pub(super) struct Table {
     pub(super) parts: Vec<Relation>,
 }
 
+/// What would make the name of a table with its schema one of several.
+const AMBIGUOUS: [char; 2] = ['.', '"'];
+
 /// What a table is called in a policy.
 pub(super) fn shown(relation: &Relation) -> String {
     match relation.schema.as_str() {
-        // Where it could be taken for a schema's, it is called by all of its name.
-        "public" | "" if !relation.name.contains('.') => relation.name.clone(),
+        // Where a dot could be taken for the one between the two, both are quoted.
+        schema if schema.contains(AMBIGUOUS) || relation.name.contains(AMBIGUOUS) => quoted(relation),
+        "public" | "" => relation.name.clone(),
         schema => format!("{schema}.{}", relation.name),
     }
 }
@@ -97,7 +101,7 @@ impl Tables {
             let compiled = compiled
                 .map_err(|error| EngineError::Refused(format!("`{}` is no glob: {error}", glob.value)))?;
             let matcher = compiled.compile_matcher();
-            let is_match = |relation: &Relation| matcher.is_match(relation.to_string());
+            let is_match = |relation: &Relation| matcher.is_match(&*with_schema(&shown(relation)));
             let mut is_idle = true;
             for (name, table) in &self.0 {
                 let is_part = |part: &&Relation| **part != table.relation && is_match(part);
@@ -154,11 +158,11 @@ impl Tables {
 
     /// How a table that somebody wrote is named in SQL: as one that is there, else by its parts.
     pub(super) fn named(&self, written: &str) -> String {
-        let is_meant = |table: &&Table| table.relation.to_string() == *with_schema(written);
-        let found = self.0.values().find(is_meant);
+        let is_meant = |(name, _): &(&String, &Table)| with_schema(name) == with_schema(written);
+        let found = self.0.iter().find(is_meant);
         found.map_or_else(
             || written.split('.').map(identifier).collect::<Vec<_>>().join("."),
-            |table| quoted(&table.relation),
+            |(_, table)| quoted(&table.relation),
         )
     }
 }
@@ -187,4 +191,12 @@ pub(super) struct Excluded {
     /// The tables that they make up, by what they are called.
     pub(super) tables: BTreeSet<String>,
     pub(super) warnings: Vec<String>,
+}
+
+impl Excluded {
+    /// Whether the rows of a table that somebody wrote are left out, or those of a part of it.
+    pub(super) fn holds(&self, written: &str) -> bool {
+        let named = with_schema(written);
+        self.tables.iter().any(|table| with_schema(table) == named)
+    }
 }

@@ -69,7 +69,7 @@ fn work_of_a_process_that_is_killed() {
         }
         "swap" => {
             let (candidate, aside) = (variable("WORK_CANDIDATE"), variable("WORK_ASIDE"));
-            let names = Names { live: database, candidate: &candidate, aside: &aside };
+            let names = Names { live: database, candidate: &candidate, aside: &aside, may_replace: true };
             swap(&server, names, true, w).unwrap();
         }
         "idle" | "busy" => {

@@ -22,6 +22,7 @@ mod loading;
 mod passwords;
 mod reading;
 mod swapping;
+mod traps;
 mod unreachable;
 mod values;
 mod whole;

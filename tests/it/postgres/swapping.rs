@@ -2,10 +2,11 @@
 
 use super::*;
 use policy::engines::postgres::{
+    aside::{aside_name, asides},
     candidate::Candidate,
     load::{Dump, load},
     properties::Properties,
-    swap::{Names, SwapError, aside_name, asides, swap},
+    swap::{Names, SwapError, swap},
 };
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -26,7 +27,7 @@ fn databases_change_places_and_back() {
     pair(cluster, "Live \"db\"; --", "cand1");
     let server = cluster.server();
     let (live, aside) = ("Live \"db\"; --", aside_name("Live \"db\"; --", STAMP));
-    let names = Names { live, candidate: "cand1", aside: &aside };
+    let names = Names { live, candidate: "cand1", aside: &aside, may_replace: true };
     let done = with_watch(|w| swap(&server, names, false, w)).unwrap();
     assert_eq!(done.aside.as_deref(), Some(aside.as_str()));
     assert_eq!((which(cluster, live), which(cluster, &aside)), ("new".to_owned(), "old".to_owned()));
@@ -34,17 +35,17 @@ fn databases_change_places_and_back() {
     assert_eq!(found, [(STAMP.to_owned(), aside.clone())]);
 
     let later = aside_name(live, "2026-11-28T115805Z");
-    let names = Names { live, candidate: &aside, aside: &later };
+    let names = Names { live, candidate: &aside, aside: &later, may_replace: true };
     with_watch(|w| swap(&server, names, false, w)).unwrap();
     assert_eq!((which(cluster, live), which(cluster, &later)), ("old".to_owned(), "new".to_owned()));
 
     let again = with_watch(|w| swap(&server, names, false, w)).unwrap_err();
     assert!(matches!(again, SwapError::Name { is_there: false, .. }), "{again}");
     cluster.database("cand2", &[]);
-    let names = Names { live, candidate: "cand2", aside: &later };
+    let names = Names { live, candidate: "cand2", aside: &later, may_replace: true };
     let taken = with_watch(|w| swap(&server, names, false, w)).unwrap_err();
     assert!(matches!(taken, SwapError::Name { is_there: true, .. }), "{taken}");
-    let names = Names { live: "nothing there", candidate: "cand2", aside: "x" };
+    let names = Names { live: "nothing there", candidate: "cand2", aside: "x", may_replace: true };
     assert_eq!(with_watch(|w| swap(&server, names, false, w)).unwrap().aside, None);
 }
 
@@ -55,7 +56,7 @@ fn whoever_is_on_the_live_database_is_named_and_stays_unless_told_to_go() {
     let server = cluster.server();
     let mut other = cluster.session("busy");
     with_watch(|w| other.execute("SET application_name = 'shop'", w)).unwrap();
-    let names = Names { live: "busy", candidate: "cand3", aside: "busy.aside" };
+    let names = Names { live: "busy", candidate: "cand3", aside: "busy.aside", may_replace: true };
     let error = with_watch(|w| swap(&server, names, false, w)).unwrap_err();
     assert!(error.to_string().starts_with("the database busy is used by shop ("), "{error}");
     assert_eq!(other.scalar_of("SELECT it FROM which"), some("old"));
@@ -102,7 +103,7 @@ fn sessions_that_come_back_all_the_time_do_not_keep_it_from_being_exchanged() {
             });
         }
         let before = seen(&old);
-        let names = Names { live: "stormy", candidate: "cand4", aside: "stormy.aside" };
+        let names = Names { live: "stormy", candidate: "cand4", aside: "stormy.aside", may_replace: true };
         let done = with_watch(|w| swap(&server, names, true, w));
         let after = seen(&new);
         stop.store(true, Ordering::Relaxed);
@@ -128,14 +129,14 @@ fn an_ordinary_owner_who_may_create_databases_exchanges_his_own() {
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     let candidate = loaded.candidate;
     let aside = format!("{his}.aside");
-    let names = Names { live: &his, candidate: candidate.name(), aside: &aside };
+    let names = Names { live: &his, candidate: candidate.name(), aside: &aside, may_replace: true };
     let superuser = cluster.session(&his);
     let error = with_watch(|w| swap(&server, names, true, w)).unwrap_err();
     assert!(matches!(error, SwapError::Session(_)), "{error}");
     drop(superuser);
     let _own = open(&server);
     with_watch(|w| swap(&server, names, true, w)).unwrap();
-    let names = Names { live: "not_his", candidate: &aside, aside: "not_his.aside" };
+    let names = Names { live: "not_his", candidate: &aside, aside: "not_his.aside", may_replace: true };
     let error = with_watch(|w| swap(&server, names, false, w)).unwrap_err();
     assert!(error.to_string().contains("must be owner of database not_his"), "{error}");
 }
@@ -147,7 +148,7 @@ fn an_exchange_whose_session_is_ended_is_taken_back() {
     let server = cluster.server();
     // It waits for five seconds, in which nobody else is let in.
     cluster.psql("lost", "BEGIN; CREATE TABLE p (a int); PREPARE TRANSACTION 'in the way'");
-    let names = Names { live: "lost", candidate: "cand6", aside: "lost.aside" };
+    let names = Names { live: "lost", candidate: "cand6", aside: "lost.aside", may_replace: true };
     let error = thread::scope(|scope| {
         let swapping = scope.spawn(|| with_watch(|w| swap(&server, names, true, w)));
         let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
@@ -168,7 +169,7 @@ fn a_database_that_is_called_postgres_is_exchanged_like_any_other() {
     cluster.psql("postgres", "CREATE TABLE which AS SELECT 'old' AS it");
     cluster.database("cand", &["CREATE TABLE which AS SELECT 'new' AS it"]);
     let server = cluster.server_by(&cluster.admin_url("postgres"));
-    let names = Names { live: "postgres", candidate: "cand", aside: "postgres.aside" };
+    let names = Names { live: "postgres", candidate: "cand", aside: "postgres.aside", may_replace: true };
     with_watch(|w| swap(&server, names, false, w)).unwrap();
     assert_eq!(
         (which(&cluster, "postgres"), which(&cluster, "postgres.aside")),
