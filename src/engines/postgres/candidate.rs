@@ -151,10 +151,12 @@ impl Candidate {
                 is_there
             }
         };
-        lock.execute(&properties.create(&origin, server.version_num(), with_tablespace), watch)?;
+        let create = properties.create(&origin, server.version_num(), with_tablespace);
         let mut candidate = Self { origin, given: None, lock, warnings };
-        match candidate.lock.execute(&keep_out(&candidate.origin), watch) {
+        let made = candidate.lock.execute(&create, watch);
+        match made.and_then(|()| candidate.lock.execute(&keep_out(&candidate.origin), watch)) {
             Ok(()) => Ok(candidate),
+            // A request to stop may come when the server has made it already.
             Err(error) => {
                 drop(candidate.discard(server, watch));
                 Err(error.into())

@@ -328,7 +328,7 @@ mod tests {
     fn facts_read_back_are_the_same() {
         let some = |text: &str| Some(text.to_owned());
         let mut settings: Vec<Setting> = (0..12)
-            .map(|n| Setting { role: None, name: format!("a.b{n}"), value: format!("x\ty\\{n}\n=") })
+            .map(|n| Setting { role: None, name: format!("parameter{n}"), value: format!("x\ty\\{n}\n=") })
             .collect();
         settings.push(Setting { role: some("r\t\\N"), name: "work_mem".to_owned(), value: String::new() });
         let grants = Some(vec![

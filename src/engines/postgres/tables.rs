@@ -44,15 +44,15 @@ pub(super) struct Table {
     pub(super) parts: Vec<Relation>,
 }
 
-/// What would make the name of a table with its schema one of several.
+/// What a schema's name would make that of a table one of several by.
 const AMBIGUOUS: [char; 2] = ['.', '"'];
 
 /// What a table is called in a policy.
 pub(super) fn shown(relation: &Relation) -> String {
     match relation.schema.as_str() {
-        // Where a dot could be taken for the one between the two, both are quoted.
-        schema if schema.contains(AMBIGUOUS) || relation.name.contains(AMBIGUOUS) => quoted(relation),
-        "public" | "" => relation.name.clone(),
+        // Its dot would be taken for the one between the two, which else is the first.
+        schema if schema.contains(AMBIGUOUS) => quoted(relation),
+        "public" | "" if !relation.name.contains('.') => relation.name.clone(),
         schema => format!("{schema}.{}", relation.name),
     }
 }

@@ -54,8 +54,12 @@ fn harmless(line: &[u8]) -> String {
 
 /// Of what a program said before it failed, the part that says why: from its last error on, else its last line.
 pub(super) fn reasons(mut said: Vec<String>) -> Vec<String> {
-    let is_error =
-        |line: &String| ["error:", "ERROR:", "FATAL:", "PANIC:"].iter().any(|word| line.contains(word));
+    // What `pg_dump` says of its workers after one of them has said why.
+    const AFTERMATH: &str = "worker process died";
+    let is_error = |line: &String| {
+        let says = ["error:", "ERROR:", "FATAL:", "PANIC:"].iter().any(|word| line.contains(word));
+        says && !line.contains(AFTERMATH)
+    };
     let from = said.iter().rposition(is_error).unwrap_or(said.len().saturating_sub(1));
     said.split_off(from)
 }

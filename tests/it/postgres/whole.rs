@@ -100,7 +100,7 @@ fn everything_that_a_database_can_hold_comes_back_in_each_format() {
         for (table, rows) in [("no_columns", 2), ("parent", 2), ("child", 1), ("fast", 10), ("mine", 2)] {
             assert_eq!(manifest["tables"][table]["rows"], rows, "{table}");
         }
-        assert_eq!(manifest["tables"]["Söcond.one.Tab.le \"q\" Ω"]["rows"], 3, "{manifest}");
+        assert_eq!(manifest["tables"]["\"Söcond.one\".\"Tab.le \"\"q\"\" Ω\""]["rows"], 3, "{manifest}");
         let to = format!("{name}_{format}");
         full.run(&["restore", "app", "--to", &to]).exits(0);
         let after = full.content(&to);
