@@ -13,7 +13,7 @@ mod verify;
 
 pub use aside::{aside_name, clear, newest_aside, strays};
 pub use beside::{PathWay, put_back};
-pub use database::DatabaseWay;
+pub use database::{DatabaseWay, look_ahead};
 pub use steps::{Step, steps};
 pub use verify::{VerifyFailure, verify};
 

@@ -164,6 +164,13 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
         })
         .collect();
     if args.dry_run {
+        // What cannot be done is not promised.
+        for order in &orders {
+            if let Way::Database(way) = order.way {
+                let looked = restore::look_ahead(order, way, watch);
+                looked.map_err(|error| execute::restore_error(&shelf, order, error))?;
+            }
+        }
         return show::steps(session, &orders);
     }
     for choice in &choices {
@@ -277,7 +284,9 @@ fn named(to: &Path, engine: &Postgres, watch: &Watch<'_>) -> Result<String, CliE
     let name = to.to_str().filter(|name| !name.is_empty() && name.len() <= LONGEST);
     let name = name.filter(|name| !name.contains('/') && !name.contains(char::is_control));
     let name = name.ok_or_else(|| {
-        CliError::invalid(format!("`--to {}` is no name of a database", to.display()))
+        // A URL may hold a password.
+        let shown = to.to_str().filter(|to| !to.contains("://")).unwrap_or("…");
+        CliError::invalid(format!("`--to {shown}` is no name of a database"))
             .help("a PostgreSQL target is restored to a database of its own server: name one, as in `--to app_before`")
     })?;
     // Every server is made with them, and `postgres` may be the target's own.

@@ -143,6 +143,8 @@ pub(super) fn bad_scratch(name: &str, live: Option<&str>) -> Option<Words> {
         format!("the name of a database has at most {LONGEST} bytes, and this has {}", name.len())
     } else if name.contains(char::is_control) {
         "the name of a database has no control characters".to_owned()
+    } else if name.starts_with("policy_restore_") {
+        "databases that are being restored have such names, and what is left of them is dropped".to_owned()
     } else if matches!(name, "postgres" | "template0" | "template1") {
         "this database belongs to the server, and the one that restores are tried in is dropped".to_owned()
     } else if live == Some(name) {

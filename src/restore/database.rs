@@ -64,6 +64,24 @@ struct Waits<'a> {
     beside: Beside,
 }
 
+fn nothing() -> RestoreError {
+    RestoreError::Stored("it has no files".to_owned())
+}
+
+/// Reads all of the backup, and asks the server for what loading it needs, without changing anything there.
+///
+/// # Errors
+/// Everything that a restore is known to fail at.
+pub fn look_ahead(order: &Order<'_>, way: &DatabaseWay, watch: &Watch<'_>) -> Result<(), RestoreError> {
+    let manifest = &order.stored.manifest;
+    let scratch = Scratch::new(&way.scratch)?;
+    let from = (&manifest.facts, scratch.path());
+    let contents = pour(&manifest.files, order.open, watch, |stored| way.engine.decode(stored, from, watch));
+    let contents = contents.map_err(stored_error)?.ok_or_else(nothing)?;
+    let lacking = way.engine.missing(&contents, watch).map_err(RestoreError::Engine)?;
+    if lacking.is_empty() { Ok(()) } else { Err(RestoreError::Lacking { place: way.place(), lacking }) }
+}
+
 /// The stored bytes are read twice: once to see that they are whole and what they need, before the server is asked for
 /// anything, and once to load them.
 pub(super) fn prepare<'a>(
@@ -71,16 +89,10 @@ pub(super) fn prepare<'a>(
     way: &'a DatabaseWay,
     watch: &Watch<'_>,
 ) -> Result<(Box<dyn Waiting<'a> + 'a>, Shown), RestoreError> {
+    look_ahead(order, way, watch)?;
     let manifest = &order.stored.manifest;
     let scratch = Scratch::new(&way.scratch)?;
     let from = (&manifest.facts, scratch.path());
-    let nothing = || RestoreError::Stored("it has no files".to_owned());
-    let contents = pour(&manifest.files, order.open, watch, |stored| way.engine.decode(stored, from, watch));
-    let contents = contents.map_err(stored_error)?.ok_or_else(nothing)?;
-    let lacking = way.engine.missing(&contents, watch).map_err(RestoreError::Engine)?;
-    if !lacking.is_empty() {
-        return Err(RestoreError::Lacking { place: way.place(), lacking });
-    }
     let beside = pour(&manifest.files, order.open, watch, |stored| way.engine.bring(stored, from, watch));
     let beside = beside.map_err(|error| match error {
         // The dump was decoded whole: what the server does not take is the server's affair.

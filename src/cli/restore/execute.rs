@@ -94,7 +94,7 @@ fn prepare_and_commit(
     Ok(restored.collect())
 }
 
-fn restore_error(shelf: &Shelf<'_>, order: &Order<'_>, error: RestoreError) -> CliError {
+pub(super) fn restore_error(shelf: &Shelf<'_>, order: &Order<'_>, error: RestoreError) -> CliError {
     let untouched = format!("{} was not touched", order.way.place());
     let id = &order.stored.id;
     match error {

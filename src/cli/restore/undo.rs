@@ -53,9 +53,9 @@ pub(super) fn undo(
         output::warn(&output::printable(warning));
     }
     if !session.global.quiet {
-        output::tell(&format!("puts back {} as {}", old.name, way.place()));
+        output::tell(&output::printable(&format!("puts back {} as {}", old.name, way.place())));
         if let Some(aside) = &old.replaces {
-            output::tell(&format!("keeps what is there as {aside}"));
+            output::tell(&output::printable(&format!("keeps what is there as {aside}")));
         }
     }
     if args.dry_run {

@@ -5,7 +5,7 @@
 //! bears such a name and is locked by nobody is nobody's, and goes.
 //!
 //! A scratch database may be given another name, by which others find it. It is made as a candidate all the same, and
-//! its comment says which: `policy scratch policy_restore_…`. The lock stays that of the candidate's name, and whoever
+//! its comment says which: `policy scratch policy_restore_… as …`. The lock stays that of the candidate's name, and whoever
 //! clears it away gives it that name back first, in a transaction that sees whether it is still the same database: one
 //! that somebody else made under the given name meanwhile is never taken for it.
 //!
@@ -27,6 +27,12 @@ const PREFIX: &str = "policy_restore_";
 const DIGITS: usize = 16;
 /// What the comment of a scratch database says before its candidate's name.
 const MARK: &str = "policy scratch ";
+/// What stands between that and the name that it was given.
+const AS: &str = " as ";
+/// How long another run's scratch database is waited for.
+const PATIENCE: Duration = Duration::from_mins(10);
+/// How often it is looked at meanwhile.
+const ROUND: Duration = Duration::from_millis(500);
 /// Most bytes of a name (`NAMEDATALEN` less one); the server cuts longer ones without an error.
 pub(super) const NAME_MAX_BYTES: usize = 63;
 /// The server's code for a database that is there already (errcodes-appendix.html).
@@ -60,15 +66,29 @@ fn is_locked(name: &str) -> String {
 }
 
 /// The query for the names that candidates have, or had when they were made, each with the name of now.
-fn candidates() -> String {
+///
+/// A mark counts only under the name that it says: whoever renamed a database has made it his own. Nor does it on the
+/// database that the connection itself names.
+fn candidates(own: &str) -> String {
     let name = format!("{PREFIX}[0-9a-f]{{{DIGITS}}}");
     let comment = "pg_catalog.shobj_description(oid, 'pg_database')";
+    let origin = format!("substr({comment}, {}, {})", MARK.len() + 1, PREFIX.len() + DIGITS);
     format!(
         "SELECT datname::text, datname::text FROM pg_catalog.pg_database WHERE datname ~ '^{name}$' \
-         UNION SELECT substr({comment}, {}), datname::text FROM pg_catalog.pg_database \
-         WHERE {comment} ~ '^{MARK}{name}$' ORDER BY 1, 2",
-        MARK.len() + 1
+         UNION SELECT {origin}, datname::text FROM pg_catalog.pg_database WHERE {origin} ~ '^{name}$' \
+         AND {comment} = '{MARK}' || {origin} || '{AS}' || datname::text AND datname <> {} ORDER BY 1, 2",
+        literal(own)
     )
+}
+
+/// The comment of a scratch database that has a given name.
+fn mark(origin: &str, name: &str) -> String {
+    format!("{MARK}{origin}{AS}{name}")
+}
+
+/// Whether a comment marks a scratch database: such a one is taken over from no database and given to none that stays.
+pub(super) fn is_mark(comment: &str) -> bool {
+    comment.starts_with(MARK)
 }
 
 /// Whether a name is one that candidates have.
@@ -104,7 +124,10 @@ pub enum CandidateError {
     #[error(transparent)]
     Session(#[from] SessionError),
     /// There is one of its name, which was left as it is.
-    #[error("there is already a database {name}{}", if *.is_at_work { ", which another run works on" } else { "" })]
+    #[error(
+        "there is already a database {name}{}",
+        if *.is_at_work { ", which another run works on" } else { ": drop it, or name another one with `scratch`" }
+    )]
     Taken {
         /// The name.
         name: String,
@@ -186,7 +209,16 @@ impl Candidate {
             _ if is_candidates(name) => return unfit("databases that are being restored have such names"),
             _ => {}
         }
-        make_room(server, name, watch)?;
+        // Another run that tries a restore in it is no reason to call a backup unproven.
+        #[expect(clippy::disallowed_methods, reason = "waiting is measured on the monotonic clock")]
+        let since = Instant::now();
+        while let Err(error) = make_room(server, name, watch) {
+            let is_at_work = matches!(error, CandidateError::Taken { is_at_work: true, .. });
+            if !is_at_work || since.elapsed() > PATIENCE {
+                return Err(error);
+            }
+            watch.pause(ROUND).map_err(SessionError::Stopped)?;
+        }
         let mut candidate = Self::create(server, properties, watch)?;
         match candidate.give_name(name, watch) {
             Ok(()) => Ok(candidate),
@@ -205,8 +237,11 @@ impl Candidate {
 
     fn give_name(&mut self, name: &str, watch: &Watch<'_>) -> Result<(), SessionError> {
         // First the mark: without it a name that was given would hide what a killed run leaves.
-        let mark = literal(&format!("{MARK}{}", self.origin));
-        let comment = format!("COMMENT ON DATABASE {} IS {mark}", identifier(&self.origin));
+        let comment = format!(
+            "COMMENT ON DATABASE {} IS {}",
+            identifier(&self.origin),
+            literal(&mark(&self.origin, name))
+        );
         self.lock.execute(&comment, watch)?;
         self.lock.execute(&rename(&self.origin, name), watch)?;
         self.given = Some(name.to_owned());
@@ -263,9 +298,9 @@ fn clear(
 ) -> Result<(), SessionError> {
     let marked = format!(
         "SELECT oid::text, datname::text FROM pg_catalog.pg_database WHERE datname <> {} \
-         AND pg_catalog.shobj_description(oid, 'pg_database') = {}",
+         AND pg_catalog.shobj_description(oid, 'pg_database') = {} || datname::text",
         literal(origin),
-        literal(&format!("{MARK}{origin}"))
+        literal(&mark(origin, ""))
     );
     for row in session.rows(&marked, usize::MAX, watch)?.rows {
         let [Some(number), Some(name)] = &row[..] else { continue };
@@ -305,7 +340,8 @@ fn make_room(server: &Server, name: &str, watch: &Watch<'_>) -> Result<(), Candi
     );
     let mut session = server.maintenance(watch)?;
     let Some(comment) = session.scalar(&query, watch)? else { return Ok(()) };
-    let origin = comment.strip_prefix(MARK).filter(|origin| is_candidates(origin));
+    let origin = comment.strip_prefix(MARK).and_then(|rest| rest.strip_suffix(name)?.strip_suffix(AS));
+    let origin = origin.filter(|origin| is_candidates(origin));
     let origin = origin.ok_or_else(|| taken(false))?;
     if !take_lock(&mut session, origin, watch)? {
         return Err(taken(true));
@@ -330,7 +366,7 @@ fn is_used(session: &mut Session, name: &str, watch: &Watch<'_>) -> Result<bool,
 pub fn sweep(server: &Server, watch: &Watch<'_>) -> Result<Vec<String>, SessionError> {
     let mut swept = Vec::new();
     let mut session = server.maintenance(watch)?;
-    for row in session.rows(&candidates(), usize::MAX, watch)?.rows {
+    for row in session.rows(&candidates(server.database()), usize::MAX, watch)?.rows {
         let [Some(origin), Some(name)] = &row[..] else { continue };
         // Whoever looks into what a killed restore left is not thrown out.
         if is_used(&mut session, name, watch)? || !take_lock(&mut session, origin, watch)? {

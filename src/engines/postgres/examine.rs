@@ -38,7 +38,7 @@ pub(super) fn examine(
         return Ok(Evidence { integrity, ..Evidence::default() });
     }
     let reached = engine.connect_beside(watch)?;
-    sweep(&reached, watch).map_err(failed)?;
+    let swept = swept(&reached, watch)?;
     let properties = Properties::from_facts(request.facts);
     let candidate =
         Candidate::scratch(&reached, engine.scratch.as_deref(), &properties, watch).map_err(unmade)?;
@@ -47,7 +47,7 @@ pub(super) fn examine(
             let seen = inspect(&reached, candidate.name(), &Examination::of_stored(request), watch);
             let left = candidate.discard(&reached, watch);
             let mut evidence = seen?;
-            evidence.warnings.splice(0..0, warnings.into_iter().chain(left));
+            evidence.warnings.splice(0..0, swept.into_iter().chain(warnings).chain(left));
             Ok(evidence)
         }
         // What the server said of it may be the dump's fault or the server's own.
@@ -57,6 +57,13 @@ pub(super) fn examine(
         Err(Unloaded::Damaged(why)) => Ok(Evidence { integrity: damaged(vec![why]), ..Evidence::default() }),
         Err(Unloaded::Engine(error)) => Err(error),
     }
+}
+
+/// Drops what killed runs left, and tells of each.
+pub(super) fn swept(reached: &Reached, watch: &Watch<'_>) -> Result<Vec<String>, EngineError> {
+    let names = sweep(reached, watch).map_err(failed)?;
+    let tell = |name| format!("the database {name}, which a killed run left, was dropped");
+    Ok(names.into_iter().map(tell).collect())
 }
 
 /// Why a dump was not loaded.

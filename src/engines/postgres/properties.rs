@@ -6,6 +6,7 @@
 //! Security labels are not among it, and all grants are made in the owner's name.
 
 use super::{
+    candidate::is_mark,
     session::{Session, SessionError},
     sql::{escape, identifier, literal, unescape},
 };
@@ -132,6 +133,9 @@ impl Properties {
     /// server's own are left out; see [`Setting::is_custom`].
     pub fn to_facts(&self) -> BTreeMap<String, String> {
         let mut facts = self.facts.clone();
+        if facts.get("comment").is_some_and(|comment| is_mark(comment)) {
+            facts.remove("comment");
+        }
         let role = |role: &Option<String>| role.as_deref().map_or("\\N".to_owned(), escape);
         if let Some(grants) = &self.grants {
             facts.insert("grants".to_owned(), grants.len().to_string());
@@ -209,7 +213,7 @@ impl Properties {
     ///
     /// The owner comes before the grants, which are then his. Until then nobody else may connect; see
     /// [`keep_out`]. The comment is left out where it marks whose the database is.
-    pub(super) fn apply(&self, database: &str, with_comment: bool) -> Vec<String> {
+    pub fn apply(&self, database: &str, with_comment: bool) -> Vec<String> {
         let name = identifier(database);
         let mut statements = Vec::new();
         for Setting { role, name: parameter, value } in &self.settings {
@@ -228,7 +232,7 @@ impl Properties {
                 statements.push(format!("ALTER DATABASE {name} CONNECTION LIMIT {limit}"));
             }
         }
-        if let Some(comment) = self.fact("comment").filter(|_| with_comment) {
+        if let Some(comment) = self.fact("comment").filter(|comment| with_comment && !is_mark(comment)) {
             statements.push(format!("COMMENT ON DATABASE {name} IS {}", literal(comment)));
         }
         let owner = self.fact("owner");

@@ -2,10 +2,10 @@
 
 use super::{
     Postgres, aside,
-    candidate::{Candidate, sweep},
+    candidate::Candidate,
     contents::Contents,
     decode,
-    examine::{Unloaded, bring, inspect, unmade},
+    examine::{Unloaded, bring, inspect, swept, unmade},
     load,
     look::{self, READING, failed},
     properties::Properties,
@@ -136,7 +136,13 @@ impl Postgres {
     pub fn missing(&self, contents: &Contents, watch: &Watch<'_>) -> Result<Vec<String>, EngineError> {
         let reached = self.connect_beside(watch)?;
         let mut session = reached.maintenance(watch).map_err(failed)?;
-        load::missing(&mut session, &contents.needs, watch).map_err(failed)
+        let mut missing = load::missing(&mut session, &contents.needs, watch).map_err(failed)?;
+        let may_create =
+            "SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
+        if session.scalar(may_create, watch).map_err(failed)?.as_deref() != Some("t") {
+            missing.push("the right of this user to make databases (ALTER ROLE … CREATEDB)".to_owned());
+        }
+        Ok(missing)
     }
 
     /// Loads a stored dump into a new database, after those that killed restores left were dropped.
@@ -150,11 +156,12 @@ impl Postgres {
         watch: &Watch<'_>,
     ) -> Result<Beside, EngineError> {
         let reached = self.connect_beside(watch)?;
-        sweep(&reached, watch).map_err(failed)?;
+        let swept = swept(&reached, watch)?;
         let properties = Properties::from_facts(from.0);
         let candidate = Candidate::create(&reached, &properties, watch).map_err(unmade)?;
         match bring(&reached, candidate, stored, from, watch) {
-            Ok((candidate, warnings)) => {
+            Ok((candidate, mut warnings)) => {
+                warnings.splice(0..0, swept);
                 let (candidate, cancel) = (Some(candidate), watch.cancel().clone());
                 Ok(Beside { reached, candidate, cancel, warnings })
             }

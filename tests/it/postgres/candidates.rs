@@ -151,3 +151,40 @@ fn what_a_killed_run_left_under_a_given_name_is_cleared_away() {
     assert_eq!(names(cluster, "another%"), ["another's"]);
     assert_eq!(swept(&server), ["another's"]);
 }
+
+#[test]
+fn a_restore_that_holds_its_lock_by_way_of_template1_is_not_swept_by_way_of_postgres() {
+    let Some(cluster) = Cluster::start() else { return };
+    cluster.psql("postgres", "REVOKE CONNECT ON DATABASE postgres FROM PUBLIC");
+    let theirs = cluster.server_by(&cluster.url("not there"));
+    let mut session = with_watch(|w| theirs.maintenance(w)).unwrap();
+    assert_eq!(session.scalar_of("SELECT current_database()"), some("template1"));
+    let candidate = with_watch(|w| Candidate::create(&theirs, &Properties::default(), w)).unwrap();
+    assert_eq!(swept(&cluster.server()), [""; 0]);
+    assert_eq!(names(&cluster, "policy%"), [candidate.name()]);
+    with_watch(|w| candidate.discard(&theirs, w));
+}
+
+#[test]
+fn a_mark_counts_only_under_the_name_that_it_says() {
+    let Some(cluster) = Cluster::start() else { return };
+    let server = cluster.server_by(&cluster.url("live"));
+    let marked = "policy scratch policy_restore_0123456789abcdef as tried";
+    for name in ["tried", "kept", "live"] {
+        cluster.psql("postgres", &format!("CREATE DATABASE {name} OWNER {ROLE}"));
+        cluster.psql("postgres", &format!("COMMENT ON DATABASE {name} IS '{marked}'"));
+    }
+    cluster.psql(
+        "postgres",
+        "COMMENT ON DATABASE live IS 'policy scratch policy_restore_0123456789abcdef as live'",
+    );
+    assert_eq!(swept(&server), ["tried"]);
+    assert_eq!(names(&cluster, "%"), ["kept", "live", "postgres", "template0", "template1"]);
+    // It is handed on by no backup.
+    let mut session = with_watch(|w| server.session("live", &SessionOptions::default(), w)).unwrap();
+    let properties = with_watch(|w| Properties::of(&mut session, w)).unwrap();
+    assert!(!properties.to_facts().contains_key("comment"));
+    let forged = [("comment".to_owned(), marked.to_owned())].into();
+    let statements = Properties::from_facts(&forged).apply("tried", true);
+    assert!(!statements.iter().any(|statement| statement.contains("COMMENT")), "{statements:?}");
+}
