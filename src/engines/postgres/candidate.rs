@@ -274,7 +274,7 @@ impl Candidate {
         // The session that holds the lock may have been stopped.
         let cleared = server
             .maintenance(watch)
-            .and_then(|mut session| clear(server, &mut session, &self.origin, watch));
+            .and_then(|mut session| clear(server, &mut session, (&self.origin, self.name()), watch));
         let name = self.name();
         cleared.err().map(|error| format!("the database {name} is left, for the next run to drop: {error}"))
     }
@@ -289,22 +289,21 @@ fn take_lock(session: &mut Session, origin: &str, watch: &Watch<'_>) -> Result<b
     Ok(!is_yes(session, &is_locked(origin), watch)? && is_yes(session, &try_lock(origin), watch)?)
 }
 
-/// Drops what was made as a candidate of a name, whatever it is called now. Whoever calls this has its lock, or had it.
+/// Drops what was made as a candidate, by the name that it has, or was given. Whoever calls this has its lock, or had it.
 fn clear(
     server: &Server,
     session: &mut Session,
-    origin: &str,
+    (origin, name): (&str, &str),
     watch: &Watch<'_>,
 ) -> Result<(), SessionError> {
     let marked = format!(
-        "SELECT oid::text, datname::text FROM pg_catalog.pg_database WHERE datname <> {} \
-         AND pg_catalog.shobj_description(oid, 'pg_database') = {} || datname::text",
+        "SELECT oid::text FROM pg_catalog.pg_database WHERE datname = {} AND datname <> {} \
+         AND pg_catalog.shobj_description(oid, 'pg_database') = {}",
+        literal(name),
         literal(origin),
-        literal(&mark(origin, ""))
+        literal(&mark(origin, name))
     );
-    for row in session.rows(&marked, usize::MAX, watch)?.rows {
-        let [Some(number), Some(name)] = &row[..] else { continue };
-        let Ok(number) = number.parse() else { continue };
+    if let Some(number) = session.scalar(&marked, watch)?.and_then(|number| number.parse().ok()) {
         // Renaming waits up to five seconds until nobody is on it.
         session.rows(&end_sessions(Which::Numbered(number)), 1, watch)?;
         if let Err(error) = take_back(session, number, name, origin, watch) {
@@ -346,7 +345,7 @@ fn make_room(server: &Server, name: &str, watch: &Watch<'_>) -> Result<(), Candi
     if !take_lock(&mut session, origin, watch)? {
         return Err(taken(true));
     }
-    Ok(clear(server, &mut session, origin, watch)?)
+    Ok(clear(server, &mut session, (origin, name), watch)?)
 }
 
 /// Whether somebody is on a database.
@@ -372,7 +371,7 @@ pub fn sweep(server: &Server, watch: &Watch<'_>) -> Result<Vec<String>, SessionE
         if is_used(&mut session, name, watch)? || !take_lock(&mut session, origin, watch)? {
             continue;
         }
-        let cleared = clear(server, &mut session, origin, watch);
+        let cleared = clear(server, &mut session, (origin, name), watch);
         session.scalar(&unlock(origin), watch)?;
         match cleared {
             Ok(()) => swept.push(name.clone()),
