@@ -1,8 +1,8 @@
 //! Restoring: bring the content beside the target, prove it there, swap, keep the old. Nothing that is there is touched
 //! before everything that replaces it was verified.
 //!
-//! There are three ways back, by what the target is: [`beside`] a path, into a [`database`] beside the live one, and by a
-//! command of the target's own ([`load`]), which alone sets nothing aside.
+//! There are three ways back, by what the target is: [`beside`] a path, into a `database` beside the live one, and by a
+//! command of the target's own (`load`), which alone sets nothing aside.
 
 mod aside;
 pub mod beside;

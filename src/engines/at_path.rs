@@ -58,11 +58,11 @@ pub trait AtPath: Engine {
         watch: &Watch<'_>,
     ) -> Result<Swapped, EngineError>;
 
-    /// Puts back what [`Engine::swap`] set aside, whatever it is: byte for byte with its side files also what this engine
+    /// Puts back what [`AtPath::swap`] set aside, whatever it is: byte for byte with its side files also what this engine
     /// cannot open, since that may be what somebody else can still mend. What is back at its place is no longer at `old`.
     ///
     /// # Errors
-    /// As of [`Engine::swap`]; what was set aside then still is.
+    /// As of [`AtPath::swap`]; what was set aside then still is.
     fn put_back(
         &self,
         old: &Path,

@@ -22,7 +22,7 @@ use crate::{
 };
 use std::{fs, path::Path};
 
-/// Swaps; see the module and [`super::Engine::swap`].
+/// Swaps; see the module and [`super::AtPath::swap`].
 pub(super) fn swap(candidate: &Path, live: &Path, aside: &Path) -> Result<Swapped, EngineError> {
     for taken in names(aside) {
         if is_there(&taken)? {
@@ -92,7 +92,7 @@ pub(super) fn swap(candidate: &Path, live: &Path, aside: &Path) -> Result<Swappe
     settled
 }
 
-/// Puts back what was set aside; see [`super::Engine::put_back`]. What goes to the place are second names of it: a kill at any
+/// Puts back what was set aside; see [`super::AtPath::put_back`]. What goes to the place are second names of it: a kill at any
 /// moment leaves the copy whole under its own, and a database is never parted from its log.
 pub(super) fn put_back(
     old: &Path,

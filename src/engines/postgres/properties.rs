@@ -212,7 +212,7 @@ impl Properties {
     /// The statements that make a database what this one was, each to be run by itself.
     ///
     /// The owner comes before the grants, which are then his. Until then nobody else may connect; see
-    /// [`keep_out`]. The comment is left out where it marks whose the database is.
+    /// `keep_out`. The comment is left out where it marks whose the database is.
     pub fn apply(&self, database: &str, with_comment: bool) -> Vec<String> {
         let name = identifier(database);
         let mut statements = Vec::new();

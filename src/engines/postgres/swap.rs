@@ -61,7 +61,7 @@ pub struct Names<'a> {
     pub live: &'a str,
     /// The new database, whole and examined, with nobody on it.
     pub candidate: &'a str,
-    /// What the old one is to be called; see [`aside_name`].
+    /// What the old one is to be called; see [`aside_name`](super::aside::aside_name).
     pub aside: &'a str,
     /// Whether somebody was asked about the database that has the name now: one that came since is not replaced.
     pub may_replace: bool,

@@ -24,7 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Puts back; see [`super::Engine::put_back`].
+/// Puts back; see [`super::AtPath::put_back`].
 pub(super) fn put_back(
     engine: &Sqlite,
     places: Places<'_>,
@@ -158,7 +158,7 @@ fn forget(old: &Path, swapped: Swapped) -> Swapped {
     Swapped { warnings, ..swapped }
 }
 
-/// What is wrong with a copy that was set aside; see [`super::Engine::flaw`].
+/// What is wrong with a copy that was set aside; see [`super::AtPath::flaw`].
 pub(super) fn flaw(old: &Path, watch: &Watch<'_>) -> Result<Option<String>, EngineError> {
     let unsound = |why: &str| Ok(Some(format!("is no sound database: {why}")));
     match Header::read(old) {

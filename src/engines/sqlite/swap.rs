@@ -60,7 +60,7 @@ impl Places<'_> {
     }
 }
 
-/// Swaps; see the module and [`super::Engine::swap`].
+/// Swaps; see the module and [`super::AtPath::swap`].
 pub(super) fn swap(engine: &Sqlite, places: Places<'_>, watch: &Watch<'_>) -> Result<Swapped, EngineError> {
     let Places { candidate, live, aside, .. } = places;
     if Header::read(candidate)?.is_none() {
