@@ -264,6 +264,16 @@ fn to_database(
         Some(to) => named(to, &engine, watch)?,
         None => engine.database(watch).map_err(unseen)?,
     };
+    beside_database(session, engine, to, watch)
+}
+
+/// Looks at a database of a server, beside which another one is to be loaded, or was.
+fn beside_database(
+    session: &Session,
+    engine: Postgres,
+    to: String,
+    watch: &Watch<'_>,
+) -> Result<Way, CliError> {
     let scratch = session.host.scratch();
     let way = DatabaseWay::look(engine, to, scratch, session.host.now(), watch).map_err(unseen)?;
     Ok(Way::Database(Box::new(way)))

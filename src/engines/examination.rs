@@ -1,7 +1,7 @@
 //! What is asked of one content of a database, and what its answers come to: shared by every engine that has tables.
 
 use super::{
-    EngineError, ExamineRequest, Previous,
+    CaptureRequest, EngineError, ExamineRequest, Previous,
     expectation::{self, Against, Answer},
     implied,
     tables::{Facts, Rows},
@@ -30,6 +30,18 @@ pub(super) struct Examination<'a> {
 }
 
 impl<'a> Examination<'a> {
+    /// What a capture asks of the source itself.
+    pub(super) const fn of_source(request: &CaptureRequest<'a>) -> Self {
+        Self {
+            level: request.level,
+            checks: request.checks,
+            tables: request.tables,
+            source: None,
+            previous: request.previous,
+            captured_at: request.now,
+        }
+    }
+
     /// What is asked of stored content, which is compared with what was recorded of its source.
     pub(super) const fn of_stored(request: &ExamineRequest<'a>) -> Self {
         Self {

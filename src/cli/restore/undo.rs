@@ -122,9 +122,7 @@ fn way(session: &Session, policy: &Policy, target: &Target, watch: &Watch<'_>) -
         let engine = bound::postgres(session, Some(policy), name);
         let engine = engine.map_err(|why| CliError::invalid(format!("target `{name}`: {why}")))?;
         let to = engine.database(watch).map_err(super::unseen)?;
-        let scratch = session.host.scratch();
-        let way = DatabaseWay::look(engine, to, scratch, session.host.now(), watch).map_err(super::unseen)?;
-        return Ok(Way::Database(Box::new(way)));
+        return super::beside_database(session, engine, to, watch);
     }
     let world = session.world(policy)?;
     let path = match world.sources.get(name) {

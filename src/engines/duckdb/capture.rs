@@ -51,14 +51,7 @@ pub(super) fn capture(
 ) -> Result<Capture, EngineError> {
     Header::read(path)?;
     let path = resolved(path)?;
-    let asked = Examination {
-        level: request.level,
-        checks: request.checks,
-        tables: request.tables,
-        source: None,
-        previous: request.previous,
-        captured_at: request.now,
-    };
+    let asked = Examination::of_source(request);
     let taken = take(&path, request, &asked, watch)?;
     let copied = &taken.copied;
     let (bytes, sides) = (copied.bytes()?, copied.sides()?);

@@ -8,11 +8,11 @@ use super::{
     Postgres,
     decode::{self, Decoded, Taken},
     dump::{self, DumpRequest, Format, exact},
-    look::{self, LOCK_WAIT, READING, failed},
+    look::{self, LOCK_WAIT, failed},
     properties::Properties,
     reach::Reached,
     session::SessionError,
-    tables::{Excluded, Tables},
+    tables::Excluded,
 };
 use crate::{
     engines::{
@@ -51,23 +51,14 @@ pub(super) fn capture(
         _ => PostgresOptions::default(),
     };
     let reached = engine.connect(watch)?;
-    let mut session = reached.session(reached.database(), &READING, watch).map_err(failed)?;
-    look::begin(&mut session, watch).map_err(failed)?;
+    let (mut session, tables) = look::open(&reached, reached.database(), watch)?;
     let snapshot = session.export_snapshot(watch).map_err(failed)?;
-    let tables = Tables::of(&mut session, watch).map_err(failed)?;
     guard_tables(|| Ok(tables.0.len()), request.expect)?;
     guard_size(super::size(&mut session, watch).map_err(failed)?, request.expect)?;
     let globs = options.exclude_table_data.as_deref().unwrap_or_default();
     let excluded = tables.excluded(globs, request.tables)?;
     let properties = Properties::of(&mut session, watch).map_err(failed)?;
-    let asked = Examination {
-        level: request.level,
-        checks: request.checks,
-        tables: request.tables,
-        source: None,
-        previous: request.previous,
-        captured_at: request.now,
-    };
+    let asked = Examination::of_source(request);
     let format = options.format.unwrap_or_default();
     // Names and patterns are UTF-8 here, and so must be those in the dump. A database without an encoding holds bytes.
     let is_bytes = properties.facts.get("encoding").is_some_and(|encoding| encoding == "SQL_ASCII");
@@ -91,13 +82,12 @@ pub(super) fn capture(
     drop(session);
     watch.check()?;
     // Where one was only ended for the other's sake, the other says why.
-    let dumped = match (dumped, seen) {
-        (Err(EngineError::Stopped(_)), Err(error)) => return Err(failed(error)),
-        (dumped, seen) => dumped.map(|dumped| (dumped, seen)),
+    let (Dumped { bytes, decoded, mut warnings }, seen) = match (dumped, seen) {
+        (Ok(dumped), Ok(seen)) => (dumped, seen),
+        (Ok(_) | Err(EngineError::Stopped(_)), Err(error)) => return Err(failed(error)),
+        (Err(error), _) => return Err(error),
     };
-    let (dumped, seen) = dumped?;
-    let Dumped { bytes, decoded, mut warnings } = dumped;
-    let mut evidence = seen.map_err(failed)?.judged(&asked, Integrity::Skipped)?;
+    let mut evidence = seen.judged(&asked, Integrity::Skipped)?;
     if let Some(decoded) = decoded {
         evidence.integrity = decode::compare(decoded, &evidence.tables);
     }

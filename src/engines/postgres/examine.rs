@@ -7,10 +7,10 @@ use super::{
     contents::ContentsError,
     decode::{self, differences, format, unpacked},
     load::{self, Dump, LoadError},
-    look::{self, READING, failed},
+    look::{self, failed},
     properties::Properties,
     reach::Reached,
-    tables::{Excluded, Tables},
+    tables::Excluded,
 };
 use crate::{
     engines::{
@@ -135,9 +135,7 @@ pub(super) fn inspect(
     asked: &Examination<'_>,
     watch: &Watch<'_>,
 ) -> Result<Evidence, EngineError> {
-    let mut session = reached.session(database, &READING, watch).map_err(failed)?;
-    look::begin(&mut session, watch).map_err(failed)?;
-    let tables = Tables::of(&mut session, watch).map_err(failed)?;
+    let (mut session, tables) = look::open(reached, database, watch)?;
     let seen = look::ask(&mut session, &tables, &Excluded::default(), asked, watch).map_err(failed)?;
     // Those of every table, whatever its class: as `integrity` compares them in the dump.
     let found = seen.rows().map(|(name, rows)| (name.to_owned(), rows)).collect();

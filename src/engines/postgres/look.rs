@@ -1,6 +1,7 @@
 //! What is asked of one state of a database, in one transaction that reads: rows and checks.
 
 use super::{
+    server::Server,
     session::{Session, SessionError, SessionOptions},
     tables::{Excluded, Tables},
 };
@@ -25,11 +26,21 @@ pub(super) const LOCK_WAIT: Duration = Duration::from_mins(1);
 pub(super) const READING: SessionOptions =
     SessionOptions { read_only: true, lock_timeout: Some(LOCK_WAIT), statement_timeout: None };
 
-/// Begins a transaction that sees one state and nothing but all of it: rows that a policy of the database hides would make
+/// Opens a session on a database, with its tables, in a transaction that sees one state and nothing but all of it: rows that a policy of the database hides would make
 /// counts wrong, and are an error instead, as in `pg_dump`.
-pub(super) fn begin(session: &mut Session, watch: &Watch<'_>) -> Result<(), SessionError> {
-    session.begin(None, watch)?;
-    session.execute("SET LOCAL row_security = off", watch)
+pub(super) fn open(
+    server: &Server,
+    database: &str,
+    watch: &Watch<'_>,
+) -> Result<(Session, Tables), EngineError> {
+    let begun = || {
+        let mut session = server.session(database, &READING, watch)?;
+        session.begin(None, watch)?;
+        session.execute("SET LOCAL row_security = off", watch)?;
+        let tables = Tables::of(&mut session, watch)?;
+        Ok((session, tables))
+    };
+    begun().map_err(failed)
 }
 
 /// What a state answered.

@@ -7,11 +7,11 @@ use super::{
     decode,
     examine::{Unloaded, bring, inspect, swept, unmade},
     load,
-    look::{self, READING, failed},
+    look::{self, failed},
     properties::Properties,
     reach::Reached,
     swap::{self, Exchanged, Names, SessionOn, SwapError},
-    tables::{Excluded, Tables},
+    tables::Excluded,
 };
 use crate::{
     engines::{EngineError, ExamineRequest, Holds, StoredContent, examination::Examination, tables::Facts},
@@ -102,9 +102,7 @@ impl Postgres {
         let watch = &Watch::new(cancel, Some(Instant::now() + LONGEST), &|_| ());
         let count = || {
             let reached = self.connect_beside(watch)?;
-            let mut session = reached.session(database, &READING, watch).map_err(failed)?;
-            look::begin(&mut session, watch).map_err(failed)?;
-            let tables = Tables::of(&mut session, watch).map_err(failed)?;
+            let (mut session, tables) = look::open(&reached, database, watch)?;
             let rows = tables.count(&mut session, &Excluded::default(), watch).map_err(failed)?;
             Ok(Facts::new(rows, declared)?.counted)
         };

@@ -100,14 +100,7 @@ impl Sqlite {
         if let Pages::Backup(why) = &pages {
             rungs.push(("dbpage", why.clone()));
         }
-        let asked = Examination {
-            level: request.level,
-            checks: request.checks,
-            tables: request.tables,
-            source: None,
-            previous: request.previous,
-            captured_at: request.now,
-        };
+        let asked = Examination::of_source(request);
         let wal = source.wal;
         let mut facts = shape.facts(wal);
         let mut warnings = std::mem::take(&mut source.warnings);
