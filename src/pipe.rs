@@ -9,7 +9,7 @@ mod encode;
 mod sum;
 mod tee;
 
-pub use decode::{Decoder, Mismatch, plain_reader};
+pub use decode::{Decoder, Mismatch, Sums, plain_reader};
 pub use encode::{Encoder, Stoppable};
 pub use sum::{Blake3, Digest, Sha256, Sum, Summing};
 pub use tee::Tee;

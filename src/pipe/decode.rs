@@ -102,6 +102,26 @@ pub enum Mismatch {
     Stopped(#[from] Stopped),
 }
 
+/// What a stored file was read back as.
+pub struct Sums {
+    stored: Sum,
+    plain: Sum,
+}
+
+impl Sums {
+    /// Compares them with the manifest's.
+    pub fn compare(self, file: &StoredFile) -> Result<(), Mismatch> {
+        let (Self { stored, plain }, name) = (self, file.name.clone());
+        if stored.digest != file.sha256 || stored.bytes != file.bytes {
+            return Err(Mismatch::Stored { name, expected: file.sha256.clone(), actual: stored.digest });
+        }
+        if plain.digest != file.plain_blake3 || plain.bytes != file.plain_bytes {
+            return Err(Mismatch::Plain { name, expected: file.plain_blake3.clone(), actual: plain.digest });
+        }
+        Ok(())
+    }
+}
+
 impl<'a> Decoder<'a> {
     /// Begins reading a stored file, by the codec its name's suffix tells.
     pub fn new<R: Read + Send + 'static>(
@@ -122,8 +142,13 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads what is left, and compares both sums with the manifest's.
-    pub fn finish(mut self, file: &StoredFile) -> Result<(), Mismatch> {
-        let unreadable = |source| Mismatch::Unreadable { name: file.name.clone(), source };
+    pub fn finish(self, file: &StoredFile) -> Result<(), Mismatch> {
+        self.sums(&file.name)?.compare(file)
+    }
+
+    /// Reads what is left of the file of that name, and sums both.
+    pub fn sums(mut self, name: &str) -> Result<Sums, Mismatch> {
+        let unreadable = |source| Mismatch::Unreadable { name: name.to_owned(), source };
         loop {
             match self.digested().map(<[u8]>::len) {
                 Ok(0) => break,
@@ -136,14 +161,7 @@ impl<'a> Decoder<'a> {
         }
         let plain = Sum { bytes: self.bytes, digest: self.digest.hex() };
         let stored = self.plain.finish().map_err(unreadable)?;
-        let name = file.name.clone();
-        if stored.digest != file.sha256 || stored.bytes != file.bytes {
-            return Err(Mismatch::Stored { name, expected: file.sha256.clone(), actual: stored.digest });
-        }
-        if plain.digest != file.plain_blake3 || plain.bytes != file.plain_bytes {
-            return Err(Mismatch::Plain { name, expected: file.plain_blake3.clone(), actual: plain.digest });
-        }
-        Ok(())
+        Ok(Sums { stored, plain })
     }
 
     /// What is at hand, digested; nothing at the end.

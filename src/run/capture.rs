@@ -2,6 +2,7 @@
 
 use super::{
     Event, FailureCode,
+    follow::{Follower, Pace},
     hooks::StepCaller,
     intake::{Intake, Outs, Taker},
     job::{JobRun, Staged, StepError, StepResult},
@@ -15,9 +16,11 @@ use crate::{
     policy::values::{Compression, Level, Size},
     scratch::Scratch,
     store::{Store as _, StoreError, Stored, layout::stored_name, manifest::StoredFile},
+    watch::Watch,
 };
 use chrono::{DateTime, Utc};
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     path::Path,
     time::Instant,
@@ -62,7 +65,6 @@ impl<'a> JobRun<'a> {
         let name = stored_name(target.name.as_str(), extension(&spec), compression);
 
         let (outs, lost) = self.create_everywhere(step, &open, &name);
-        let mut tee = Tee::new(outs);
         let at = self.order.world.host.real_now();
         let mut takers = self.takers(&open, &lost);
         let caller = StepCaller { run: self, step };
@@ -78,7 +80,7 @@ impl<'a> JobRun<'a> {
             now: self.tag.now,
             scratch: scratch.path(),
         };
-        let streamed = {
+        let (tee, streamed) = {
             let listener = self.order.listener;
             let tell = |progress: crate::watch::Progress| {
                 let (done_bytes, total_bytes) = (progress.done_bytes, progress.total_bytes);
@@ -86,11 +88,25 @@ impl<'a> JobRun<'a> {
             };
             let watch = self.watch(&tell);
             watch.check().map_err(StepError::stopped)?;
+            // What is examined once more is read back with that.
+            let outs = if request.level < Level::Restore {
+                follow(&name, outs, &mut takers, Pace::beside(compression), &watch)
+            } else {
+                outs
+            };
+            let mut tee = Tee::new(outs);
             let to = Destination { compression, name: &name, tee: &mut tee, takers: &mut takers };
-            stream(source, &request, to, &watch)
+            let streamed = stream(source, &request, to, &watch);
+            (tee, streamed)
         };
         let still_open: Vec<usize> = takers.iter().map(|taker| taker.pair).collect();
-        for (Taker { pair, staged, unsynced }, out) in takers.into_iter().zip(tee.into_outs()) {
+        let file = streamed.as_ref().ok().map(|(_, file)| file);
+        for (Taker { pair, follower, mut staged, unsynced }, out) in takers.into_iter().zip(tee.into_outs()) {
+            if let (Some(follower), Some(file)) = (follower, file)
+                && let Some(outcome) = follower.outcome(file)
+            {
+                staged.read.insert(name.clone(), outcome);
+            }
             let failed = match (out, unsynced) {
                 (Err(error), _) => Some(write_error(&name, &error)),
                 (Ok(_), unsynced) => unsynced.map(|error| store_error(&error)),
@@ -154,7 +170,7 @@ impl<'a> JobRun<'a> {
             match view.store.stage(&self.pairs[index].series, self.tag.stamp) {
                 Ok(staging) => {
                     self.pairs[index].staged =
-                        Some(Staged { staging, files: Vec::new(), read: None, proof: None });
+                        Some(Staged { staging, files: Vec::new(), read: BTreeMap::new(), proof: None });
                     open.push(index);
                 }
                 Err(error) => self.fail_pair(step, index, store_error(&error)),
@@ -193,7 +209,7 @@ impl<'a> JobRun<'a> {
     fn takers(&mut self, open: &[usize], lost: &[usize]) -> Vec<Taker> {
         let taker = |pair: &usize| {
             let staged = self.pairs[*pair].staged.take()?;
-            Some(Taker { pair: *pair, staged, unsynced: None })
+            Some(Taker { pair: *pair, follower: None, staged, unsynced: None })
         };
         open.iter().filter(|pair| !lost.contains(pair)).filter_map(taker).collect()
     }
@@ -310,6 +326,22 @@ pub(crate) fn previous_of(stored: &Stored) -> Previous {
     }
 }
 
+/// Has each file read back behind its writer. Where that cannot be, it is read back when all is captured.
+fn follow(
+    name: &str,
+    outs: Vec<Box<dyn Write + Send>>,
+    takers: &mut [Taker],
+    pace: Pace,
+    watch: &Watch<'_>,
+) -> Vec<Box<dyn Write + Send>> {
+    let follow = |(out, taker): (_, &mut Taker)| {
+        let (follower, out) = Follower::start(&*taker.staged.staging, name, out, pace, watch);
+        taker.follower = follower;
+        out
+    };
+    outs.into_iter().zip(takers).map(follow).collect()
+}
+
 enum StreamError {
     Engine(EngineError),
     Out(io::Error),
@@ -328,15 +360,14 @@ fn stream(
     source: &SourceView,
     request: &CaptureRequest<'_>,
     Destination { compression, name, tee, takers }: Destination<'_>,
-    watch: &crate::watch::Watch<'_>,
+    watch: &Watch<'_>,
 ) -> Result<(Capture, StoredFile), StreamError> {
     // Why a write failed is asked of the watch first: a stop reaches the codec as an error of its output.
     let failed = |error: io::Error| match watch.check() {
         Err(stopped) => StreamError::Engine(EngineError::Stopped(stopped)),
         Ok(()) => StreamError::Out(error),
     };
-    let by_digest = request.level < Level::Restore;
-    let mut intake = Intake::new(compression, tee, takers, (name, by_digest), watch).map_err(failed)?;
+    let mut intake = Intake::new(compression, tee, takers, name, watch).map_err(failed)?;
     let capture = source.engine.capture(request, &mut intake, watch).map_err(|error| match error {
         EngineError::Out(error) => failed(error),
         error => StreamError::Engine(error),

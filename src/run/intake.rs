@@ -1,7 +1,7 @@
 //! Where a capture streams to: one pass through the codec into every store, and, as soon as the content is whole, onto
-//! their disks and back.
+//! their disks.
 
-use super::{job::Staged, verify::read_back};
+use super::{follow::Follower, job::Staged};
 use crate::{
     engines::Outlet,
     pipe::{Encoder, Stoppable, Tee},
@@ -15,6 +15,8 @@ use std::io::{self, Write};
 pub(super) struct Taker {
     /// The pair's index.
     pub(super) pair: usize,
+    /// Reads the file back behind the writer; ended before the staged files are removed.
+    pub(super) follower: Option<Follower>,
     pub(super) staged: Staged,
     /// Why the whole file is not on this store's disk.
     pub(super) unsynced: Option<StoreError>,
@@ -29,9 +31,6 @@ pub(super) struct Intake<'w, 't> {
     takers: &'t mut [Taker],
     name: &'t str,
     file: Option<StoredFile>,
-    /// Whether nothing but the digests of the stored file is to be looked at.
-    by_digest: bool,
-    watch: &'w Watch<'w>,
 }
 
 impl<'w, 't> Intake<'w, 't> {
@@ -39,11 +38,11 @@ impl<'w, 't> Intake<'w, 't> {
         compression: Compression,
         outs: &'t mut Outs,
         takers: &'t mut [Taker],
-        (name, by_digest): (&'t str, bool),
+        name: &'t str,
         watch: &'w Watch<'w>,
     ) -> io::Result<Self> {
         let encoder = Encoder::new(compression, Stoppable::new(outs, watch))?;
-        Ok(Self { encoder: Some(encoder), takers, name, file: None, by_digest, watch })
+        Ok(Self { encoder: Some(encoder), takers, name, file: None })
     }
 
     /// What was stored; the content is whole.
@@ -58,10 +57,12 @@ impl<'w, 't> Intake<'w, 't> {
         let (file, out) = encoder.finish(self.name)?;
         let outs = out.into_inner();
         for (n, taker) in self.takers.iter_mut().enumerate() {
-            if !outs.is_there(n) {
-                continue;
+            if outs.is_there(n) {
+                taker.unsynced = taker.staged.settle(&file).err();
+                if let (None, Some(follower)) = (&taker.unsynced, &taker.follower) {
+                    follower.settled();
+                }
             }
-            taker.unsynced = taker.staged.settle(&file).err();
         }
         self.file = Some(file);
         Ok(())
@@ -79,19 +80,8 @@ impl Write for Intake<'_, '_> {
 }
 
 impl Outlet for Intake<'_, '_> {
-    /// Stores what was written, and reads it back where that is all there is to verify: while the engine still examines
-    /// the content on one core, the other has nothing else to do.
+    /// Stores what was written: while the engine still examines the content, the rest of it is read back.
     fn complete(&mut self) -> io::Result<()> {
-        self.store()?;
-        if !self.by_digest {
-            return Ok(());
-        }
-        // How far reading back is would stand for how far the capture is.
-        let quiet = Watch::new(self.watch.cancel(), self.watch.deadline(), &|_| ());
-        for Taker { staged, .. } in self.takers.iter_mut().filter(|taker| !taker.staged.files.is_empty()) {
-            let open = |file: &str| staged.staging.open(file);
-            staged.read = Some(read_back(&staged.files, &open, None, &quiet).map(drop));
-        }
-        Ok(())
+        self.store()
     }
 }

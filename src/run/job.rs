@@ -52,15 +52,14 @@ pub(super) struct Pair {
 pub(super) struct Staged {
     pub(super) staging: Box<dyn Staging>,
     pub(super) files: Vec<StoredFile>,
-    /// How reading it back ended, where that was done beside the capture.
-    pub(super) read: Option<Result<(), VerifyError>>,
+    /// How reading files of it back ended, where that was done beside the capture.
+    pub(super) read: BTreeMap<String, Result<(), VerifyError>>,
     pub(super) proof: Option<Proof>,
 }
 
 impl Staged {
-    /// Makes a written file durable and notes it for the manifest. What was read back before was not all.
+    /// Makes a written file durable and notes it for the manifest.
     pub(super) fn settle(&mut self, file: &StoredFile) -> Result<(), StoreError> {
-        self.read = None;
         self.staging.sync(&file.name)?;
         self.files.push(file.clone());
         Ok(())

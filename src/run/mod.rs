@@ -5,6 +5,7 @@
 mod admit;
 mod capture;
 pub mod event;
+mod follow;
 mod hooks;
 mod intake;
 mod job;

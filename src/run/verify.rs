@@ -17,7 +17,7 @@ use crate::{
     store::{StoreError, manifest::StoredFile},
     watch::{Progress, Watch},
 };
-use std::io::Read;
+use std::{collections::BTreeMap, io::Read};
 
 /// Opens a stored file by its name.
 pub(crate) type Opener<'a> = dyn Fn(&str) -> Result<Box<dyn Read + Send>, StoreError> + 'a;
@@ -46,6 +46,22 @@ pub(crate) fn read_back(
         None => Ok(None),
     })?;
     Ok(evidence.flatten())
+}
+
+/// Reads back what was not read behind the writer, and tells what came of those that were.
+fn read_rest(
+    files: &[StoredFile],
+    mut read: BTreeMap<String, Result<(), VerifyError>>,
+    open: &Opener<'_>,
+    watch: &Watch<'_>,
+) -> Result<(), VerifyError> {
+    for file in files {
+        match read.remove(&file.name) {
+            Some(outcome) => outcome?,
+            None => decoder(file, open, watch)?.finish(file)?,
+        }
+    }
+    Ok(())
 }
 
 /// Hands the decoded content of a backup to `take`, and compares every digest of every file; `None` when the backup has
@@ -117,7 +133,7 @@ impl JobRun<'_> {
                 .ok_or_else(|| StepError::new(FailureCode::Capture, "nothing was captured"))?;
             let source = self.source(step)?;
             let target = self.target(step)?;
-            let read = self.pairs[index].staged.as_mut().and_then(|staged| staged.read.take());
+            let read = self.pairs[index].staged.as_mut().map(|staged| std::mem::take(&mut staged.read));
             let staged = self.pairs[index].staged.as_ref();
             let staged = staged
                 .ok_or_else(|| StepError::new(FailureCode::Storage, "nothing was staged in this store"))?;
@@ -158,9 +174,9 @@ impl JobRun<'_> {
             let watch = self.watch(&tell);
             watch.check().map_err(StepError::stopped)?;
             let open = |file: &str| staged.staging.open(file);
-            let result = match (read, examine) {
-                (Some(read), None) => read.map(|()| None),
-                _ => read_back(&staged.files, &open, examine, &watch),
+            let result = match examine {
+                None => read_rest(&staged.files, read.unwrap_or_default(), &open, &watch).map(|()| None),
+                Some(_) => read_back(&staged.files, &open, examine, &watch),
             };
             let (second, unable) = match result {
                 Ok(second) => (second, None),

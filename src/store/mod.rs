@@ -114,12 +114,19 @@ pub trait Staging {
     /// Makes a file durable and drops it from the page cache, so that reading it back reads the disk.
     fn sync(&mut self, name: &str) -> Result<(), StoreError>;
 
+    /// Makes what was written of a file so far durable and drops it from the page cache, as often as it is called and on
+    /// whatever thread. Where it fails the backup can no longer be published.
+    fn syncer(&self, name: &str) -> Result<Syncer, StoreError>;
+
     /// Opens a file written before.
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>, StoreError>;
 
     /// Writes manifest and SHA256SUMS, makes all durable, and renames the folder into place: the commit point.
     fn publish(self: Box<Self>, manifest: Manifest) -> Result<Manifest, StoreError>;
 }
+
+/// See [`Staging::syncer`].
+pub type Syncer = Box<dyn FnMut() -> std::io::Result<()> + Send>;
 
 /// What a series holds.
 #[derive(Debug, Clone, Default)]

@@ -50,8 +50,10 @@ pub(super) fn capture(
         EngineSpec::Postgres(spec) => spec.options.clone(),
         _ => PostgresOptions::default(),
     };
-    let reached = engine.connect(watch)?;
-    let (mut session, tables) = look::open(&reached, reached.database(), watch)?;
+    let (reached, mut session) = engine.connect(watch)?;
+    let tables = look::begin(&mut session, watch)?;
+    // The dump has the processors: on two of them, counting by several at once costs it a tenth of its time.
+    session.execute("SET LOCAL max_parallel_workers_per_gather = 0", watch).map_err(failed)?;
     let snapshot = session.export_snapshot(watch).map_err(failed)?;
     guard_tables(|| Ok(tables.0.len()), request.expect)?;
     guard_size(super::size(&mut session, watch).map_err(failed)?, request.expect)?;

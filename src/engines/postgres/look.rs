@@ -26,19 +26,24 @@ pub(super) const LOCK_WAIT: Duration = Duration::from_mins(1);
 pub(super) const READING: SessionOptions =
     SessionOptions { read_only: true, lock_timeout: Some(LOCK_WAIT), statement_timeout: None };
 
-/// Opens a session on a database, with its tables, in a transaction that sees one state and nothing but all of it: rows that a policy of the database hides would make
-/// counts wrong, and are an error instead, as in `pg_dump`.
+/// Opens a session on a database, and begins to read it.
 pub(super) fn open(
     server: &Server,
     database: &str,
     watch: &Watch<'_>,
 ) -> Result<(Session, Tables), EngineError> {
-    let begun = || {
-        let mut session = server.session(database, &READING, watch)?;
+    let mut session = server.session(database, &READING, watch).map_err(failed)?;
+    let tables = begin(&mut session, watch)?;
+    Ok((session, tables))
+}
+
+/// Begins a transaction that sees one state and nothing but all of it, and tells its tables. Rows that a policy of the
+/// database hides would make counts wrong, and are an error instead, as in `pg_dump`.
+pub(super) fn begin(session: &mut Session, watch: &Watch<'_>) -> Result<Tables, EngineError> {
+    let mut begun = || {
         session.begin(None, watch)?;
         session.execute("SET LOCAL row_security = off", watch)?;
-        let tables = Tables::of(&mut session, watch)?;
-        Ok((session, tables))
+        Tables::of(session, watch)
     };
     begun().map_err(failed)
 }

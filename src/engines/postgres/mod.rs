@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{evidence::Evidence, watch::Watch};
 use clients::Installed;
-use look::{READING, failed};
+use look::failed;
 use reach::Reached;
 pub use reach::{Password, Reach};
 pub use restore::{Beside, Standing};
@@ -69,8 +69,8 @@ impl Postgres {
         self.reach.as_ref().map_err(|why| EngineError::Refused(why.clone()))
     }
 
-    /// Connects to the database itself.
-    fn connect(&self, watch: &Watch<'_>) -> Result<Reached, EngineError> {
+    /// Connects to the database itself, with a session that reads.
+    fn connect(&self, watch: &Watch<'_>) -> Result<(Reached, Session), EngineError> {
         self.reach()?.connect(&self.installed, watch)
     }
 
@@ -82,8 +82,7 @@ impl Postgres {
 
 impl Engine for Postgres {
     fn observe(&self, watch: &Watch<'_>) -> Result<SourceFacts, EngineError> {
-        let reached = self.connect(watch)?;
-        let mut session = reached.session(reached.database(), &READING, watch).map_err(failed)?;
+        let (reached, mut session) = self.connect(watch)?;
         let bytes = size(&mut session, watch).map_err(failed)?;
         let facts = BTreeMap::from([("server_version".to_owned(), reached.server_version().to_string())]);
         Ok(SourceFacts { bytes, facts })

@@ -2,8 +2,9 @@
 
 use super::{
     clients::{Clients, Installed},
+    look::READING,
     server::{Server, ServerError},
-    session::SessionError,
+    session::{Session, SessionError},
 };
 use crate::{
     engines::EngineError,
@@ -11,7 +12,10 @@ use crate::{
     scratch::Scratch,
     watch::Watch,
 };
-use std::{path::PathBuf, sync::OnceLock};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 /// Reads a password where it is kept, at the moment when it is needed; the error is in words for people.
 pub type Password = Box<dyn Fn(&Watch<'_>) -> Result<Secret, String> + Send + Sync>;
@@ -56,9 +60,15 @@ impl Reach {
         Self { connection, password, read: OnceLock::new(), scratch }
     }
 
-    /// Connects to the database itself.
-    pub(super) fn connect(&self, installed: &Installed, watch: &Watch<'_>) -> Result<Reached, EngineError> {
-        self.by(installed, watch, Server::connect)
+    /// Connects to the database itself, with a session that reads.
+    pub(super) fn connect(
+        &self,
+        installed: &Installed,
+        watch: &Watch<'_>,
+    ) -> Result<(Reached, Session), EngineError> {
+        self.by(installed, watch, |clients, connection, folder| {
+            Server::connect(clients, connection, &READING, folder, watch)
+        })
     }
 
     /// Connects to the server, whether or not the database is there.
@@ -67,10 +77,18 @@ impl Reach {
         installed: &Installed,
         watch: &Watch<'_>,
     ) -> Result<Reached, EngineError> {
-        self.by(installed, watch, Server::connect_beside)
+        let connect = |clients: &_, connection: &_, folder: &_| {
+            Server::connect_beside(clients, connection, folder, watch).map(|server| (server, ()))
+        };
+        Ok(self.by(installed, watch, connect)?.0)
     }
 
-    fn by(&self, installed: &Installed, watch: &Watch<'_>, connect: Connect) -> Result<Reached, EngineError> {
+    fn by<T>(
+        &self,
+        installed: &Installed,
+        watch: &Watch<'_>,
+        connect: impl FnOnce(&Clients, &Connection, &Path) -> Result<(Server, T), ServerError>,
+    ) -> Result<(Reached, T), EngineError> {
         let clients = installed.clients(watch)?;
         let mut connection = self.connection.clone();
         if let Some(password) = &self.password {
@@ -85,9 +103,9 @@ impl Reach {
             connection = connection.with_password(secret);
         }
         let folder = Scratch::new(&self.scratch)?;
-        let server =
-            connect(clients, &connection, folder.path(), watch).map_err(|error| self.refused(error))?;
-        Ok(Reached { server, _folder: folder })
+        let (server, with) =
+            connect(clients, &connection, folder.path()).map_err(|error| self.refused(error))?;
+        Ok((Reached { server, _folder: folder }, with))
     }
 
     fn refused(&self, error: ServerError) -> EngineError {
@@ -100,5 +118,3 @@ impl Reach {
         }
     }
 }
-
-type Connect = fn(&Clients, &Connection, &std::path::Path, &Watch<'_>) -> Result<Server, ServerError>;

@@ -55,7 +55,7 @@ impl Postgres {
         let reach = self.reach()?;
         match reach.connection.database() {
             Some(database) => Ok(database.to_owned()),
-            None => Ok(self.connect(watch)?.database().to_owned()),
+            None => Ok(self.connect(watch)?.0.database().to_owned()),
         }
     }
 

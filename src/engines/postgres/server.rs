@@ -39,29 +39,31 @@ pub enum ServerError {
 }
 
 impl Server {
-    /// Connects to the database of a connection once, learns the server's version, and chooses the programs for it.
+    /// Connects to the database of a connection, learns the server's version, and chooses the programs for it. The session
+    /// that told it is handed over: a connection may cost more than what is asked.
     ///
     /// Pass files lie in `private_folder`, which only this user enters, and only as long as they are needed.
     pub fn connect(
         clients: &Clients,
         connection: &Connection,
+        options: &SessionOptions,
         private_folder: &Path,
         watch: &Watch<'_>,
-    ) -> Result<Self, ServerError> {
+    ) -> Result<(Self, Session), ServerError> {
         let newest = clients.any()?;
-        let options = SessionOptions::default();
-        let mut session = Session::open(newest, connection, &options, private_folder, watch)?;
+        let mut session = Session::open(newest, connection, options, private_folder, watch)?;
         let version_num = session.server_version_num();
         // A service file may be what says it.
         let database = session.scalar("SELECT pg_catalog.current_database()", watch)?.unwrap_or_default();
         let connection = connection.with_database(&database);
-        Ok(Self {
+        let server = Self {
             programs: clients.for_server(version_num)?.clone(),
             connection,
             private_folder: private_folder.to_owned(),
             version_num,
             maintenance: OnceLock::new(),
-        })
+        };
+        Ok((server, session))
     }
 
     /// The same where that database need not be there: connects to the one from which databases are made.

@@ -6,7 +6,7 @@ use crate::{
     fault::{Fault, OnPath},
     platform::files,
     store::{
-        BackupId, Manifest, Staging, StoreError,
+        BackupId, Manifest, Staging, StoreError, Syncer,
         layout::{self, MANIFEST_FILE, OWNER_FILE, Passing, SUMS_FILE},
     },
 };
@@ -15,6 +15,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// A temporary folder `.staging-…` beside the backups of its series. While its maker lives, the file `.owner` in it is
@@ -27,9 +28,34 @@ pub(super) struct LocalStaging {
     owner: Option<File>,
     /// The files made so far: the very handles they are written through, since an fsync through another one may miss an
     /// error that the system met while writing back.
-    files: BTreeMap<String, File>,
-    /// A failed fsync is final: the system may have thrown the dirty pages away, and the next fsync would succeed.
-    broken: bool,
+    files: BTreeMap<String, Arc<Made>>,
+}
+
+/// A file that was made.
+struct Made {
+    file: File,
+    /// Whether it is broken. A failed fsync is final: the system may have thrown the dirty pages away, and the next fsync
+    /// would succeed. One at a time, so that none passes while another meets the error.
+    is_broken: Mutex<bool>,
+}
+
+impl Made {
+    fn sync(&self, how: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+        let mut is_broken = self.is_broken.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_broken {
+            return Err(io::Error::other("an earlier write to disk failed"));
+        }
+        let synced = how(&self.file);
+        *is_broken = synced.is_err();
+        if synced.is_ok() {
+            files::drop_cache(&self.file);
+        }
+        synced
+    }
+
+    fn is_broken(&self) -> bool {
+        *self.is_broken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl LocalStaging {
@@ -49,14 +75,7 @@ impl LocalStaging {
             match durable::claim(&owner) {
                 Ok(Some(file)) => {
                     let owner = Some(file);
-                    return Ok(Self {
-                        id,
-                        series_folder,
-                        folder,
-                        owner,
-                        files: BTreeMap::new(),
-                        broken: false,
-                    });
+                    return Ok(Self { id, series_folder, folder, owner, files: BTreeMap::new() });
                 }
                 // A sweeper met the folder before it was locked, and removed it.
                 Ok(None) => {}
@@ -78,15 +97,16 @@ impl LocalStaging {
         }
     }
 
-    fn sync_file(&mut self, name: &str) -> Result<(), Fault> {
+    fn sync_file(&self, name: &str) -> Result<(), Fault> {
         let path = self.path(name)?;
-        let Some(file) = self.files.get(name) else { return invalid("write", &path, "it was not created") };
-        if let Err(e) = file.sync_all() {
-            self.broken = true;
-            return Err(e).on("make durable", &path);
+        self.made(name)?.sync(File::sync_all).on("make durable", &path)
+    }
+
+    fn made(&self, name: &str) -> Result<&Arc<Made>, Fault> {
+        match self.files.get(name) {
+            Some(made) => Ok(made),
+            None => invalid("write", &self.folder.join(name), "it was not created"),
         }
-        files::drop_cache(file);
-        Ok(())
     }
 
     /// Refuses a manifest that is not about what lies in the folder: it could never be proven again.
@@ -101,10 +121,10 @@ impl LocalStaging {
             return invalid("write", &path, "it does not list the files that were made");
         }
         for listed in &manifest.files {
-            let Some(file) = self.files.get(&listed.name) else {
+            let Some(made) = self.files.get(&listed.name) else {
                 return invalid("write", &path, &format!("it lists `{}`, which was not made", listed.name));
             };
-            let bytes = file.metadata().on("look at", self.folder.join(&listed.name))?.len();
+            let bytes = made.file.metadata().on("look at", self.folder.join(&listed.name))?.len();
             if bytes != listed.bytes || !layout::is_digest(&listed.sha256) {
                 return invalid(
                     "write",
@@ -133,13 +153,18 @@ impl Staging for LocalStaging {
         let path = self.path(name)?;
         let file = files::new_private_file().open(&path).on("create", &path)?;
         let kept = file.try_clone().on("open", &path)?;
-        self.files.insert(name.to_owned(), kept);
+        self.files.insert(name.to_owned(), Arc::new(Made { file: kept, is_broken: Mutex::new(false) }));
         // Not buffered: a buffer's error at its end would be lost.
         Ok(Box::new(file))
     }
 
     fn sync(&mut self, name: &str) -> Result<(), StoreError> {
         Ok(self.sync_file(name)?)
+    }
+
+    fn syncer(&self, name: &str) -> Result<Syncer, StoreError> {
+        let made = Arc::clone(self.made(name)?);
+        Ok(Box::new(move || made.sync(File::sync_data)))
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>, StoreError> {
@@ -149,14 +174,14 @@ impl Staging for LocalStaging {
 
     fn publish(mut self: Box<Self>, manifest: Manifest) -> Result<Manifest, StoreError> {
         // Any error on the way drops `self`, which removes the folder: nothing is published.
-        if self.broken {
+        if self.files.values().any(|made| made.is_broken()) {
             invalid::<()>("publish", &self.folder, "an earlier write to disk failed")?;
         }
         self.check_manifest(&manifest)?;
 
         // 1. All data is on disk before anything says that it is there.
-        for name in self.files.keys().cloned().collect::<Vec<_>>() {
-            self.sync_file(&name)?;
+        for name in self.files.keys() {
+            self.sync_file(name)?;
         }
         self.write_own(SUMS_FILE, &manifest.sums())?;
 
