@@ -58,7 +58,8 @@ pub(super) fn reasons(mut said: Vec<String>) -> Vec<String> {
     const AFTERMATH: &str = "worker process died";
     let is_error = |line: &String| {
         let says = ["error:", "ERROR:", "FATAL:", "PANIC:"].iter().any(|word| line.contains(word));
-        says && !line.contains(AFTERMATH)
+        // A detail belongs to the error before it, also where it quotes one of the server's.
+        says && !line.contains(AFTERMATH) && !line.contains(": detail:")
     };
     let from = said.iter().rposition(is_error).unwrap_or(said.len().saturating_sub(1));
     said.split_off(from)
@@ -88,6 +89,9 @@ mod tests {
         let lines = |text: &[&str]| text.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
         let said = lines(&["pg_dump: error: a", "pg_dump: error: b", "pg_dump: detail: c"]);
         assert_eq!(reasons(said), lines(&["pg_dump: error: b", "pg_dump: detail: c"]));
+        let quoting =
+            lines(&["pg_dump: error: a failed", "pg_dump: detail: Error message from server: FATAL:  b"]);
+        assert_eq!(reasons(quoting.clone()), quoting);
         assert_eq!(reasons(lines(&["a", "b"])), lines(&["b"]));
         assert_eq!(reasons(Vec::new()), lines(&[]));
     }
