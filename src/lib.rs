@@ -20,7 +20,7 @@
 //! | module | what it holds | touches the world |
 //! |---|---|---|
 //! | [`policy`] | the language: YAML to spanned nodes (`yaml`), nodes to `document`, document to `model` (`lower`), and everything that can be wrong with it (`problem`) | no |
-//! | [`schedule`] | the five-field grammar, its sets, and the instants they name in a zone | no |
+//! | [`schedule`] | the five-field grammar, its sets, the instants they name in a zone, which of them is due, and what a host must run | no |
 //! | [`retention`] | which backups stay, with reasons | no |
 //! | [`selector`] | how backups are named on the command line | no |
 //! | [`plan`] | steps, their order, their text, stored snapshots of it | no |

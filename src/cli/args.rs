@@ -1,7 +1,10 @@
 //! The words of the command line.
 
 use super::moment::Moment;
-use crate::{plan::Platform, policy::values::Level};
+use crate::{
+    plan::Platform,
+    policy::values::{Duration, Level},
+};
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -195,6 +198,12 @@ pub struct Run {
     /// Print the steps that would run now, and change nothing.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    /// Run only jobs with a slot that is due, and end well where none is: what schedulers call.
+    #[arg(long)]
+    pub due: bool,
+    /// With `--due`, wait up to this long first, as the slot and the host decide.
+    #[arg(long, value_name = "DURATION", requires = "due", value_parser = parse_duration)]
+    pub jitter: Option<Duration>,
     /// Only these targets.
     #[arg(long = "target", value_name = "TARGET")]
     pub targets: Vec<String>,
@@ -204,6 +213,10 @@ pub struct Run {
     /// Accept a store that is not the one last used.
     #[arg(long = "new-store", value_name = "STORE")]
     pub new_stores: Vec<String>,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    Duration::parse(text).ok_or_else(|| "write a number and a unit, such as 90s, 15m or 1h".to_owned())
 }
 
 /// `next`.

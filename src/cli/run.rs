@@ -3,6 +3,7 @@
 use super::{
     args::Run,
     dry_run::dry_run,
+    due::due,
     error::{CliError, LOCK_ENDS},
     output,
     progress::Teller,
@@ -15,20 +16,28 @@ use crate::{
     plan::{self, Plan, Platform, Selection},
     policy::{Policy, Severity, values::Size},
     run::{self, Order, Report},
+    watch::Cancel,
 };
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 pub(crate) fn run(session: &Session, args: &Run) -> Result<u8, CliError> {
+    if args.due {
+        return due(session, args);
+    }
     let policies = session.policies()?;
-    let mut selected = select(&policies, &args.jobs)?;
-    narrow(&policies, &mut selected, args)?;
+    let selected = narrowed(&policies, args)?;
     if args.dry_run { dry_run(session, args, &selected) } else { execute(session, args, &selected) }
 }
 
-/// Applies `--target` and `--store`; a name that no selected policy has is an error.
-fn narrow(policies: &[Policy], selected: &mut Vec<(&Policy, Selection)>, args: &Run) -> Result<(), CliError> {
+/// The jobs, targets and stores meant; a name that no selected policy has is an error.
+pub(super) fn narrowed<'p>(
+    policies: &'p [Policy],
+    args: &Run,
+) -> Result<Vec<(&'p Policy, Selection)>, CliError> {
+    let mut selected = select(policies, &args.jobs)?;
     for target in &args.targets {
         if !selected.iter().any(|(policy, _)| policy.targets().contains_key(target.as_str())) {
             let known: Vec<_> =
@@ -45,11 +54,11 @@ fn narrow(policies: &[Policy], selected: &mut Vec<(&Policy, Selection)>, args: &
                 .help(format!("the stores are {}", known.join(", "))));
         }
     }
-    for (_, selection) in selected.iter_mut() {
+    for (_, selection) in &mut selected {
         selection.targets.clone_from(&args.targets);
         selection.stores.clone_from(&args.stores);
     }
-    Ok(())
+    Ok(selected)
 }
 
 pub(crate) fn plan_now(session: &Session, policy: &Policy, selection: &Selection) -> Plan {
@@ -73,43 +82,16 @@ pub(crate) struct RunElement {
 
 fn execute(session: &Session, args: &Run, selected: &[(&Policy, Selection)]) -> Result<u8, CliError> {
     let cancel = signals::watch()?;
-    let mut prepared = Vec::new();
     // Every problem of every policy before anything is done for any.
-    let mut invalid = false;
-    for (policy, selection) in selected {
-        let plan = plan_now(session, policy, selection);
-        match World::observe(&session.host, policy) {
-            Ok(world) => {
-                let problems = world.problems(&plan);
-                session.tell_problems(&problems, Some(policy.source()));
-                invalid |= problems.iter().any(|problem| problem.severity == Severity::Error);
-                prepared.push((world, plan));
-            }
-            Err(problems) => {
-                session.tell_problems(&problems, Some(policy.source()));
-                invalid = true;
-            }
-        }
-    }
-    if invalid {
-        return Err(CliError::told(2, "the policy cannot be run here"));
-    }
+    let prepared: Vec<_> =
+        selected.iter().map(|(policy, selection)| prepare(session, policy, selection)).collect();
+    let prepared = prepared.into_iter().collect::<Result<Vec<_>, _>>()?;
     if prepared.iter().all(|(_, plan)| plan.steps.is_empty()) {
         return Err(CliError::unknown("the selection leaves nothing to run"));
     }
-    session.host.keep_machine_id()?;
-    let new_stores: BTreeSet<String> = args.new_stores.iter().cloned().collect();
-    let teller = Teller::new(&session.host, session.global.quiet, session.global.verbose);
-    let listener = |event: &run::Event<'_>| teller.tell(event);
     let mut reports = Vec::new();
     for (world, plan) in prepared.iter().filter(|(_, plan)| !plan.steps.is_empty()) {
-        for name in world.variables.overridden() {
-            listener(&run::Event::Warning(format!(
-                "`{name}` of an env file wins over the environment's other value"
-            )));
-        }
-        let order = Order { world, plan, new_stores: &new_stores, cancel: &cancel, listener: &listener };
-        reports.push(run::run(&order));
+        reports.push(carry_out(session, args, (world, plan), &Call::by_hand(), &cancel)?);
         if cancel.is_cancelled() {
             break;
         }
@@ -117,7 +99,61 @@ fn execute(session: &Session, args: &Run, selected: &[(&Policy, Selection)]) -> 
     finish(session, reports)
 }
 
-fn finish(session: &Session, reports: Vec<Report>) -> Result<u8, CliError> {
+/// What a policy needs on this host, and the plan; what is wrong is told.
+pub(super) fn prepare<'a>(
+    session: &'a Session,
+    policy: &'a Policy,
+    selection: &Selection,
+) -> Result<(World<'a>, Plan), CliError> {
+    let plan = plan_now(session, policy, selection);
+    let invalid = || CliError::told(2, "the policy cannot be run here");
+    let world = World::observe(&session.host, policy).map_err(|problems| {
+        session.tell_problems(&problems, Some(policy.source()));
+        invalid()
+    })?;
+    let problems = world.problems(&plan);
+    session.tell_problems(&problems, Some(policy.source()));
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(invalid());
+    }
+    Ok((world, plan))
+}
+
+/// For whom a plan is carried out.
+pub(super) struct Call {
+    pub(super) slot: Option<DateTime<Utc>>,
+    pub(super) patience: Duration,
+}
+
+impl Call {
+    /// For who waits and can call again.
+    const fn by_hand() -> Self {
+        Self { slot: None, patience: Duration::ZERO }
+    }
+}
+
+/// Carries a plan out, telling what happens.
+pub(super) fn carry_out(
+    session: &Session,
+    args: &Run,
+    (world, plan): (&World<'_>, &Plan),
+    call: &Call,
+    cancel: &Cancel,
+) -> Result<Report, CliError> {
+    session.host.keep_machine_id()?;
+    let new_stores: BTreeSet<String> = args.new_stores.iter().cloned().collect();
+    let teller = Teller::new(&session.host, session.global.quiet, session.global.verbose);
+    let listener = |event: &run::Event<'_>| teller.tell(event);
+    for name in world.variables.overridden() {
+        let what = format!("`{name}` of an env file wins over the environment's other value");
+        listener(&run::Event::Warning(what));
+    }
+    let (slot, patience) = (call.slot, call.patience);
+    Ok(run::run(&Order { world, plan, new_stores: &new_stores, slot, patience, cancel, listener: &listener }))
+}
+
+/// Prints what runs came to.
+pub(super) fn finish(session: &Session, reports: Vec<Report>) -> Result<u8, CliError> {
     let exit = joint_exit(&reports);
     let elements: Vec<RunElement> = reports
         .into_iter()

@@ -12,8 +12,15 @@ use crate::{
     plan::Step,
     policy::{model::Retention, values::Size},
     removal::stands_whole,
-    store::{self, Store as _, StoreError, lock::Mode},
+    store::{
+        self, Series, Store as _, StoreError,
+        lock::{Lock, Mode},
+    },
 };
+use std::time::{Duration, Instant};
+
+/// How often a lock that another holds is tried.
+const LOCK_ROUND: Duration = Duration::from_millis(250);
 
 impl JobRun<'_> {
     /// Takes the lock of a pair: the store must be the one last used, is made when it was never used, and is swept.
@@ -30,7 +37,7 @@ impl JobRun<'_> {
             self.tell(&Event::Warning(error.to_string()));
         }
         let series = self.pairs[index].series.clone();
-        let lock = view.store.lock(&series, Mode::Exclusive).map_err(|error| store_error(&error))?;
+        let lock = self.lock_series(view, &series)?;
         let swept = view.store.sweep(&series).map_err(|error| store_error(&error))?;
         let listing = view.store.list(&series).map_err(|error| store_error(&error))?;
         for unclaimed in &listing.unclaimed {
@@ -50,6 +57,23 @@ impl JobRun<'_> {
         } else {
             format!("cleared {} of an earlier run that did not end", swept.join(", "))
         })
+    }
+
+    /// Takes the lock of a series; one that another holds is waited for as long as the order says.
+    #[expect(clippy::disallowed_methods, reason = "waiting is measured on the monotonic clock")]
+    fn lock_series(&self, view: &StoreView, series: &Series) -> Result<Lock, StepError> {
+        let until = Instant::now() + self.order.patience;
+        let mut told = false;
+        loop {
+            match view.store.lock(series, Mode::Exclusive) {
+                Err(StoreError::Locked { .. }) if Instant::now() < until => {}
+                taken => return taken.map_err(|error| store_error(&error)),
+            }
+            if !std::mem::replace(&mut told, true) {
+                self.tell(&Event::Warning(format!("`{series}` is locked: waiting for its holder to end")));
+            }
+            self.watch(&|_| ()).pause(LOCK_ROUND).map_err(StepError::stopped)?;
+        }
     }
 
     /// The id of a store that may be used. Nothing is made at a place that held the store last time and does not now: an

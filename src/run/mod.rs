@@ -4,6 +4,7 @@
 
 mod admit;
 mod capture;
+pub(crate) mod claims;
 pub mod event;
 mod follow;
 mod hooks;
@@ -29,7 +30,7 @@ use crate::{
     watch::Cancel,
 };
 use chrono::{DateTime, Utc};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// What is given to a run beside its plan.
 pub struct Order<'a> {
@@ -39,6 +40,10 @@ pub struct Order<'a> {
     pub plan: &'a Plan,
     /// Stores that may be other ones than those last used.
     pub new_stores: &'a BTreeSet<String>,
+    /// The slot of the schedule that it is made for; `None`: by hand.
+    pub slot: Option<DateTime<Utc>>,
+    /// How long a lock that another holds is waited for.
+    pub patience: Duration,
     /// The request to stop.
     pub cancel: &'a Cancel,
     /// Told of everything.

@@ -88,6 +88,7 @@ impl JobRun<'_> {
             job: step.job.clone(),
             target: pair.target.clone(),
             time: self.tag.now,
+            slot: self.order.slot,
             captured_at: captured.at,
             finished_at: self.order.world.host.real_now(),
             origin: source.origin.clone(),

@@ -1,6 +1,8 @@
 //! When a job runs: the five-field grammar, its calendar, and what a host must be told.
 
 pub mod calendar;
+pub mod due;
+pub mod entry;
 
 use crate::policy::values::Duration;
 

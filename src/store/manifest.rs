@@ -30,6 +30,8 @@ pub struct Manifest {
     pub target: String,
     /// The run's start by the calendar (`--now`), which the id's stamp shows.
     pub time: DateTime<Utc>,
+    /// The slot of the schedule that it was made for; `null`: by hand.
+    pub slot: Option<DateTime<Utc>>,
     /// When the captured content was the source's state, by the real clock.
     pub captured_at: DateTime<Utc>,
     /// When the manifest was written, by the real clock.

@@ -29,6 +29,7 @@ mod delete;
 mod duckdb;
 #[cfg(all(unix, feature = "duckdb"))]
 mod duckdb_stored;
+mod due;
 mod examiner;
 #[cfg(unix)]
 mod examples;

@@ -13,7 +13,9 @@ const LIMIT: usize = 450;
 /// The modules that touch files, environment, programs or clocks.
 const EFFECTS: &str = "
     src/catalog/open.rs
+    src/cli/due.rs
     src/cli/history.rs
+    src/cli/kept.rs
     src/cli/plan.rs
     src/cli/progress.rs
     src/cli/restore.rs
@@ -63,7 +65,9 @@ const EFFECTS: &str = "
     src/restore/aside.rs
     src/restore/beside.rs
     src/restore/steps.rs
+    src/run/admit.rs
     src/run/capture.rs
+    src/run/claims.rs
     src/run/hooks.rs
     src/run/job.rs
     src/run/ledger.rs

@@ -59,6 +59,7 @@ fn manifest(id: &BackupId, files: &[(&str, &[u8])]) -> Manifest {
         job: id.series.job.clone(),
         target: id.series.target.clone(),
         time,
+        slot: None,
         captured_at: time,
         finished_at: time,
         origin: "o".to_owned(),

@@ -1,0 +1,140 @@
+//! Slots, claims and clocks.
+
+use super::*;
+use crate::{policy::values::Duration, schedule::calendar::Expression};
+
+fn schedule(cron: &str, catch_up: CatchUp) -> Schedule {
+    Schedule { cron: Expression::parse(cron).unwrap(), jitter: Duration::from_secs(0), catch_up }
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn claim(slot: &str, state: ClaimState, tries: u32) -> Claim {
+    Claim { slot: at(slot), at: at(slot), tries, state }
+}
+
+fn now(slot: &str, tries: u32) -> Due {
+    Due::Now { slot: at(slot), tries }
+}
+
+const ZONE: Tz = chrono_tz::America::New_York;
+
+#[test]
+fn the_newest_slot_is_due_until_it_is_claimed() {
+    let nightly = schedule("0 2 * * *", CatchUp::UntilNext);
+    let due = |time, claims: &[Claim]| due(&nightly, ZONE, at(time), claims);
+    assert_eq!(due("2026-01-05T07:00:00Z", &[]), now("2026-01-05T07:00:00Z", 1));
+    assert_eq!(due("2026-01-06T06:59:59Z", &[]), now("2026-01-05T07:00:00Z", 1), "a night late");
+    let ended = claim("2026-01-05T07:00:00Z", ClaimState::Ended, 1);
+    assert_eq!(due("2026-01-05T07:00:30Z", std::slice::from_ref(&ended)), Due::Taken(ended.clone()));
+    assert_eq!(due("2026-01-09T12:00:00Z", &[ended]), now("2026-01-09T07:00:00Z", 1), "of four one");
+}
+
+#[test]
+fn a_killed_run_is_due_once_more_and_no_oftener() {
+    let nightly = schedule("0 2 * * *", CatchUp::UntilNext);
+    let slot = "2026-01-05T07:00:00Z";
+    let due =
+        |tries| due(&nightly, ZONE, at("2026-01-05T09:00:00Z"), &[claim(slot, ClaimState::Open, tries)]);
+    assert_eq!(due(1), now(slot, 2));
+    assert!(matches!(due(2), Due::Taken(_)));
+}
+
+#[test]
+fn without_catch_up_a_slot_is_lost_after_jitter_and_five_minutes() {
+    let mut nightly = schedule("0 2 * * *", CatchUp::Never);
+    nightly.jitter = Duration::from_secs(600);
+    let due = |time| due(&nightly, ZONE, at(time), &[]);
+    assert_eq!(due("2026-01-05T07:15:00Z"), now("2026-01-05T07:00:00Z", 1));
+    let late = Due::TooLate { slot: at("2026-01-05T07:00:00Z"), until: at("2026-01-05T07:15:00Z") };
+    assert_eq!(due("2026-01-05T07:15:01Z"), late);
+}
+
+#[test]
+fn a_window_ends_and_never_before_the_jitter() {
+    let within = |hours: u64| CatchUp::Within(Duration::from_secs(hours * 3600));
+    let nightly = schedule("0 2 * * *", within(6));
+    assert_eq!(due(&nightly, ZONE, at("2026-01-05T13:00:00Z"), &[]), now("2026-01-05T07:00:00Z", 1));
+    assert!(matches!(due(&nightly, ZONE, at("2026-01-05T13:00:01Z"), &[]), Due::TooLate { .. }));
+    let mut short = schedule("0 2 * * *", within(0));
+    short.jitter = Duration::from_secs(600);
+    assert_eq!(due(&short, ZONE, at("2026-01-05T07:10:00Z"), &[]), now("2026-01-05T07:00:00Z", 1));
+}
+
+#[test]
+fn claims_later_than_now_and_void_ones_do_not_count() {
+    let nightly = schedule("0 2 * * *", CatchUp::UntilNext);
+    let late = claim("2026-01-08T07:00:00Z", ClaimState::Ended, 1);
+    assert_eq!(due(&nightly, ZONE, at("2026-01-06T08:00:00Z"), &[late]), now("2026-01-06T07:00:00Z", 1));
+    let void = claim("2026-01-08T07:00:00Z", ClaimState::Void, 1);
+    assert_eq!(due(&nightly, ZONE, at("2026-01-08T08:00:00Z"), &[void]), now("2026-01-08T07:00:00Z", 1));
+}
+
+#[test]
+fn a_claim_of_a_former_schedule_that_is_newer_than_the_slot_takes_it() {
+    let nightly = schedule("0 2 * * *", CatchUp::UntilNext);
+    let of_another = claim("2026-01-05T08:30:00Z", ClaimState::Open, 1);
+    assert_eq!(
+        due(&nightly, ZONE, at("2026-01-05T09:00:00Z"), std::slice::from_ref(&of_another)),
+        Due::Taken(of_another.clone())
+    );
+}
+
+#[test]
+fn a_claim_made_ahead_of_the_clock_is_known_by_its_time() {
+    let claim = claim("2026-01-05T07:00:00Z", ClaimState::Ended, 1);
+    assert!(is_of_a_clock_ahead(&claim, at("2026-01-05T06:58:00Z")));
+    assert!(!is_of_a_clock_ahead(&claim, at("2026-01-05T06:59:30Z")));
+    assert!(!is_of_a_clock_ahead(&claim, at("2026-01-05T07:30:00Z")));
+}
+
+/// A year of minutes, with triggers in every one of them, in both clock changes: each slot runs once.
+#[test]
+fn whatever_fires_each_slot_of_a_year_runs_once() {
+    for (text, zone) in [
+        ("30 2 * * *", ZONE),
+        ("30 1 * * *", ZONE),
+        ("0,30 2 * * *", chrono_tz::Europe::Berlin),
+        ("15 */6 * * *", chrono_tz::Australia::Lord_Howe),
+        ("0 3 13 * 5", chrono_tz::Europe::Berlin),
+    ] {
+        let schedule = schedule(text, CatchUp::UntilNext);
+        let (mut time, end) = (at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
+        let first = schedule.cron.last_at_or_before(time, zone).unwrap().utc;
+        let mut claims: Vec<Claim> =
+            vec![Claim { slot: first, at: first, tries: 1, state: ClaimState::Ended }];
+        let mut ran = Vec::new();
+        let mut step = 7;
+        while time < end {
+            if let Due::Now { slot, tries } = due(&schedule, zone, time, &claims) {
+                ran.push(slot);
+                claims = vec![Claim { slot, at: time, tries, state: ClaimState::Ended }];
+            }
+            step = (step * 31 + 11) % 29 + 1;
+            time += TimeDelta::minutes(step);
+        }
+        let expected: Vec<_> =
+            schedule.cron.fires_after(first, zone).map(|fire| fire.utc).take_while(|at| *at < end).collect();
+        // The last may still be to come.
+        assert!(expected.starts_with(&ran) && expected.len() - ran.len() <= 1, "{text}");
+    }
+}
+
+#[test]
+fn a_delay_is_the_same_for_each_trigger_of_a_slot_and_below_the_longest() {
+    let longest = TimeDelta::minutes(10);
+    let delay = |host, slot| jitter(longest, host, "prod/nightly", at(slot));
+    let one = delay("a", "2026-01-05T07:00:00Z");
+    assert_eq!(one, delay("a", "2026-01-05T07:00:00Z"));
+    assert_ne!(one, delay("b", "2026-01-05T07:00:00Z"));
+    let hosts: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    let all: Vec<_> = hosts.iter().map(|host| delay(host, "2026-01-05T07:00:00Z")).collect();
+    assert!(all.iter().all(|delay| *delay >= TimeDelta::zero() && *delay < longest));
+    assert!(
+        all.iter().any(|delay| *delay > TimeDelta::minutes(8))
+            && all.iter().any(|delay| *delay < TimeDelta::minutes(2))
+    );
+    assert_eq!(jitter(TimeDelta::zero(), "a", "j", at("2026-01-05T07:00:00Z")), TimeDelta::zero());
+}
