@@ -28,6 +28,11 @@ impl Cancel {
         self.asked.load(Ordering::Relaxed) > self.deaf_to
     }
 
+    /// How often stopping was asked.
+    pub fn requests(&self) -> u8 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
     /// The same for work that one request, or the same once more, does not stop, as it cleans up: the next one from now on
     /// does, and no sooner than the third.
     #[must_use]

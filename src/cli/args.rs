@@ -93,6 +93,8 @@ pub enum Command {
     Run(Run),
     /// Show the next fire times.
     Next(Next),
+    /// Run the schedules in the foreground.
+    Daemon(Daemon),
     /// List backups.
     List(List),
     /// Show one backup.
@@ -218,6 +220,10 @@ pub struct Run {
 fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::parse(text).ok_or_else(|| "write a number and a unit, such as 90s, 15m or 1h".to_owned())
 }
+
+/// `daemon`.
+#[derive(Debug, Args)]
+pub struct Daemon {}
 
 /// `next`.
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod backups;
 mod caller;
 mod catalog;
 mod check;
+mod daemon;
 mod delete;
 mod dry_run;
 mod due;
@@ -63,6 +64,7 @@ fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Plan(args) => plan::plan(session, &args),
         Command::Run(args) => run::run(session, &args),
         Command::Next(args) => next::next(session, &args),
+        Command::Daemon(args) => daemon::daemon(session, &args),
         Command::List(args) => list::list(session, &args),
         Command::Show(args) => list::show(session, &args),
         Command::Verify(args) => verify::verify(session, &args),

@@ -23,6 +23,7 @@ mod command;
 mod conformance;
 mod crash;
 mod crowd;
+mod daemon;
 mod damage;
 mod delete;
 #[cfg(all(unix, feature = "duckdb"))]
