@@ -66,6 +66,21 @@ impl Host {
         Ok(Self { environment, home, working_folder, state, given_now: now, passing_id: OnceLock::new() })
     }
 
+    /// The same host with another environment, and the home and state folders that follow from it.
+    #[must_use]
+    pub fn with_environment(&self, environment: BTreeMap<String, String>) -> Self {
+        let given = environment.get("POLICY_STATE_DIR").filter(|dir| !dir.is_empty());
+        let state = given.map_or_else(|| self.state.clone(), |dir| self.working_folder.join(dir));
+        Self {
+            environment,
+            home: self.home.clone(),
+            working_folder: self.working_folder.clone(),
+            state,
+            given_now: self.given_now,
+            passing_id: self.passing_id.clone(),
+        }
+    }
+
     /// The calendar's time in whole seconds: the one given by `--now`, which stands still, else the real one.
     pub fn now(&self) -> DateTime<Utc> {
         self.given_now.unwrap_or_else(Utc::now).trunc_subsecs(0)

@@ -37,6 +37,7 @@
 //! | [`catalog`] | index and history of this host, in SQLite | yes |
 //! | [`run`] | the interpreter of plans: hooks, captures, proofs, publishing, pruning | yes |
 //! | [`restore`] | restore beside, check, swap, roll back | yes |
+//! | [`install`] | entries of the host's schedulers: compared, changed, read back | yes |
 //! | [`listing`] | how a backup is shown | no |
 //! | [`cli`] | words, printing, exit codes; one small file a command | yes |
 //!
@@ -107,5 +108,7 @@ pub mod run;
 
 pub mod listing;
 pub mod restore;
+
+pub mod install;
 
 pub mod cli;

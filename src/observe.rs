@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "env files are read from this host")]
 
 pub mod bind;
+pub mod site;
 
 use crate::{
     engines::{Engine, EngineError, sqlite::syntax::Syntax},
@@ -162,7 +163,8 @@ fn resolve(
     variables: &Variables,
     path: &Spanned<PathTemplate>,
 ) -> Result<Resolved, Vec<Problem>> {
-    paths::resolve(path, Place { source: policy.source(), variables, home: host.home.as_deref() })
+    let (home, scope) = (host.home.as_deref(), policy.install().scope());
+    paths::resolve(path, Place { source: policy.source(), variables, home, scope })
 }
 
 impl<'a> World<'a> {

@@ -72,7 +72,8 @@ pub fn keep(source: &SecretSource, reading: Reading<'_>) -> Result<Kept, Vec<Pro
             Err(_) => Err(paths::unset(policy, text, variables)),
         },
         SecretSource::File(path) => {
-            let place = Place { source: policy, variables, home: reading.host.home.as_deref() };
+            let (home, scope) = (reading.host.home.as_deref(), reading.policy.install().scope());
+            let place = Place { source: policy, variables, home, scope };
             let resolved = paths::resolve(path, place)?;
             Ok(Kept::File { path: resolved.path, shown: resolved.shown, span: path.span })
         }

@@ -56,6 +56,11 @@ impl CliError {
         Self::new(4, "unproven", message)
     }
 
+    /// What was promised does not hold, or cannot be told.
+    pub(crate) fn objective(message: impl Into<String>) -> Self {
+        Self::new(6, "objective", message)
+    }
+
     pub(crate) fn drift(message: impl Into<String>) -> Self {
         Self::new(7, "drift", message)
     }
@@ -71,6 +76,7 @@ impl CliError {
             3 => "incomplete",
             4 => "unproven",
             5 => "refused",
+            6 => "objective",
             7 => "drift",
             10 => "not_found",
             11 => "locked",

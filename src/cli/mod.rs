@@ -12,6 +12,7 @@ mod due;
 mod error;
 mod explain;
 mod history;
+mod install;
 mod journal;
 mod kept;
 mod list;
@@ -19,6 +20,7 @@ pub mod moment;
 mod next;
 mod output;
 mod plan;
+mod probe;
 mod progress;
 mod prune;
 mod restore;
@@ -26,6 +28,7 @@ mod run;
 mod schema;
 mod session;
 mod signals;
+mod status;
 mod verify;
 mod words;
 
@@ -64,7 +67,11 @@ fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Plan(args) => plan::plan(session, &args),
         Command::Run(args) => run::run(session, &args),
         Command::Next(args) => next::next(session, &args),
+        Command::Install(args) => install::install(session, &args),
+        Command::Uninstall(args) => install::uninstall(session, &args),
+        Command::Status(args) => status::status(session, &args),
         Command::Daemon(args) => daemon::daemon(session, &args),
+        Command::Probe { report } => probe::write_report(session, &report),
         Command::List(args) => list::list(session, &args),
         Command::Show(args) => list::show(session, &args),
         Command::Verify(args) => verify::verify(session, &args),

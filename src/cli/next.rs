@@ -1,8 +1,9 @@
 //! `next`: the next fire times.
 
 use super::{
-    args::Next,
+    args::{Next, Scheduler},
     error::CliError,
+    install::chosen,
     output,
     session::{Session, select},
 };
@@ -22,7 +23,7 @@ pub(crate) struct Fire {
     local: String,
     /// The same instant in UTC.
     utc: String,
-    /// What a clock change does to it; `null` when nothing.
+    /// What a clock change does to it, and what the scheduler makes of that; `null` when nothing.
     note: Option<String>,
 }
 
@@ -33,6 +34,7 @@ pub(crate) fn next(session: &Session, args: &Next) -> Result<u8, CliError> {
     let mut by_hand = Vec::new();
     for (policy, selection) in select(&policies, &args.jobs)? {
         let zone = policy.timezone();
+        let backend = args.backend.and_then(Scheduler::backend).or_else(|| chosen(policy));
         for job in policy.jobs().values().filter(|job| selection.takes_job(&job.name)) {
             let Some(schedule) = &job.schedule else {
                 by_hand.push(format!("{}/{}", policy.name(), job.name.value));
@@ -43,7 +45,10 @@ pub(crate) fn next(session: &Session, args: &Next) -> Result<u8, CliError> {
                 job: job.name.to_string(),
                 local: fire.utc.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, false),
                 utc: rfc3339(fire.utc),
-                note: fire.note.map(|note| note.to_string()),
+                note: fire.note.map(|note| match backend.and_then(|backend| backend.way_with(note)) {
+                    Some(way) => format!("{note}; {way}"),
+                    None => note.to_string(),
+                }),
             }));
         }
     }

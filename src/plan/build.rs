@@ -1,7 +1,7 @@
 //! Policy in, plan out: pure, and the only place that decides the order of a run.
 
 use super::{
-    Plan, PlannedJob, Platform, rfc3339,
+    Plan, PlannedJob, Platform, entries, rfc3339,
     step::{Action, Moment, Step},
 };
 use crate::{
@@ -81,14 +81,15 @@ pub fn build(policy: &Policy, selection: &Selection, platform: Platform, at: Opt
         jobs.push(plan_settings(policy, job, &days));
         plan_job(policy, job, selection, &mut steps);
     }
+    let names: Vec<String> = jobs.iter().map(|job| job.job.clone()).collect();
     Plan {
         policy: policy.name().to_string(),
         digest: policy.digest().to_owned(),
         at: at.map(rfc3339),
         platform,
         jobs,
+        entries: entries::planned(policy, &names, platform),
         steps: steps.list,
-        entries: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! interprets the very [`Step`]s that were shown.
 
 pub mod build;
+pub mod entries;
 pub mod render;
 pub mod snapshot;
 pub mod step;
@@ -30,7 +31,7 @@ pub struct Plan {
     pub jobs: Vec<PlannedJob>,
     /// What is done, in order.
     pub steps: Vec<Step>,
-    /// What the host's scheduler is told; empty until schedules are installed by this program.
+    /// What the scheduler of the platform is told: the same on every host whose clock goes by the policy's zone.
     pub entries: Vec<Entry>,
 }
 

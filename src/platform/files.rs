@@ -23,6 +23,14 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// Opens a private file to be locked, and makes it when it is not there. What is in it is left alone.
+pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    private(&mut options);
+    options.open(path)
+}
+
 /// Makes one folder that only its owner enters (unix: mode 0700).
 pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "only unix sets a mode"))]
@@ -44,6 +52,35 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = path; // The profile folder's access list is inherited.
     Ok(())
+}
+
+/// Lets everybody read a file, and its owner alone write it (unix: mode 0644).
+pub(crate) fn make_readable(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path; // The folder's access list is inherited.
+        Ok(())
+    }
+}
+
+/// The mode of a file without its kind, and its owner; links are not followed. Where files have none, `None`.
+pub(crate) fn mode_and_owner(path: &Path) -> io::Result<Option<(u32, u32)>> {
+    let seen = fs::symlink_metadata(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Ok(Some((seen.mode() & 0o7777, seen.uid())))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = seen;
+        Ok(None)
+    }
 }
 
 /// Makes the names in a folder durable (`fsync(2)`: "Calling `fsync()` does not necessarily ensure that the entry in the

@@ -128,6 +128,58 @@ pub(crate) fn that_hold(_files: &[PathBuf]) -> Vec<(u32, String)> {
     Vec::new()
 }
 
+/// The name of the user that this process runs as, or the number where there is none.
+pub(crate) fn user_name() -> String {
+    #[cfg(unix)]
+    return user().map_or_else(|| user_id().to_string(), |(name, _)| name);
+    #[cfg(not(unix))]
+    std::env::var("USERNAME").unwrap_or_else(|_| "unknown".to_owned())
+}
+
+/// The home folder that the system gives the user that this process runs as, whatever `HOME` says; `None` where nobody knows.
+pub(crate) fn home_of_user() -> Option<PathBuf> {
+    #[cfg(unix)]
+    return user().map(|(_, home)| home);
+    #[cfg(not(unix))]
+    None
+}
+
+/// Name and home folder of the user, as the host's own list has them.
+#[cfg(unix)]
+fn user() -> Option<(String, PathBuf)> {
+    let id = user_id();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let is_it = fields.get(2)?.parse() == Ok(id);
+        is_it.then(|| Some(((*fields.first()?).to_owned(), PathBuf::from(fields.get(5)?))))?
+    })
+}
+
+/// The number of the user that this process runs as; 0 where users have none.
+pub(crate) fn user_id() -> u32 {
+    #[cfg(unix)]
+    return rustix::process::geteuid().as_raw();
+    #[cfg(not(unix))]
+    return 0;
+}
+
+/// Whether systemd runs this host (`sd_booted(3)`).
+pub(crate) fn is_run_by_systemd() -> bool {
+    std::path::Path::new("/run/systemd/system").is_dir()
+}
+
+/// The folder in which systemd keeps the sockets of the user who runs this (`/run/user/UID`), where there is one.
+pub(crate) fn runtime_folder() -> Option<PathBuf> {
+    #[cfg(unix)]
+    {
+        let folder = PathBuf::from(format!("/run/user/{}", rustix::process::geteuid().as_raw()));
+        Some(folder).filter(|folder| folder.is_dir())
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// The host's name, for the note in a lock.
 pub(crate) fn host_name() -> String {
     #[cfg(unix)]

@@ -123,6 +123,43 @@ version: 1
     }
 
     #[test]
+    fn what_install_says_is_in_the_digest_as_far_as_it_differs_from_what_holds_without_it() {
+        let with = |install: &str| digest(&format!("{PLAIN}install: {install}\n"));
+        let spelled_out = "{backend: auto, scope: user, dispatcher: native}";
+        assert_eq!([with("{}"), with(spelled_out)], [digest(PLAIN), digest(PLAIN)]);
+        let cluster = |more: &str| {
+            with(&format!("{{backend: kubernetes, kubernetes: {{image: p, state: {{claim: s}}{more}}}}}"))
+        };
+        assert_eq!(cluster(", patch: {a: 1, b: 2}"), cluster(", patch: {b: 2, a: 1}"));
+        assert_eq!(cluster(", patch: {}"), cluster(""));
+        assert_eq!(
+            cluster(", mounts: {/a: {claim: a}}"),
+            cluster(", mounts: {/a/: {claim: a, read_only: false}}")
+        );
+        let all = [
+            digest(PLAIN),
+            with("{backend: cron}"),
+            with("{backend: none}"),
+            with("{dispatcher: minute}"),
+            with("{log_dir: logs}"),
+            with("{search_path: [/a, /b]}"),
+            with("{search_path: [/b, /a]}"),
+            cluster(""),
+            cluster(", namespace: n"),
+            cluster(", mounts: {/a: {claim: a}}"),
+            cluster(", mounts: {/a: {claim: a, read_only: true}}"),
+            // Here nothing means something.
+            cluster(", patch: {a: {}}"),
+            cluster(", patch: {a: null}"),
+            cluster(", patch: {a: false}"),
+            cluster(", patch: {a: []}"),
+        ];
+        for (n, one) in all.iter().enumerate() {
+            assert!(!all[..n].contains(one), "number {n} has the digest of another");
+        }
+    }
+
+    #[test]
     fn what_changes_the_meaning_changes_the_digest() {
         for (from, to) in [
             ("0 2", "0 3"),

@@ -6,7 +6,9 @@
 mod compound;
 mod expectation;
 mod hints;
+mod install;
 mod leaf;
+mod patch;
 mod postgres;
 mod read;
 mod rungs;
@@ -15,6 +17,7 @@ mod shapes;
 
 pub(super) use compound::{CatchUpDocument, Commands, JobStoreDocument, Words};
 pub(super) use expectation::ExpectationDocument;
+pub(super) use install::{InstallDocument, KubernetesDocument, MountDocument};
 pub(super) use leaf::Cron;
 pub(super) use postgres::{PostgresDocument, PostgresOptionsDocument};
 pub(super) use read::{Read, Reader};
@@ -55,6 +58,8 @@ document! {
         jobs [required = "jobs: {nightly: {schedule: \"0 2 * * *\"}}"]: Map<JobDocument>,
         /// Settings for every job that does not set them itself.
         defaults: DefaultsDocument,
+        /// How the schedules reach a host: which scheduler, whose entries, with what around them.
+        install: Box<InstallDocument>,
         /// Codes of warnings that are accepted in this policy, such as `policy::retention::none`.
         allow: Vec<Spanned<String>>,
     }

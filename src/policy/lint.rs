@@ -5,6 +5,7 @@
 
 mod commands;
 mod glob;
+mod install;
 mod keep;
 mod names;
 mod paths;
@@ -46,6 +47,7 @@ pub(super) fn lint(policy: &Policy, document: &PolicyDocument) -> Vec<Problem> {
     keep::lint(&mut lint);
     proof::lint(&mut lint);
     postgres::lint(&mut lint);
+    install::lint(&mut lint);
     lint.problems
 }
 

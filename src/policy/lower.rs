@@ -4,6 +4,7 @@
 //! from something's absence are made only when everything could be read.
 
 mod engine;
+mod install;
 mod job;
 mod postgres;
 mod query;
@@ -58,6 +59,7 @@ pub(super) fn lower(document: &PolicyDocument, source: Source, problems: Problem
     let mut policy = lower.policy(document);
     if let Some(policy) = &policy {
         lower.postgres_as_a_whole(policy);
+        lower.home_under_system(policy);
     }
     let allowed = lower.allowed(document);
     if let Some(policy) = policy.as_ref().filter(|_| lower.clean()) {
@@ -87,6 +89,7 @@ impl Lower<'_> {
         let stores = self.stores(document.stores.as_ref());
         let targets = self.targets(document.targets.as_ref());
         let jobs = self.jobs(document, &targets);
+        let install = self.install(document.install.as_deref());
         let policy = Policy {
             source: self.source.clone(),
             digest: String::new(),
@@ -102,6 +105,7 @@ impl Lower<'_> {
                 .map(|(name, target)| Some((name.value, target?)))
                 .collect::<Option<_>>()?,
             jobs,
+            install,
             allow: BTreeSet::new(),
         };
         Some(policy)

@@ -5,12 +5,14 @@
 
 mod check;
 mod engine;
+mod install;
 
 pub use check::{Check, Expectation, OnFail, Query, Scalar, TableClass, Tables, with_schema};
 pub use engine::{
     CommandSpec, DuckdbFormat, DuckdbOptions, EngineSpec, Layers, PostgresFormat, PostgresOptions,
     PostgresSpec, SecretSource, WhenLocked,
 };
+pub use install::{BackendChoice, Dispatcher, Install, Kubernetes, Mount, ScopeOf};
 
 use super::{
     Code, Source, Span, Spanned, digest,
@@ -34,6 +36,8 @@ pub struct Policy {
     pub(super) stores: BTreeMap<Name, Store>,
     pub(super) targets: BTreeMap<Name, Target>,
     pub(super) jobs: BTreeMap<Name, Job>,
+    #[serde(skip_serializing_if = "Install::is_default")]
+    pub(super) install: Install,
     #[serde(skip)]
     pub(super) allow: BTreeSet<Code>,
 }
@@ -76,6 +80,17 @@ impl Policy {
     /// Its jobs by name.
     pub fn jobs(&self) -> &BTreeMap<Name, Job> {
         &self.jobs
+    }
+    /// How its schedules reach a host.
+    pub fn install(&self) -> &Install {
+        &self.install
+    }
+    /// Every path in it that belongs to a host.
+    pub fn paths(&self) -> impl Iterator<Item = &Spanned<PathTemplate>> {
+        let stores = self.stores.values().map(|store| &store.path);
+        let targets = self.targets.values();
+        let targets = targets.flat_map(|target| target.engine.paths().chain(&target.scratch));
+        self.env_files.iter().chain(stores).chain(targets).chain(self.install.paths())
     }
     /// Every command that it can call.
     pub fn commands(&self) -> impl Iterator<Item = &Command> {

@@ -10,6 +10,7 @@ use super::{
     },
     variables::Variables,
 };
+use crate::schedule::entry::Scope;
 use std::path::{Component, Path, PathBuf};
 
 /// A path on this host, and how it is spoken of there.
@@ -31,6 +32,8 @@ pub struct Place<'a> {
     pub variables: &'a Variables,
     /// The home folder, if there is one.
     pub home: Option<&'a Path>,
+    /// Whose entries the policy is installed as: those of the host have no home folder.
+    pub scope: Scope,
 }
 
 /// Resolves a path, or tells every reason why it cannot be, at its place in the policy.
@@ -44,6 +47,14 @@ pub fn resolve(path: &Spanned<PathTemplate>, place: Place<'_>) -> Result<Resolve
     })?;
     let one = |problem: Problem| vec![problem.label(path.span, "")];
     let joined = match text.strip_prefix('~') {
+        Some(rest) if (rest.is_empty() || rest.starts_with('/')) && place.scope == Scope::System => {
+            let shown = used.first().map_or(template.as_written().to_owned(), |(name, value, origin)| {
+                format!("`${{{name}}}` is `{value}` ({origin})")
+            });
+            let message = format!("with `scope: system` no path may begin with `~`: {shown}");
+            let help = "give the variable an absolute path, so that it means the same whoever runs it";
+            return Err(one(Problem::error(Code::HomeOfTheSystem, message, help)));
+        }
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
             let home = place.home.ok_or_else(|| {
                 let message = "`~` is the home folder, and here there is none";
@@ -111,14 +122,8 @@ pub fn unset(source: &Source, word: &Spanned<Template>, variables: &Variables) -
 /// Every text of a policy that may name variables, with its place.
 pub fn templates(policy: &Policy) -> Vec<(&Template, Span)> {
     let targets = policy.targets().values();
-    let paths = policy
-        .env_files()
-        .iter()
-        .chain(policy.stores().values().map(|store| &store.path))
-        .chain(targets.clone().filter_map(|target| target.engine.path()))
-        .chain(targets.clone().filter_map(|target| target.scratch.as_ref()))
-        .map(|path| (&path.value.0, path.span));
-    let servers = targets.clone().filter_map(|target| match &target.engine {
+    let paths = policy.paths().map(|path| (&path.value.0, path.span));
+    let servers = targets.filter_map(|target| match &target.engine {
         EngineSpec::Postgres(spec) => Some(spec.templates()),
         _ => None,
     });
@@ -151,16 +156,21 @@ mod tests {
     use crate::policy::variables::EnvFile;
 
     fn at_home(written: &str, home: Option<&str>) -> Result<Resolved, Vec<Problem>> {
+        of_scope(written, home, Scope::User)
+    }
+
+    fn of_scope(written: &str, home: Option<&str>, scope: Scope) -> Result<Resolved, Vec<Problem>> {
         let source =
             Source { name: "p.yaml".into(), folder: "/srv/app/policies".into(), text: written.into() };
         let entries =
             [("DB".to_owned(), ("/srv/app/x.db".to_owned(), 3)), ("REL".to_owned(), ("x.db".to_owned(), 4))];
         let file =
             EnvFile { written: "../.env".into(), path: "/srv/app/.env".into(), entries: entries.into() };
-        let variables = Variables::new([("DIR".into(), "/data".into())].into(), vec![file]);
+        let process = [("DIR".into(), "/data".into()), ("HIS".into(), "~/b".into())];
+        let variables = Variables::new(process.into(), vec![file]);
         let path = PathTemplate(Template::parse(written).unwrap());
         let path = Spanned::new(path, Span::new(0, written.len()));
-        resolve(&path, Place { source: &source, variables: &variables, home: home.map(Path::new) })
+        resolve(&path, Place { source: &source, variables: &variables, home: home.map(Path::new), scope })
     }
 
     fn resolved(written: &str) -> String {
@@ -192,6 +202,10 @@ mod tests {
         };
         assert_eq!(code("${REL}"), [(Code::PathNotAbsolute, Span::new(0, 6))]);
         assert_eq!(code("~/x"), [(Code::NoHome, Span::new(0, 3))]);
+        assert_eq!(resolved("${HIS}"), "/home/u/b | ${HIS} = /home/u/b (environment)");
+        let problems = of_scope("${HIS}", Some("/home/u"), Scope::System).unwrap_err();
+        assert_eq!(problems[0].code, Code::HomeOfTheSystem);
+        assert!(problems[0].message.ends_with("`${HIS}` is `~/b` (environment)"), "{problems:?}");
         assert_eq!(
             code("a/${X}${Y}"),
             [(Code::VariableUnset, Span::new(2, 6)), (Code::VariableUnset, Span::new(6, 10))]

@@ -5,6 +5,8 @@ mod found;
 mod lines;
 mod mask;
 pub mod pages;
+#[cfg(test)]
+mod tests;
 
 pub(super) use found::Problems;
 pub use lines::Lines;
@@ -149,10 +151,12 @@ codes! {
     BadPath = "policy::path::invalid", Error;
     /// A path has something in it that looks as if it were filled in, and is not.
     TakenLiterally = "policy::path::taken_literally", Warning;
-    /// A path that begins with a variable is not absolute.
+    /// A path that must be absolute is not.
     PathNotAbsolute = "policy::path::not_absolute", Error;
     /// A path begins with `~`, and there is no home folder.
     NoHome = "policy::path::no_home", Error;
+    /// A path begins with `~`, and the entries are those of the host.
+    HomeOfTheSystem = "policy::path::home_under_system", Error;
     /// An env file has a line that cannot be read.
     BadEnvFile = "policy::env_file::bad_line", Error;
     /// A store's URL is of a kind that is unknown.
@@ -237,6 +241,14 @@ codes! {
     FinerThanSchedule = "policy::retention::finer_than_schedule", Warning;
     /// No retention rule keeps two backups that follow each other.
     LosesRhythm = "policy::retention::loses_rhythm", Warning;
+    /// A user is named for entries that are not those of the host.
+    UserWithoutSystem = "policy::install::user_without_system", Error;
+    /// A text is not the name of an image.
+    BadImage = "policy::install::bad_image", Error;
+    /// A key of `install` has no effect with its scheduler.
+    NotForBackend = "policy::install::not_for_backend", Warning;
+    /// Pods keep nothing from one to the next.
+    NoState = "policy::install::no_state", Warning;
     /// `allow` names a code that does not exist or cannot be accepted.
     BadAllowance = "policy::allow::unknown_code", Error;
     /// `allow` accepts a warning that does not occur.
@@ -407,35 +419,4 @@ fn within_block(written: &str, scalar: Span, value: &str, part: &std::ops::Range
         starts += raw.len();
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_paths_and_never_repeat() {
-        let mut seen = BTreeSet::new();
-        for code in Code::ALL {
-            let path = code.as_str();
-            assert!(seen.insert(path), "{path} twice");
-            let parts: Vec<_> = path.split("::").collect();
-            assert_eq!((parts.len(), parts[0]), (3, "policy"), "{path}");
-            assert!(
-                path.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b":_".contains(&b)),
-                "{path}"
-            );
-            assert_eq!(Code::parse(path), Some(*code));
-        }
-    }
-
-    #[test]
-    fn a_part_of_a_scalar_is_exact_only_where_it_stands_letter_for_letter() {
-        let text = r#"a 'b' "c\u0064""#;
-        assert_eq!(within(text, Span::new(0, 1), "a", 0..1), Span::new(0, 1));
-        assert_eq!(within(text, Span::new(2, 5), "b", 0..1), Span::new(3, 4));
-        assert_eq!(within(text, Span::new(6, 15), "cd", 0..1), Span::new(6, 15));
-        let text = "sql: |\n  select 1;\n  delete x\n";
-        assert_eq!(within(text, Span::new(9, 29), "select 1;\ndelete x\n", 10..16), Span::new(21, 27));
-    }
 }

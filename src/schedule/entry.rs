@@ -3,7 +3,7 @@
 //! Every entry runs `policy … run JOB --due`, and the guard behind `--due` decides whether a slot is due. So an entry may fire
 //! oftener than its schedule says, and must never fire more seldom.
 
-use super::Schedule;
+use super::{Schedule, calendar::Note};
 use crate::policy::values::Duration;
 use chrono_tz::Tz;
 use schemars::JsonSchema;
@@ -40,6 +40,37 @@ impl Backend {
             Self::Launchd => "launchd",
             Self::TaskScheduler => "task-scheduler",
             Self::Kubernetes => "kubernetes",
+        }
+    }
+}
+
+impl Backend {
+    /// What it does by itself at a clock change, where that is not what is run: the entry, or the guard behind it, sees to it
+    /// that the fire is as shown. As observed or documented for each (schedulers.md, section 3).
+    pub const fn way_with(self, note: Note) -> Option<&'static str> {
+        match (self, note) {
+            (Self::Systemd, Note::GapMoved | Note::GapMerged { .. }) => {
+                Some("systemd skips it, and a time of its own in the timer makes up for it")
+            }
+            (Self::Systemd, Note::FoldSecondPass) => {
+                Some("systemd loses it, and a time of its own in the timer makes up for it")
+            }
+            (Self::Cron, Note::GapMerged { .. }) => Some("cron starts each, and the guard runs one"),
+            (Self::Kubernetes, Note::GapMoved | Note::GapMerged { .. }) => {
+                Some("Kubernetes skips it: it is run with the next start, or not at all")
+            }
+            (Self::Kubernetes, Note::FoldOnce) => {
+                Some("Kubernetes starts both passes, and the guard runs one")
+            }
+            (Self::Launchd, Note::GapMoved | Note::GapMerged { .. }) => {
+                Some("launchd starts it within the hour after")
+            }
+            (Self::Launchd, Note::FoldSecondPass) => Some("launchd may lose it"),
+            (Self::TaskScheduler, Note::GapMoved | Note::GapMerged { .. }) => {
+                Some("Windows starts it right after")
+            }
+            (Self::TaskScheduler, Note::FoldSecondPass) => Some("what Windows does then is not documented"),
+            _ => None,
         }
     }
 }

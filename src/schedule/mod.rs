@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod due;
 pub mod entry;
+pub mod render;
 
 use crate::policy::values::Duration;
 

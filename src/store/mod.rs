@@ -19,6 +19,7 @@ use crate::{
     platform::files,
     policy::values::Level,
 };
+use chrono::{DateTime, Utc};
 use std::io::{Read, Write};
 
 /// A place that keeps backups.
@@ -210,6 +211,11 @@ impl Stored {
     /// The verification that decides: the latest that failed, or that passed the level asked of the backup.
     ///
     /// One that passed a lower level says nothing against what was shown before it, nor for what failed before it.
+    /// When the verification that decides was made, else when it was made itself; by the real clock.
+    pub fn verified_at(&self) -> DateTime<Utc> {
+        self.deciding().map_or(self.manifest.finished_at, |record| record.at)
+    }
+
     fn deciding(&self) -> Option<&Record> {
         let decides = |record: &&Record| !record.passed || record.level >= self.manifest.asked;
         self.records.iter().rev().filter(|record| record.kind == RecordKind::Verify).find(decides)

@@ -87,6 +87,32 @@ fn every_valid_sample_is_accepted_without_a_word() {
 }
 
 #[test]
+fn what_install_says_is_what_the_model_has() {
+    use policy::{
+        policy::model::{BackendChoice, Dispatcher, Install},
+        schedule::entry::{Backend, Scope},
+    };
+    let install = |name: &str| {
+        let samples = samples("valid");
+        let (name, bytes) = samples.iter().find(|(file, _)| file == name).unwrap();
+        loaded(name, bytes).policy.unwrap().install().clone()
+    };
+    assert_eq!(install("minimal.yaml"), Install::default());
+    assert_eq!(install("install-defaults.yaml"), Install::default());
+    let host = install("install.yaml");
+    assert_eq!((host.backend, host.scope()), (BackendChoice::One(Backend::Cron), Scope::System));
+    assert_eq!((host.dispatcher, host.user.as_ref().unwrap().as_str()), (Dispatcher::Minute, "backup"));
+    let paths: Vec<&str> = host.paths().map(|path| path.0.as_written()).collect();
+    assert_eq!(paths, ["/opt/tools/bin", "${TOOLS:-/opt/tools}/sbin", r"C:\Program Files\Git\cmd", "logs"]);
+    let cluster = install("install-kubernetes.yaml").kubernetes.unwrap();
+    assert_eq!(cluster.state.unwrap().value, "policy-state");
+    let mounts: Vec<_> =
+        cluster.mounts.iter().map(|(path, mount)| (path.as_str(), mount.read_only)).collect();
+    assert_eq!(mounts, [("/srv/app", true), ("/var/backups", false)]);
+    assert_eq!(cluster.patch["metadata"]["annotations"]["note"], serde_json::Value::Null);
+}
+
+#[test]
 fn a_byte_order_mark_and_crlf_change_nothing() {
     for (name, bytes) in samples("valid") {
         let text = String::from_utf8(bytes).unwrap();
@@ -156,9 +182,11 @@ fn every_valid_sample_fits_the_schema_and_no_error_does_that_it_can_say() {
         "policy::command::unknown_placeholder",
         "policy::glob::invalid",
         "policy::glob::takes_nothing",
+        "policy::path::home_under_system",
         "policy::postgres::bad_scratch",
         "policy::postgres::bad_url",
         "policy::postgres::leaves_out_irreplaceable",
+        "policy::reference::repeated",
         "policy::reference::unknown",
         "policy::retention::zero",
         "policy::schedule::bad_cron",

@@ -31,6 +31,8 @@ mod duckdb;
 #[cfg(all(unix, feature = "duckdb"))]
 mod duckdb_stored;
 mod due;
+#[cfg(unix)]
+mod entries;
 mod examiner;
 #[cfg(unix)]
 mod examples;
@@ -40,6 +42,11 @@ mod globs;
 mod guard;
 mod history;
 mod hooks;
+mod install;
+#[cfg(target_os = "linux")]
+mod install_cron;
+#[cfg(target_os = "linux")]
+mod install_systemd;
 mod list;
 #[cfg(unix)]
 mod load;
@@ -59,6 +66,7 @@ mod prune;
 mod read_back;
 #[cfg(unix)]
 mod readme;
+mod real_cron;
 mod restore;
 #[cfg(unix)]
 mod room;

@@ -3,7 +3,7 @@
 //! In what a block says is printed, `…` stands for what differs from run to run; alone on a line, for any lines.
 
 use crate::checkout::{Home, need, root, text};
-use policy::policy::{Code, Severity};
+use policy::policy::{Code, Severity, load};
 use serde_json::Value;
 use std::{collections::BTreeSet, fmt::Write as _, fs};
 
@@ -143,6 +143,18 @@ fn every_key_of_the_language_has_its_row_and_no_row_is_of_another() {
             || ["integrity", "checks", "restore"].contains(&row.as_str())
             || row.contains(|c: char| !c.is_ascii_lowercase() && c != '_');
         assert!(known.contains(row) || is_value, "`{row}` is no key of the language");
+    }
+}
+
+#[test]
+fn every_section_shown_in_yaml_is_valid_in_a_policy() {
+    let (readme, policy) = (text("README.md"), text("tests/policies/valid/minimal.yaml"));
+    let blocks: Vec<&str> =
+        readme.split("\n```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    assert!(!blocks.is_empty(), "no example");
+    for block in blocks {
+        let loaded = load("README.md", root(), format!("{policy}{block}\n").as_bytes());
+        assert!(loaded.problems.is_empty(), "{block}\n{:#?}", loaded.problems);
     }
 }
 

@@ -5,3 +5,5 @@ mod ai_backtest;
 mod aitrapp;
 #[cfg(feature = "duckdb")]
 mod openquant;
+#[cfg(unix)]
+mod rrr;

@@ -13,10 +13,13 @@ const LIMIT: usize = 450;
 /// The modules that touch files, environment, programs or clocks.
 const EFFECTS: &str = "
     src/catalog/open.rs
+    src/cli/daemon.rs
     src/cli/due.rs
     src/cli/history.rs
     src/cli/kept.rs
     src/cli/plan.rs
+    src/cli/probe.rs
+    src/cli/probe/report.rs
     src/cli/progress.rs
     src/cli/restore.rs
     src/cli/restore/guard.rs
@@ -55,8 +58,14 @@ const EFFECTS: &str = "
     src/exec/group.rs
     src/exec/program.rs
     src/host.rs
+    src/install/crontab/daemon.rs
+    src/install/files.rs
+    src/install/launchd.rs
+    src/install/systemd.rs
+    src/install/tools.rs
     src/main.rs
     src/observe.rs
+    src/observe/site.rs
     src/platform/files.rs
     src/platform/folder/portable.rs
     src/platform/locks.rs

@@ -1,5 +1,6 @@
 //! What to tell someone who writes a key that belongs elsewhere, comes from another tool, or from a later version.
 
+mod schedulers;
 mod words;
 
 use crate::policy::{
@@ -53,6 +54,9 @@ fn of_key(mapping: &str, key: &str) -> Option<&'static str> {
         "TablesDocument" => words::of_tables(&key),
         "CheckDocument" => words::of_check(&key),
         "JobStoreOptions" => words::of_job_store(&key),
+        "InstallDocument" => schedulers::of_install(&key),
+        "KubernetesDocument" => schedulers::of_kubernetes(&key),
+        "ClaimDocument" | "MountDocument" => schedulers::of_claim(mapping, &key),
         _ => None,
     }
 }
@@ -66,6 +70,9 @@ pub(super) fn of_value(key: &str, node: &Node) -> Option<&'static str> {
                 "a job has one schedule: join the times, as in `0 2,14 * * *`, or write a job for each",
             );
         }
+        Kind::Map(_) if key == "env_from" => {
+            return Some("write the names of Secrets alone: `env_from: [policy-env]`");
+        }
         Kind::List(_) | Kind::Map(_) => return None,
     };
     match (key, text.to_ascii_lowercase().as_str()) {
@@ -75,6 +82,22 @@ pub(super) fn of_value(key: &str, node: &Node) -> Option<&'static str> {
         ("targets" | "stores", "all" | "*" | "any" | "each") => {
             Some("remove the key: without it all are meant")
         }
+        ("install", "true" | "auto") => {
+            Some("write `install: {backend: auto}`, or remove the key: that is what holds without it")
+        }
+        ("install", "false" | "none" | "no" | "off" | "never" | "manual") => {
+            Some("write `install: {backend: none}`")
+        }
+        ("install", "user") => Some("write `install: {scope: user}`"),
+        ("install", "system") => Some("write `install: {scope: system}`"),
+        ("install", "systemd") => Some("write `install: {backend: systemd}`"),
+        ("install", "cron" | "crontab") => Some("write `install: {backend: cron}`"),
+        ("install", "launchd") => Some("write `install: {backend: launchd}`"),
+        ("install", "task-scheduler") => Some("write `install: {backend: task-scheduler}`"),
+        ("install", "kubernetes" | "k8s") => Some(
+            "write `install: {backend: kubernetes, kubernetes: {image: \"registry.example.org/policy:1\"}}`",
+        ),
+        ("state", _) => Some("write the name of a claim: `state: {claim: policy-state}`"),
         ("allow", "all" | "*") => {
             Some("name each warning that is accepted, as in `[policy::retention::none]`")
         }
@@ -89,7 +112,8 @@ pub(super) fn of_value(key: &str, node: &Node) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::policy::document::{
-        DefaultsDocument, JobDocument, PolicyDocument, Read as _, StoreDocument, TargetDocument,
+        DefaultsDocument, InstallDocument, JobDocument, KubernetesDocument, MountDocument, PolicyDocument,
+        Read as _, StoreDocument, TargetDocument,
     };
 
     #[test]
@@ -124,6 +148,15 @@ mod tests {
             "split_with",
             "inherit",
             "schedule-permission",
+            "linger",
+            "cron_user",
+            "OnCalendar",
+            "systemd",
+            "crontab",
+            "launchd",
+            "scheduler",
+            "log_dir",
+            "k8s",
         ] {
             assert!(of_key("PolicyDocument", key).is_some(), "{key} at the top");
         }
@@ -146,9 +179,51 @@ mod tests {
             "lock-wait",
             "retention_policy",
             "randomized_delay",
+            "OnCalendar",
+            "cron_user",
+            "linger",
+            "install",
         ] {
             assert!(of_key("JobDocument", key).is_some(), "{key} in a job");
         }
+        for key in [
+            "systemd",
+            "cron",
+            "linger",
+            "enable-linger",
+            "cron_user",
+            "OnCalendar",
+            "schedule",
+            "RandomizedDelaySec",
+            "Persistent",
+            "WakeToRun",
+            "StartCalendarInterval",
+            "RunAtLoad",
+            "StandardOutPath",
+            "EnvironmentFile",
+            "path",
+            "env",
+            "MAILTO",
+            "namespace",
+            "image",
+            "run_as",
+            "schedule-permission",
+            "nice",
+        ] {
+            assert!(of_key("InstallDocument", key).is_some(), "{key} in install");
+        }
+        for key in [
+            "serviceAccountName",
+            "envFrom",
+            "volumes",
+            "resources",
+            "imagePullPolicy",
+            "schedule",
+            "timeZone",
+        ] {
+            assert!(of_key("KubernetesDocument", key).is_some(), "{key} in kubernetes");
+        }
+        assert!(of_key("MountDocument", "readOnly").is_some_and(|help| help.contains("read_only: true")));
         assert!(of_key("RetentionDocument", "keep_within").is_some_and(|help| help.contains("within: 30d")));
     }
 
@@ -160,6 +235,9 @@ mod tests {
             ("TargetDocument", TargetDocument::KEYS),
             ("JobDocument", JobDocument::KEYS),
             ("DefaultsDocument", DefaultsDocument::KEYS),
+            ("InstallDocument", InstallDocument::KEYS),
+            ("KubernetesDocument", KubernetesDocument::KEYS),
+            ("MountDocument", MountDocument::KEYS),
         ] {
             for key in keys {
                 assert_eq!(of_key(mapping, key), None, "{mapping}: {key}");

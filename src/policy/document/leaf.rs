@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Reads a scalar's text with `parse`, and words what does not parse.
-fn parsed<T>(
+pub(super) fn parsed<T>(
     node: &Node,
     reader: &mut Reader<'_>,
     what: &str,
@@ -124,7 +124,7 @@ impl OnFail {
     }
 }
 
-fn unknown_word<const N: usize>(text: &str, what: &str, known: [&str; N]) -> Problem {
+pub(super) fn unknown_word<const N: usize>(text: &str, what: &str, known: [&str; N]) -> Problem {
     let help = match nearest(text, known) {
         Some(near) => format!("write `{near}`; known are {}", listed(known)),
         None => format!("write one of {}", listed(known)),

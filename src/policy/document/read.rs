@@ -137,7 +137,8 @@ impl<'a> Reader<'a> {
 
     /// Notes that a value is of the wrong kind, and how it is written.
     pub(super) fn wrong<T>(&mut self, node: &Node, what: &str, example: &str) -> Option<T> {
-        let hint = self.key().and_then(|key| hints::of_value(&key.value, node));
+        let key = self.path.iter().rev().find(|key| !key.value.is_empty());
+        let hint = key.and_then(|key| hints::of_value(&key.value, node));
         let help = hint.map_or_else(|| format!("write it as `{example}`"), str::to_owned);
         self.wrong_with(node, what, help)
     }

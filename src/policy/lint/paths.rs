@@ -11,10 +11,7 @@ use std::ops::Range;
 
 pub(super) fn lint(lint: &mut Lint<'_>) {
     let policy = lint.policy;
-    let stores = policy.stores().values().map(|store| &store.path);
-    let targets = policy.targets().values();
-    let targets = targets.flat_map(|target| target.engine.path().into_iter().chain(&target.scratch));
-    for path in stores.chain(targets).chain(policy.env_files()) {
+    for path in policy.paths() {
         let Some((at, message, help)) = literal(path) else { continue };
         let place = policy.source().within(path.span, path.value.0.as_written(), at);
         lint.note(Problem::new(Code::TakenLiterally, message, help).label(place, "taken as it stands"));

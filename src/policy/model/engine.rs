@@ -58,6 +58,15 @@ impl EngineSpec {
         }
     }
 
+    /// Every path of it: of the source, and of the file that holds a secret.
+    pub fn paths(&self) -> impl Iterator<Item = &Spanned<PathTemplate>> {
+        let secret = match self {
+            Self::Postgres(PostgresSpec { password: Some(SecretSource::File(path)), .. }) => Some(path),
+            _ => None,
+        };
+        self.path().into_iter().chain(secret)
+    }
+
     /// Its source in one line, as written: the path, the URL without user and password, or the words of the command.
     pub fn source(&self) -> String {
         match self {
@@ -127,12 +136,13 @@ pub struct PostgresSpec {
 }
 
 impl PostgresSpec {
-    /// Every text of it that may name variables, but for the words of commands, with its place.
+    /// Every text of it that may name variables, but for paths and the words of commands, with its place.
     pub fn templates(&self) -> Vec<(&Template, Span)> {
         let password = match &self.password {
             Some(SecretSource::Variable(text)) => Some((&text.value, text.span)),
-            Some(SecretSource::File(path)) => Some((&path.value.0, path.span)),
-            Some(SecretSource::Command(_) | SecretSource::Credential(_)) | None => None,
+            Some(SecretSource::File(_) | SecretSource::Command(_) | SecretSource::Credential(_)) | None => {
+                None
+            }
         };
         let scratch = self.scratch.as_ref().map(|scratch| (&scratch.value, scratch.span));
         [(&self.url.value, self.url.span)].into_iter().chain(password).chain(scratch).collect()

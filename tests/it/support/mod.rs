@@ -15,6 +15,8 @@ pub(crate) mod duck;
 #[cfg(target_os = "linux")]
 pub(crate) mod faults;
 #[cfg(target_os = "linux")]
+pub(crate) mod installing;
+#[cfg(target_os = "linux")]
 pub(crate) mod postgres;
 #[cfg(target_os = "linux")]
 mod preload;

@@ -5,11 +5,15 @@
 const RETENTION: &str = "write it in a job below `jobs`: `retention: {daily: 7, weekly: 12}`";
 const HOOKS: &str = "write `before: [[…]]` and `after: [[…]]` in a job, or in a target around its capture; `after` runs on failure \
                      too, with `{error}` filled in";
+const OF_WHOM: &str =
+    "an entry is the user's who installs it, and with `install: {scope: system, user: backup}` the host's";
+pub(super) const NO_PRIORITY: &str =
+    "remove it: start a whole job by `nice` where it must yield; this program asks for no priority";
 const NOT_YET: &str = "remove it: this version of the program does not have it yet";
 
 pub(super) fn of_policy(key: &str) -> Option<&'static str> {
     Some(match key {
-        "drills" | "notify" | "install" | "tests" => NOT_YET,
+        "drills" | "notify" | "tests" => NOT_YET,
         "healthchecks" | "cronitor" | "cronhub" | "ntfy" | "pagerduty" | "pushover" | "apprise"
         | "zabbix" | "loki" | "uptime_kuma" | "sentry" | "notifiers" | "notifications" | "webhook"
         | "smtp" | "mail" => {
@@ -108,9 +112,20 @@ pub(super) fn of_policy(key: &str) -> Option<&'static str> {
             "remove it: this program has nothing to be set here; `policy schema policy` describes what it has"
         }
         "inherit" | "mixins" | "extends" => "write what jobs share in `defaults`; a policy is one file",
-        "schedule_permission" | "schedule_priority" | "schedule_log" => {
-            "remove it: an entry runs as the user who installs it"
+        "systemd" | "scheduler" | "backend" | "crontab" | "launchd" | "task_scheduler" | "windows"
+        | "timer" => "write `install: {backend: systemd}`, or `cron`, `launchd`, `task-scheduler`",
+        "kubernetes" | "k8s" => {
+            "write `install: {backend: kubernetes, kubernetes: {image: \"registry.example.org/policy:1\"}}`"
         }
+        "oncalendar" | "on_calendar" => {
+            "write it in a job below `jobs`, five fields as in crontab: `schedule: \"30 3 * * *\"`"
+        }
+        "linger" | "enable_linger" | "cron_user" | "run_as" | "user" | "scope" | "schedule_permission" => {
+            OF_WHOM
+        }
+        "log_dir" | "log_file" | "schedule_log" => "write `install: {log_dir: ~/log}`",
+        "search_path" | "path" => "write `install: {search_path: [/opt/homebrew/bin]}`",
+        "schedule_priority" | "nice" | "ionice" => NO_PRIORITY,
         "ignore" | "disable" | "disabled_checks" => {
             "write `allow: [CODE]`, with the code that the warning shows"
         }
@@ -190,7 +205,9 @@ pub(super) fn of_job(mapping: &str, key: &str) -> Option<&'static str> {
         "mode" => "remove it: this version always makes full backups",
         "postgresql" | "pg" => "write `postgres: {format: plain}`",
         "format" | "globals" | "exclude_table_data" => "write it inside `postgres: {…}`",
-        "cron" | "interval" | "every" | "at" | "schedules" | "when" if mapping == "JobDocument" => {
+        "cron" | "interval" | "every" | "at" | "schedules" | "when" | "oncalendar" | "on_calendar"
+            if mapping == "JobDocument" =>
+        {
             "write `schedule: \"30 3 * * *\"`, five fields as in crontab"
         }
         "cron" | "interval" | "every" | "at" => {
@@ -205,9 +222,18 @@ pub(super) fn of_job(mapping: &str, key: &str) -> Option<&'static str> {
             "write `retention: {daily: 7, weekly: 12}`"
         }
         "lock_wait" | "lock" => "remove it: a run locks by itself, and a lock ends with its process",
-        "schedule_permission" | "schedule_priority" | "schedule_log" => {
-            "remove it: an entry runs as the user who installs it"
+        "install"
+        | "schedule_permission"
+        | "schedule_log"
+        | "cron_user"
+        | "linger"
+        | "run_as"
+        | "user"
+        | "log_dir"
+        | "systemd" => {
+            "one `install` at the top of the policy holds for all its jobs: `install: {scope: system, user: backup, log_dir: /var/log}`"
         }
+        "schedule_priority" | "nice" | "ionice" => NO_PRIORITY,
         "compression" | "compress_with" => "write `compress: zstd`",
         "encryption" | "encrypt_with" | "encrypt" => {
             "remove it: this version of the program does not encrypt"
@@ -239,12 +265,14 @@ pub(super) fn of_job(mapping: &str, key: &str) -> Option<&'static str> {
 
 pub(super) fn of_schedule(key: &str) -> Option<&'static str> {
     Some(match key {
-        "expression" | "at" | "time" | "when" => "write `cron: \"30 3 * * *\"`",
+        "expression" | "at" | "time" | "when" | "oncalendar" | "on_calendar" => {
+            "write `cron: \"30 3 * * *\"`"
+        }
         "every" | "interval" => "write `cron: \"*/15 * * * *\"`, five fields as in crontab",
         "timezone" | "tz" | "zone" => {
             "write `timezone` at the top of the policy: one zone holds for all its jobs"
         }
-        "random_delay" | "randomized_delay" | "splay" => "write `jitter: 10m`",
+        "random_delay" | "randomized_delay" | "randomizeddelaysec" | "splay" => "write `jitter: 10m`",
         "persistent" | "missed" | "catchup" => "write `catch_up: true`",
         _ => return None,
     })

@@ -1,0 +1,378 @@
+//! `install` and `uninstall`: entries of the host's scheduler, planned, validated as a whole, applied, read back.
+
+mod places;
+mod show;
+
+pub(super) use places::{Places, chosen};
+
+use super::{
+    args::{Install, Scheduler, Uninstall},
+    error::CliError,
+    output,
+    session::Session,
+    signals,
+};
+use crate::{
+    install::{self, Action, Change, InstallError, Seen},
+    observe::site::{Found, site},
+    plan::entries::{backend as backend_of, entries},
+    policy::Policy,
+    schedule::{
+        entry::{Backend, EntryName, Scope},
+        render::{Refusal, Rendered},
+    },
+    watch::{Cancel, Watch},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+
+/// What happens to the entries of a policy, as `install --json` and `uninstall --json` print it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct InstallElement {
+    /// The policy's name; empty where nobody knows any more.
+    policy: String,
+    /// The scheduler.
+    backend: Backend,
+    /// The entries, by name.
+    entries: Vec<EntryElement>,
+}
+
+/// What happens to an entry.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct EntryElement {
+    /// Its name.
+    name: String,
+    /// Its first file; of a user's crontab, the name of its block.
+    file: String,
+    /// How exactly the scheduler says the schedule; `null` for what is removed.
+    tier: Option<crate::schedule::entry::Tier>,
+    /// What happens to it.
+    action: Action,
+    /// What is run.
+    argv: Vec<Vec<String>>,
+}
+
+/// What a policy wants of one scheduler.
+pub(super) struct Wanted {
+    pub(super) policy: String,
+    pub(super) backend: Backend,
+    pub(super) scope: Scope,
+    pub(super) namespace: Option<String>,
+    pub(super) log_folder: Option<String>,
+    pub(super) entries: BTreeMap<EntryName, Rendered>,
+}
+
+/// What every policy wants here; everything that is in the way is told, and then nothing is.
+pub(super) fn wanted(
+    session: &Session,
+    policies: &[Policy],
+    choice: Option<Backend>,
+    for_here: bool,
+) -> Result<Vec<Wanted>, CliError> {
+    let mut all = Vec::new();
+    let mut is_refused = false;
+    for policy in policies {
+        let backend = match choice {
+            Some(backend) => Some(backend),
+            None if for_here => chosen(policy),
+            None => backend_of(policy.install().backend, crate::plan::Platform::current()),
+        };
+        let Some(backend) = backend else {
+            if !session.global.quiet {
+                output::tell(&format!("{}: nothing is installed: `policy daemon` runs it", policy.name()));
+            }
+            continue;
+        };
+        let Found { site, warnings } = match site(&session.host, policy, backend, for_here) {
+            Ok(found) => found,
+            Err(problems) => {
+                session.tell_problems(&problems, Some(policy.source()));
+                is_refused = true;
+                continue;
+            }
+        };
+        for warning in &warnings {
+            output::warn(&format!("{}: {warning}", policy.name()));
+        }
+        let mut rendered = BTreeMap::new();
+        for (name, entry) in entries(policy, backend, &site) {
+            match entry {
+                Ok(entry) => {
+                    let shown = crate::plan::entries::jobs_by_entry(policy).remove(&name).unwrap_or_default();
+                    for warning in &entry.warnings {
+                        output::warn(&format!("{}/{shown}: {warning}", policy.name()));
+                    }
+                    rendered.insert(name, entry);
+                }
+                Err(refusal) => {
+                    is_refused = true;
+                    tell_refusal(&refusal);
+                }
+            }
+        }
+        let kubernetes = policy.install().kubernetes.as_ref();
+        all.push(Wanted {
+            policy: policy.name().to_string(),
+            backend,
+            scope: site.context.scope,
+            namespace: kubernetes.and_then(|of| of.namespace.as_ref()).map(|name| name.value.clone()),
+            log_folder: site.context.log_folder.clone(),
+            entries: rendered,
+        });
+    }
+    if is_refused {
+        return Err(CliError::told(2, "nothing was installed: not every entry can be"));
+    }
+    Ok(all)
+}
+
+fn tell_refusal(refusal: &Refusal) {
+    output::print_error(&CliError::invalid(refusal.to_string()).help(refusal.help.clone()), false);
+}
+
+fn named(args: &Install) -> Option<Backend> {
+    args.backend.and_then(Scheduler::backend)
+}
+
+pub(super) fn install(session: &Session, args: &Install) -> Result<u8, CliError> {
+    let policies = session.policies()?;
+    let cancel = signals::watch()?;
+    if let Some(folder) = &args.emit {
+        return emit(session, args, &policies, folder);
+    }
+    let wanted = wanted(session, &policies, named(args), true)?;
+    let names: Vec<&str> = policies.iter().map(|policy| policy.name().as_str()).collect();
+    let mut works = works(session, &wanted, &names, &cancel)?;
+    let elements: Vec<InstallElement> = works.iter().flat_map(Work::elements).collect();
+    if args.dry_run {
+        return show::changes(session, &elements, true);
+    }
+    let mut failed = Vec::new();
+    for work in &mut works {
+        if work.has_changes() {
+            for folder in &work.log_folders {
+                crate::scratch::create_private_folder(Path::new(folder))?;
+            }
+        }
+        failed.extend(work.apply(&cancel)?);
+    }
+    show::changes(session, &elements, false)?;
+    ended(&failed)?;
+    if args.probe {
+        return super::probe::probe(session, &policies, &wanted, &cancel);
+    }
+    Ok(0)
+}
+
+fn ended(failed: &[(EntryName, InstallError)]) -> Result<u8, CliError> {
+    for (name, error) in failed {
+        output::print_error(&CliError::failed(format!("{name}: {error}")).help(error.help()), false);
+    }
+    match failed.first() {
+        None => Ok(0),
+        Some((_, error)) if failed.iter().all(|(_, error)| error.is_refusal()) => {
+            Err(CliError::told(5, error.to_string()))
+        }
+        Some(_) => Err(CliError::told(1, "not every entry is as it should be")),
+    }
+}
+
+/// Writes the files of entries and arms nothing.
+fn emit(session: &Session, args: &Install, policies: &[Policy], folder: &Path) -> Result<u8, CliError> {
+    let wanted = wanted(session, policies, named(args), false)?;
+    let folder = session.host.working_folder.join(folder);
+    let mut elements = Vec::new();
+    for one in &wanted {
+        let entries =
+            one.entries.iter().map(|(name, rendered)| EntryElement::of(name, rendered, Action::Create));
+        elements.push(InstallElement {
+            policy: one.policy.clone(),
+            backend: one.backend,
+            entries: entries.collect(),
+        });
+    }
+    if !args.dry_run {
+        crate::scratch::create_private_folder(&folder)?;
+        for one in &wanted {
+            install::emit(one.backend, &folder, &one.entries).map_err(|error| told(&error))?;
+        }
+    }
+    show::changes(session, &elements, args.dry_run)
+}
+
+pub(super) fn uninstall(session: &Session, args: &Uninstall) -> Result<u8, CliError> {
+    let cancel = signals::watch()?;
+    // Everything that bears our mark goes, or that of the policies named: their text need not be readable for that.
+    let meant = if session.global.policy.is_empty() {
+        Vec::new()
+    } else {
+        session.policies()?.iter().map(|policy| policy.name().to_string()).collect()
+    };
+    let names: Vec<&str> = meant.iter().map(String::as_str).collect();
+    let mut works =
+        if names.is_empty() { all_works(session, &cancel)? } else { works(session, &[], &names, &cancel)? };
+    let elements: Vec<InstallElement> = works.iter().flat_map(Work::elements).collect();
+    if args.dry_run {
+        return show::changes(session, &elements, true);
+    }
+    let mut failed = Vec::new();
+    for work in &mut works {
+        failed.extend(work.apply(&cancel)?);
+    }
+    show::changes(session, &elements, false)?;
+    ended(&failed)
+}
+
+/// One scheduler, and what is to change in it.
+struct Work {
+    scheduler: Box<dyn install::Scheduler>,
+    seen: Vec<Seen>,
+    wanted: BTreeMap<EntryName, Rendered>,
+    changes: Vec<Change>,
+    /// The policy of each entry.
+    policies: BTreeMap<EntryName, String>,
+    log_folders: Vec<String>,
+}
+
+impl Work {
+    fn has_changes(&self) -> bool {
+        self.changes.iter().any(|change| change.action != Action::Unchanged)
+    }
+
+    fn apply(&mut self, cancel: &Cancel) -> Result<Vec<(EntryName, InstallError)>, CliError> {
+        if !self.has_changes() {
+            return Ok(Vec::new());
+        }
+        let watch = Watch::new(cancel, None, &|_| ());
+        let applied = install::apply(&mut *self.scheduler, &self.changes, &self.wanted, &watch);
+        let applied = applied.map_err(|error| told(&error))?;
+        applied.warnings.iter().for_each(|warning| output::warn(warning));
+        Ok(applied.failed)
+    }
+
+    fn elements(&self) -> Vec<InstallElement> {
+        let mut by_policy: BTreeMap<&str, Vec<EntryElement>> = BTreeMap::new();
+        for Change { name, action } in &self.changes {
+            let policy = self.policies.get(name).map_or("", String::as_str);
+            let element = match self.wanted.get(name) {
+                Some(rendered) => EntryElement::of(name, rendered, *action),
+                None => self.removed(name),
+            };
+            by_policy.entry(policy).or_default().push(element);
+        }
+        let backend = self.scheduler.backend();
+        let element =
+            |(policy, entries): (&str, _)| InstallElement { policy: policy.to_owned(), backend, entries };
+        by_policy.into_iter().map(element).collect()
+    }
+
+    fn removed(&self, name: &EntryName) -> EntryElement {
+        let seen = self.seen.iter().find(|seen| seen.installed.name == *name);
+        let file = seen.and_then(|seen| seen.installed.files.first()).map(|file| file.name.clone());
+        EntryElement {
+            name: name.to_string(),
+            file: file.unwrap_or_default(),
+            tier: None,
+            action: Action::Remove,
+            argv: Vec::new(),
+        }
+    }
+}
+
+impl EntryElement {
+    fn of(name: &EntryName, rendered: &Rendered, action: Action) -> Self {
+        Self {
+            name: name.to_string(),
+            file: rendered.files.first().map(|file| file.name.clone()).unwrap_or_default(),
+            tier: Some(rendered.tier),
+            action,
+            argv: rendered.argv.clone(),
+        }
+    }
+}
+
+/// What is to change in every scheduler of this host for these policies. Entries of theirs in schedulers that they do not
+/// want any more go: a job in two of them would be two jobs.
+fn works(
+    session: &Session,
+    wanted: &[Wanted],
+    names: &[&str],
+    cancel: &Cancel,
+) -> Result<Vec<Work>, CliError> {
+    let mut works = Vec::new();
+    let places = Places::of(session, wanted);
+    for (place, scheduler) in places.all() {
+        let mine: Vec<&Wanted> = wanted.iter().filter(|one| place.is_of(one)).collect();
+        let seen = match seen(&*scheduler, cancel) {
+            Ok(seen) => seen,
+            // Where nothing is wanted a scheduler that cannot be read stands in nobody's way.
+            Err(error) if mine.is_empty() => {
+                if error.is_refusal() {
+                    output::warn(&format!(
+                        "{error}: what is left there of these policies was not looked for"
+                    ));
+                }
+                continue;
+            }
+            Err(error) => return Err(told(&error)),
+        };
+        let seen: Vec<Seen> =
+            seen.into_iter().filter(|seen| names.iter().any(|name| seen.installed.is_of(name))).collect();
+        works.push(Work::new(scheduler, seen, &mine, names));
+    }
+    works.retain(|work| !work.changes.is_empty());
+    Ok(works)
+}
+
+/// The removal of everything here that bears our mark.
+fn all_works(session: &Session, cancel: &Cancel) -> Result<Vec<Work>, CliError> {
+    let mut works = Vec::new();
+    for (_, scheduler) in Places::of(session, &[]).all() {
+        match seen(&*scheduler, cancel) {
+            Ok(seen) => works.push(Work::new(scheduler, seen, &[], &[])),
+            Err(error) if error.is_refusal() => return Err(told(&error)),
+            Err(error) => output::warn(&format!("{error}: what is there of this program was not looked for")),
+        }
+    }
+    works.retain(|work| !work.changes.is_empty());
+    Ok(works)
+}
+
+impl Work {
+    fn new(
+        scheduler: Box<dyn install::Scheduler>,
+        seen: Vec<Seen>,
+        mine: &[&Wanted],
+        names: &[&str],
+    ) -> Self {
+        let wanted: BTreeMap<EntryName, Rendered> = mine.iter().flat_map(|one| one.entries.clone()).collect();
+        let mut policies: BTreeMap<EntryName, String> = mine
+            .iter()
+            .flat_map(|one| one.entries.keys().map(|name| (name.clone(), one.policy.clone())))
+            .collect();
+        for one in &seen {
+            if let Some(policy) = names.iter().find(|name| one.installed.is_of(name)) {
+                policies.insert(one.installed.name.clone(), (*policy).to_owned());
+            }
+        }
+        let changes = install::decide(&wanted, &seen);
+        let log_folders = mine.iter().filter_map(|one| one.log_folder.clone()).collect();
+        Self { scheduler, seen, wanted, changes, policies, log_folders }
+    }
+}
+
+pub(super) fn seen(scheduler: &dyn install::Scheduler, cancel: &Cancel) -> Result<Vec<Seen>, InstallError> {
+    install::survey(scheduler, &Watch::new(cancel, None, &|_| ()))
+}
+
+/// An error of a scheduler, in words and with a code.
+pub(super) fn told(error: &InstallError) -> CliError {
+    if error.is_stop() {
+        return CliError::interrupted();
+    }
+    let mut text = String::new();
+    let _ = write!(text, "{error}"); // a String takes everything
+    let made = if error.is_refusal() { CliError::refused(text) } else { CliError::failed(text) };
+    made.help(error.help())
+}

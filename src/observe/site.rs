@@ -1,0 +1,257 @@
+//! What the entries of a policy are started with on this host: program, policy, `PATH`, log; and what they will see.
+//!
+//! An entry does not see the shell that installs it. So everything is resolved as the entry's user will resolve it, from its
+//! own environment, and a variable that only the shell has is refused.
+#![expect(clippy::disallowed_methods, reason = "looks for this program and for those that a policy calls")]
+
+use super::{World, resolve, variables};
+use crate::{
+    host::Host,
+    plan::{
+        self, Platform, Selection,
+        entries::{Site, may_tick},
+    },
+    platform::process,
+    policy::{
+        Policy, Severity,
+        model::EngineSpec,
+        paths::normalized,
+        problem::{Code, Problem},
+        variables::Variables,
+    },
+    schedule::entry::{Backend, Context, Scope},
+};
+use chrono_tz::Tz;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    path::{Path, PathBuf},
+};
+
+/// Where the state of the host's own entries lies.
+const SYSTEM_STATE: &str = "/var/lib/policy";
+/// Variables of this program that an entry is given as the shell has them.
+const OWN: [&str; 2] = ["POLICY_STATE_DIR", "POLICY_MACHINE_ID"];
+
+/// The place that entries are installed from, and what a person should know.
+#[derive(Debug)]
+pub struct Found {
+    /// The place.
+    pub site: Site,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// Looks at this host as the entries of a policy will.
+///
+/// `for_here` is whether they are installed here: what is written for another host is not measured by this one.
+///
+/// # Errors
+/// Everything that keeps the entries from running, each at its place.
+pub fn site(host: &Host, policy: &Policy, backend: Backend, for_here: bool) -> Result<Found, Vec<Problem>> {
+    let mut warnings = Vec::new();
+    let file = normalized(&host.working_folder.join(&policy.source().name));
+    let environment = environment(host, policy, backend, &mut warnings)?;
+    let log_folder = log_folder(host, policy, backend)?;
+    let host_zone = zone().unwrap_or_else(|| {
+        warnings.push("this host does not say its time zone: its clock is taken for UTC".to_owned());
+        Tz::UTC
+    });
+    let install = policy.install();
+    let program = program(host).unwrap_or_else(|| PathBuf::from("/usr/local/bin/policy"));
+    for (what, path) in [("this program", &program), ("the policy", &file)] {
+        if for_here && path.starts_with(env::temp_dir()) {
+            warnings.push(format!("{what} lies in {}, which is cleared at times", env::temp_dir().display()));
+        }
+    }
+    let site = Site {
+        program: program.to_string_lossy().into_owned(),
+        file: file.to_string_lossy().into_owned(),
+        context: Context {
+            scope: install.scope(),
+            user: install.user.as_ref().map(|user| user.value.clone()),
+            host_zone,
+            environment,
+            log_folder,
+            may_tick: may_tick(install),
+        },
+    };
+    if for_here && backend != Backend::Kubernetes {
+        let problems = unseen(host, policy, &site);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+    }
+    Ok(Found { site, warnings })
+}
+
+/// The host as an entry sees it: no variable of this shell but those it is started with.
+pub fn as_an_entry(host: &Host, site: &Site) -> Host {
+    let mut environment = site.context.environment.clone();
+    let home = host.home.as_ref().map(|home| ("HOME".to_owned(), home.to_string_lossy().into_owned()));
+    environment.extend(home);
+    host.with_environment(environment)
+}
+
+/// What keeps a run from starting in an entry. Of a variable that this shell alone has, that is said.
+fn unseen(host: &Host, policy: &Policy, site: &Site) -> Vec<Problem> {
+    let problems = |host: &Host| {
+        let plan = plan::build(policy, &Selection::default(), Platform::current(), None);
+        match World::observe(host, policy) {
+            Ok(world) => world.problems(&plan),
+            Err(problems) => problems,
+        }
+    };
+    let errors = |problems: Vec<Problem>| -> Vec<Problem> {
+        problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect()
+    };
+    let found = errors(problems(&as_an_entry(host, site)));
+    if found.is_empty() {
+        return found;
+    }
+    let here: BTreeSet<String> = errors(problems(host)).into_iter().map(|problem| problem.message).collect();
+    let told = |mut problem: Problem| {
+        if !here.contains(&problem.message) {
+            problem.message =
+                format!("{}; it is in this shell alone, which an entry does not see", problem.message);
+            "write it into a file that `env_files` names".clone_into(&mut problem.help);
+        }
+        problem
+    };
+    found.into_iter().map(told).collect()
+}
+
+/// What an entry is started with.
+fn environment(
+    host: &Host,
+    policy: &Policy,
+    backend: Backend,
+    warnings: &mut Vec<String>,
+) -> Result<BTreeMap<String, String>, Vec<Problem>> {
+    let mut environment = BTreeMap::new();
+    // A task of Windows has the variables of its user, and can be given none.
+    if backend != Backend::TaskScheduler {
+        environment.insert("PATH".to_owned(), path(host, policy, backend, warnings)?);
+    }
+    // A scheduler gives an entry the home that the system knows: where the shell has another, `~` would be another place.
+    let system = process::home_of_user();
+    if policy.install().scope() == Scope::User
+        && backend != Backend::TaskScheduler
+        && let Some(home) = host.home.as_ref().filter(|home| system.as_ref() != Some(home))
+    {
+        environment.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
+    }
+    for name in OWN {
+        if let Some(value) = host.environment.get(name).filter(|value| !value.is_empty()) {
+            let is_folder = name == "POLICY_STATE_DIR";
+            let value = if is_folder { host.state.to_string_lossy().into_owned() } else { value.clone() };
+            environment.insert(name.to_owned(), value);
+        }
+    }
+    if policy.install().scope() == Scope::System && backend != Backend::TaskScheduler {
+        environment.entry("POLICY_STATE_DIR".to_owned()).or_insert_with(|| SYSTEM_STATE.to_owned());
+    }
+    Ok(environment)
+}
+
+/// The `PATH` of the entries: the policy's own folders, those of every host, and where this shell finds what is in none of
+/// them.
+fn path(
+    host: &Host,
+    policy: &Policy,
+    backend: Backend,
+    warnings: &mut Vec<String>,
+) -> Result<String, Vec<Problem>> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    let known = variables(host, policy)?;
+    for written in &policy.install().search_path {
+        folders.push(resolve(host, policy, &known, written)?.path);
+    }
+    folders.extend(usual(backend).iter().map(PathBuf::from));
+    // What a job calls by name is found in the folder where this shell finds it.
+    let is_in = |folder: &Path, name: &str| {
+        which::which_in_global(name, Some(folder)).is_ok_and(|mut all| all.next().is_some())
+    };
+    for name in called(policy) {
+        if folders.iter().any(|folder| is_in(folder, &name)) {
+            continue;
+        }
+        match env::split_paths(&host.path()).find(|folder| folder.is_absolute() && is_in(folder, &name)) {
+            Some(folder) => {
+                warnings.push(format!(
+                    "`{name}` is found in {}, which is added to the PATH of the entries",
+                    folder.display()
+                ));
+                folders.push(folder);
+            }
+            None => warnings.push(format!(
+                "`{name}`, which this policy calls, is on no PATH here: name its folder in `install.search_path`"
+            )),
+        }
+    }
+    let joined = env::join_paths(&folders).map_err(|error| {
+        let help = "take the separator out of the name of the folder";
+        vec![Problem::error(
+            Code::BadPath,
+            format!("a folder of `search_path` cannot be part of a PATH: {error}"),
+            help,
+        )]
+    })?;
+    Ok(joined.to_string_lossy().into_owned())
+}
+
+/// The folders of programs that every host of a scheduler has.
+const fn usual(backend: Backend) -> &'static [&'static str] {
+    match backend {
+        Backend::Systemd | Backend::Cron | Backend::Kubernetes | Backend::TaskScheduler => {
+            &["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        }
+        Backend::Launchd => &["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"],
+    }
+}
+
+/// The programs that a policy calls by name.
+pub fn called(policy: &Policy) -> BTreeSet<String> {
+    let words = policy.commands().filter_map(|command| Some(command.argv.first()?.value.as_written()));
+    let is_name = |word: &&str| !word.contains(['/', '\\', '$', '{']);
+    let mut names: BTreeSet<String> = words.filter(is_name).map(str::to_owned).collect();
+    if policy.targets().values().any(|target| matches!(target.engine, EngineSpec::Postgres(_))) {
+        names.extend(["pg_dump".to_owned(), "psql".to_owned()]);
+    }
+    names
+}
+
+fn log_folder(host: &Host, policy: &Policy, backend: Backend) -> Result<Option<String>, Vec<Problem>> {
+    let text = |path: PathBuf| Some(path.to_string_lossy().into_owned());
+    if let Some(written) = &policy.install().log_dir {
+        let known: Variables = variables(host, policy)?;
+        return Ok(text(resolve(host, policy, &known, written)?.path));
+    }
+    let system = policy.install().scope() == Scope::System;
+    Ok(match (backend, &host.home) {
+        // Their journal, or that of the cluster, keeps what is printed.
+        (Backend::Systemd | Backend::Kubernetes | Backend::TaskScheduler, _) => None,
+        (Backend::Cron, _) if system => Some("/var/log/policy".to_owned()),
+        (Backend::Cron, _) => text(host.state.join("logs")),
+        (Backend::Launchd, Some(home)) if !system => text(home.join("Library/Logs/policy")),
+        (Backend::Launchd, _) => Some("/Library/Logs/policy".to_owned()),
+    })
+}
+
+/// The zone by whose clock this host's schedulers count.
+fn zone() -> Option<Tz> {
+    iana_time_zone::get_timezone().ok()?.parse().ok()
+}
+
+/// Where this program lies: by the name on the PATH that leads to it, where there is one. A package manager moves the file
+/// behind that name with each version.
+fn program(host: &Host) -> Option<PathBuf> {
+    let own = env::current_exe().ok()?;
+    let canonical = own.canonicalize().ok()?;
+    let name = own.file_name()?;
+    let search = host.path();
+    let named =
+        env::split_paths(&search).filter(|folder| folder.is_absolute()).map(|folder| folder.join(name));
+    let mut same = named.filter(|path| path.canonicalize().is_ok_and(|found| found == canonical));
+    Some(same.next().unwrap_or(canonical))
+}

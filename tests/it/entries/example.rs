@@ -1,0 +1,134 @@
+//! One job, whole: on the 13th and on Fridays, at half past two in Berlin, within ten minutes.
+
+use crate::support::skip;
+use std::process::Command;
+
+use chrono_tz::Tz;
+use policy::{
+    policy::values::Duration,
+    schedule::{
+        CatchUp,
+        entry::{Context, Entry, Scope},
+        render::{Rendered, kubernetes, launchd, task_scheduler},
+    },
+};
+
+use super::{
+    cluster, context, entry,
+    read::{is_task, python},
+    words,
+};
+
+fn nightly() -> Entry {
+    let mut entry = entry("30 2 13 * 5", Tz::Europe__Berlin);
+    entry.schedule.jitter = Duration::from_secs(600);
+    entry.limit = Some(Duration::from_secs(4 * 3600));
+    entry
+}
+
+/// The text without the digits of its hash.
+fn text(rendered: &Rendered) -> String {
+    let bytes = &rendered.files[0].bytes;
+    let text = if bytes.starts_with(&[0xff, 0xfe]) {
+        let units: Vec<_> = bytes[2..].chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        String::from_utf16(&units).unwrap().replace("\r\n", "\n")
+    } else {
+        String::from_utf8(bytes.clone()).unwrap()
+    };
+    let warnings: Vec<_> = rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    let (name, tier) = (&rendered.files[0].name, rendered.tier.as_str());
+    format!("{name}, {tier}\n{}\n{}", warnings.concat(), text.replace(&rendered.hash, "HASH"))
+}
+
+#[test]
+fn a_property_list() {
+    let rendered = launchd::render(&nightly(), &context(Tz::Europe__Berlin)).unwrap();
+    insta::assert_snapshot!("launchd", text(&rendered));
+}
+
+#[test]
+fn a_task() {
+    let mut entry = nightly();
+    entry.argv[0] = r"C:\Program Files\policy\policy.exe".to_owned();
+    entry.argv[2] = r"C:\ProgramData\policy\prod.yaml".to_owned();
+    let context = Context { scope: Scope::System, log_folder: None, ..context(Tz::Europe__Berlin) };
+    insta::assert_snapshot!("task_scheduler", text(&task_scheduler::render(&entry, &context).unwrap()));
+}
+
+#[test]
+fn the_schema_of_tasks_refuses_what_windows_would() {
+    let rendered = task_scheduler::render(&nightly(), &context(Tz::Europe__Berlin)).unwrap();
+    let all = text(&rendered);
+    let task = &all[all.find("<?xml").unwrap()..];
+    let weekly = &task[task.rfind("<CalendarTrigger>").unwrap()..task.find("</Triggers>").unwrap()];
+    let delay = "<RandomDelay>PT10M</RandomDelay>";
+    let moved = weekly.replace(delay, "").replace("</ScheduleByWeek>", &format!("</ScheduleByWeek>{delay}"));
+    let repeated = "<Repetition><Interval>PT30S</Interval></Repetition><RandomDelay>";
+    for (wrong, is_refused) in [
+        (task.to_owned(), false),
+        (task.replacen(weekly, &weekly.repeat(47), 1), false),
+        (task.replacen(weekly, &weekly.repeat(48), 1), true),
+        (task.replace(weekly, &moved), true),
+        (task.replace("<RandomDelay>", repeated), true),
+        (task.replace("<RandomDelay>", &repeated.replace("PT30S", "P31D")), false),
+        (task.replace("<RandomDelay>", &repeated.replace("PT30S", "P32D")), true),
+        (task.replace("T02:30:00<", "T02:30:00Z<"), true),
+        (task.replace("<Friday/>", "<Fri/>"), true),
+        (task.replace("<Day>13<", "<Day>32<"), true),
+        (task.replace("/usr/bin/policy", &"x".repeat(261)), true),
+        (task.replace("Context=\"Author\"", "Context=\"Other\""), true),
+        (task.replace(">IgnoreNew<", ">Ignore<"), true),
+        (task.replace(">7</Priority>", ">11</Priority>"), true),
+    ] {
+        let Some(taken) = is_task(&wrong.replace("UTF-16", "UTF-8")) else { return };
+        assert_eq!(taken, !is_refused, "{wrong}");
+    }
+}
+
+#[test]
+fn a_cron_job() {
+    let rendered = kubernetes::render(&nightly(), &context(Tz::UTC), &cluster()).unwrap();
+    assert_eq!(
+        rendered.argv,
+        [words(&[
+            "policy",
+            "--policy",
+            "/etc/policy/prod.yaml",
+            "run",
+            "prod/nightly",
+            "--due",
+            "--jitter",
+            "600s"
+        ])]
+    );
+    insta::assert_snapshot!("kubernetes", text(&rendered));
+}
+
+#[test]
+fn a_cron_job_is_one_by_the_newest_schema() {
+    let Some(python) = python("kubernetes_validate") else { return };
+    let mut spare = cluster();
+    (spare.namespace, spare.service_account, spare.state_claim) = (None, None, None);
+    spare.env_from.clear();
+    spare.mounts.clear();
+    let mut patched = cluster();
+    patched.patch =
+        serde_yaml::from_str("spec: {suspend: true, jobTemplate: {spec: {parallelism: 1}}}").unwrap();
+    let mut never = nightly();
+    (never.schedule.catch_up, never.limit) = (CatchUp::Never, None);
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for (entry, spec) in
+        [(nightly(), cluster()), (nightly(), spare), (nightly(), patched), (never, cluster())]
+    {
+        let rendered = kubernetes::render(&entry, &context(Tz::UTC), &spec).unwrap();
+        let file = folder.path().join(format!("{}.yaml", files.len()));
+        std::fs::write(&file, &rendered.files[0].bytes).unwrap();
+        files.push(file);
+    }
+    let program = python.with_file_name("kubernetes-validate");
+    let output = Command::new(&program).args(["--strict", "-k", "1.37.0"]).args(&files).output();
+    let Ok(output) = output else { return skip("no kubernetes-validate") };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,270 @@
+//! Timers in a real user manager of systemd: installed, fired, changed by hand, mended, and removed without a trace.
+
+use crate::support::{
+    installing::{holds, installed, rendered, state_of, words_of},
+    postgres::with_watch,
+    skip,
+};
+use policy::{
+    install::{Action, EntryState, InstallError, Scheduler as _, Tools, apply, decide, survey, systemd},
+    schedule::{
+        entry::{EntryName, Scope},
+        render::{NO_HASH, Rendered},
+    },
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+/// Holds the manager: it ends with the pipe from this process, however that ends. It wants to be on a host of systemd's, so
+/// where systemd has not started this one it gets such a folder, in a mount namespace of its own.
+const HOLDER: &str = r#"
+if test ! -d /run/systemd/system; then
+    mkdir -p /run/systemd && mount -t tmpfs policy-test /run/systemd && mkdir /run/systemd/system || exit 1
+fi
+/lib/systemd/systemd --user </dev/null >"$HOME/log" 2>&1 & manager=$!
+cat >/dev/null
+kill "$manager"; wait "$manager""#;
+
+/// A home with a running manager.
+struct Manager {
+    home: tempfile::TempDir,
+    holder: Child,
+}
+
+impl Manager {
+    /// `None`, told loudly, where there is no systemd to run.
+    fn start() -> Option<Self> {
+        let is_root = crate::support::is_root();
+        let booted = Path::new("/run/systemd/system").is_dir();
+        if !Path::new("/lib/systemd/systemd").is_file() || !(booted || is_root) {
+            skip("a user manager of systemd (no /lib/systemd/systemd, or neither its host nor root)");
+            return None;
+        }
+        let home = tempfile::Builder::new().prefix("policy-sd-").tempdir().unwrap();
+        fs::create_dir(home.path().join("run")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        fs::set_permissions(home.path().join("run"), mode).unwrap();
+        let mut command = if booted { Command::new("sh") } else { Command::new("unshare") };
+        if !booted {
+            command.args(["-m", "sh"]);
+        }
+        command.args(["-c", HOLDER]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("HOME", home.path()).env("XDG_RUNTIME_DIR", home.path().join("run"));
+        let holder = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let manager = Self { home, holder };
+        holds("the manager answers", || manager.systemd().ready_now());
+        Some(manager)
+    }
+
+    fn path(&self, place: &str) -> PathBuf {
+        self.home.path().join(place)
+    }
+
+    fn units(&self) -> PathBuf {
+        self.path(".config/systemd/user")
+    }
+
+    fn systemd(&self) -> systemd::Systemd {
+        let tools = Tools::new("/usr/bin:/bin")
+            .variable("HOME", self.home.path())
+            .variable("XDG_RUNTIME_DIR", self.path("run"))
+            .variable("DBUS_SESSION_BUS_ADDRESS", "");
+        systemd::Systemd::new(Scope::User, self.folders(), tools)
+    }
+
+    fn folders(&self) -> systemd::Folders {
+        let mut folders = systemd::Folders::user(self.home.path(), &BTreeMap::new());
+        folders.lingering = self.path("linger");
+        folders
+    }
+
+    fn systemctl(&self, words: &[&str]) -> String {
+        let mut command = Command::new("systemctl");
+        command.arg("--user").args(words).env("HOME", self.home.path());
+        command.env("XDG_RUNTIME_DIR", self.path("run")).env_remove("DBUS_SESSION_BUS_ADDRESS");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Everything below the home that has our name in its own.
+    fn traces(&self) -> Vec<String> {
+        let found =
+            Command::new("find").arg(self.home.path()).args(["-name", "*policy-prod*"]).output().unwrap();
+        String::from_utf8(found.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// An entry whose service adds a line to a file.
+    fn entry(&self, job: &str, calendar: &str) -> (EntryName, Rendered) {
+        let name = EntryName::of("prod", job);
+        let mark = format!("[X-Policy]\nHash={NO_HASH}\n");
+        let timer = format!(
+            "[Timer]\nOnCalendar={calendar}\nAccuracySec=1ms\nPersistent=true\n[Install]\nWantedBy=timers.target\n{mark}"
+        );
+        let fired = self.path(job);
+        let service = format!(
+            "[Service]\nType=oneshot\nExecStart=/bin/sh -c \"echo run prod/{job} --due >>{}\"\n{mark}",
+            fired.display()
+        );
+        let files = [(format!("{name}.timer"), timer), (format!("{name}.service"), service)];
+        (name, rendered(&files))
+    }
+
+    fn install(&self, wanted: &BTreeMap<EntryName, Rendered>) -> Vec<Action> {
+        installed(&mut self.systemd(), wanted)
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        drop(self.holder.stdin.take());
+        let _ = self.holder.wait();
+    }
+}
+
+trait Ready {
+    fn ready_now(&self) -> bool;
+}
+
+impl Ready for systemd::Systemd {
+    fn ready_now(&self) -> bool {
+        with_watch(|watch| self.ready(watch).is_ok())
+    }
+}
+
+/// Seldom enough for the limit of starts that services have by default: five in ten seconds.
+const OFTEN: &str = "*-*-* *:*:00/3";
+const NEXT_YEAR: &str = "*-01-01 00:00:00 UTC";
+
+#[test]
+fn a_timer_is_installed_fires_is_seen_changed_is_mended_and_leaves_no_trace() {
+    let Some(manager) = Manager::start() else { return };
+    let wanted = BTreeMap::from([manager.entry("a", OFTEN), manager.entry("b", NEXT_YEAR)]);
+    assert_eq!(manager.install(&wanted), [Action::Create, Action::Create]);
+    holds("the service has run", || manager.path("a").exists());
+    assert!(!manager.path("b").exists(), "a first installation makes up for nothing");
+    let reloads = manager.systemctl(&["show", "--property=UnitsReloadFinishTimestampMonotonic"]);
+    assert_eq!(manager.install(&wanted), [Action::Unchanged, Action::Unchanged]);
+    assert_eq!(manager.systemctl(&["show", "--property=UnitsReloadFinishTimestampMonotonic"]), reloads);
+    let b = EntryName::of("prod", "b");
+    let state = state_of(&manager.systemd(), &b);
+    assert_eq!((state.state, state.mendable), (EntryState::Installed, false), "{state:?}");
+    assert_eq!(state.next.unwrap().format("%m-%d %H:%M:%S").to_string(), "01-01 00:00:00");
+    assert!(words_of(&state).contains("lingering"), "{state:?}");
+
+    // By hand: an edit, an end, a drop-in, a mask.
+    let file = manager.units().join(format!("{b}.timer"));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("01-01", "02-02")).unwrap();
+    let state = state_of(&manager.systemd(), &b);
+    assert_eq!((state.state, state.mendable), (EntryState::Altered, true));
+    assert!(words_of(&state).contains("another hash") && words_of(&state).contains("NeedDaemonReload"));
+    assert_eq!(manager.install(&wanted), [Action::Unchanged, Action::Update]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    assert!(!manager.path("b").exists(), "an update starts nothing");
+    manager.systemctl(&["stop", &format!("{b}.timer")]);
+    assert_eq!(state_of(&manager.systemd(), &b).state, EntryState::Disabled);
+    assert_eq!(manager.install(&wanted), [Action::Unchanged, Action::Update]);
+    manager.systemctl(&["disable", &format!("{b}.timer")]);
+    // Outside of the manager's namespace this is no host of systemd's, and systemctl leaves the reload to others.
+    manager.systemctl(&["daemon-reload"]);
+    assert_eq!(state_of(&manager.systemd(), &b).state, EntryState::Disabled);
+    assert_eq!(manager.install(&wanted), [Action::Unchanged, Action::Update]);
+    let drop_in = manager.units().join(format!("{b}.service.d"));
+    fs::create_dir(&drop_in).unwrap();
+    fs::write(drop_in.join("x.conf"), "[Service]\nNice=5\n").unwrap();
+    manager.systemctl(&["daemon-reload"]);
+    let state = state_of(&manager.systemd(), &b);
+    assert_eq!((state.state, state.mendable), (EntryState::Altered, false), "{state:?}");
+    assert_eq!(manager.install(&wanted), [Action::Unchanged, Action::Unchanged]);
+    fs::remove_dir_all(&drop_in).unwrap();
+
+    // Another schedule is an update of the same timer, and comes into force.
+    let moved = BTreeMap::from([manager.entry("a", OFTEN), manager.entry("b", "*-03-03 00:00:00 UTC")]);
+    assert_eq!(manager.install(&moved), [Action::Unchanged, Action::Update]);
+    let next = state_of(&manager.systemd(), &b).next.unwrap();
+    assert_eq!(next.format("%m-%d").to_string(), "03-03");
+    assert!(!manager.path("b").exists());
+
+    // One is dropped, then all.
+    let one = BTreeMap::from([manager.entry("b", NEXT_YEAR)]);
+    assert_eq!(manager.install(&one), [Action::Remove, Action::Update]);
+    assert!(!manager.traces().iter().any(|path| path.contains("-a-")), "{:?}", manager.traces());
+    assert_eq!(manager.install(&BTreeMap::new()), [Action::Remove]);
+    assert_eq!(manager.traces(), [""; 0], "units, links and stamps");
+    let listed = manager.systemctl(&["list-units", "--all", "--plain", "--no-legend", "policy-*"]);
+    assert_eq!(listed, "");
+    assert!(with_watch(|watch| manager.systemd().installed(watch)).unwrap().is_empty());
+    with_watch(|watch| manager.systemd().remove(&b, watch)).unwrap();
+}
+
+#[test]
+fn a_unit_that_is_not_ours_stays_and_one_that_systemd_cannot_use_is_told() {
+    let Some(manager) = Manager::start() else { return };
+    let (a, of_a) = manager.entry("a", NEXT_YEAR);
+    fs::create_dir_all(manager.units()).unwrap();
+    let file = manager.units().join(format!("{a}.service"));
+    fs::write(&file, "[Service]\nExecStart=/bin/true\n").unwrap();
+    let (b, of_b) = manager.entry("b", "every other tuesday");
+    let (c, of_c) = manager.entry("c", NEXT_YEAR);
+    let wanted = BTreeMap::from([(a.clone(), of_a), (b.clone(), of_b), (c.clone(), of_c)]);
+    let mut systemd = manager.systemd();
+    let applied = with_watch(|watch| {
+        let seen = survey(&systemd, watch).unwrap();
+        assert!(seen.is_empty(), "{seen:?}");
+        apply(&mut systemd, &decide(&wanted, &seen), &wanted, watch).unwrap()
+    });
+    let failed: Vec<_> =
+        applied.failed.iter().map(|(name, error)| (name.clone(), error.is_refusal())).collect();
+    assert_eq!(failed, [(a.clone(), true), (b.clone(), false)], "{applied:?}");
+    assert_eq!(state_of(&systemd, &c).state, EntryState::Installed, "one that fails keeps no other one back");
+    assert!(with_watch(|watch| systemd.remove(&a, watch)).unwrap_err().is_refusal());
+    assert_eq!(fs::read_to_string(&file).unwrap(), "[Service]\nExecStart=/bin/true\n");
+    let state = state_of(&systemd, &b);
+    assert_eq!(state.state, EntryState::NeverFires, "{state:?}");
+}
+
+#[test]
+fn without_a_manager_nothing_is_written_and_what_is_there_can_be_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let folders = systemd::Folders::user(home.path(), &BTreeMap::new());
+    let tools = Tools::new("/usr/bin:/bin")
+        .variable("XDG_RUNTIME_DIR", home.path())
+        .variable("DBUS_SESSION_BUS_ADDRESS", "");
+    let mut systemd = systemd::Systemd::new(Scope::User, folders.clone(), tools);
+    let name = EntryName::of("prod", "a");
+    let mark = format!("[X-Policy]\nHash={NO_HASH}\n");
+    let timer = format!("[Timer]\nOnCalendar=daily\n{mark}");
+    let entry = rendered(&[(format!("{name}.timer"), timer), (format!("{name}.service"), mark)]);
+    let wanted = BTreeMap::from([(name.clone(), entry.clone())]);
+    let refused = with_watch(|watch| apply(&mut systemd, &decide(&wanted, &[]), &wanted, watch)).unwrap_err();
+    match refused {
+        InstallError::NoManager { .. } => assert!(refused.help().contains("enable-linger")),
+        InstallError::NoProgram { .. } => {}
+        other => panic!("{other}"),
+    }
+    assert!(!folders.units.exists());
+    policy::install::emit(policy::schedule::entry::Backend::Systemd, &folders.units, &wanted).unwrap();
+    let wants = folders.units.join("timers.target.wants");
+    fs::create_dir(&wants).unwrap();
+    std::os::unix::fs::symlink(
+        folders.units.join(format!("{name}.timer")),
+        wants.join(format!("{name}.timer")),
+    )
+    .unwrap();
+    fs::create_dir_all(&folders.stamps).unwrap();
+    fs::write(folders.stamps.join(format!("stamp-{name}.timer")), "").unwrap();
+    let state = state_of(&systemd, &name);
+    assert_eq!((state.state, state.mendable), (EntryState::Disabled, false), "{state:?}");
+    let applied = with_watch(|watch| {
+        let seen = survey(&systemd, watch).unwrap();
+        apply(&mut systemd, &decide(&BTreeMap::new(), &seen), &BTreeMap::new(), watch).unwrap()
+    });
+    assert!(applied.failed.is_empty() && applied.warnings.len() == 1, "{applied:?}");
+    assert_eq!(fs::read_dir(&folders.units).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(&folders.stamps).unwrap().count(), 0);
+}
