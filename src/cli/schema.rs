@@ -2,8 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "schemas are read and written where the command line says")]
 
 use super::{
-    args::Schema, check, dry_run, error::CliError, list, next, output, prune, restore, run, session::Session,
-    verify,
+    args::Schema, check, dry_run, error::CliError, install, list, next, output, prune, restore, run,
+    session::Session, status, verify,
 };
 use crate::{catalog::HistoryEntry, fault::OnPath, listing::Element, plan::Plan, policy, store::Manifest};
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -31,6 +31,8 @@ pub(crate) fn all() -> BTreeMap<&'static str, Value> {
         ("restore", of::<Vec<restore::Restored>>()),
         ("next", of::<Vec<next::Fire>>()),
         ("history", of::<Vec<HistoryEntry>>()),
+        ("install", of::<Vec<install::InstallElement>>()),
+        ("status", of::<status::StatusDocument>()),
     ]
     .into()
 }

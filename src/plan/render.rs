@@ -22,6 +22,9 @@ pub fn text_with(plan: &Plan, below: impl Fn(&Step) -> String) -> String {
             let _ = writeln!(out, "{}", line(step));
             out.push_str(&below(step));
         }
+        for entry in plan.entries.iter().filter(|entry| entry.job == job.job) {
+            let _ = writeln!(out, "      entry     {}: {}, {}", entry.backend, entry.file, entry.tier);
+        }
     }
     out
 }

@@ -2,6 +2,7 @@
 
 mod example;
 mod hostile;
+mod policies;
 mod random;
 mod read;
 mod refused;

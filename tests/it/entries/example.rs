@@ -9,7 +9,7 @@ use policy::{
     schedule::{
         CatchUp,
         entry::{Context, Entry, Scope},
-        render::{Rendered, kubernetes, launchd, task_scheduler},
+        render::{File, Rendered, kubernetes, launchd, task_scheduler},
     },
 };
 
@@ -26,18 +26,24 @@ fn nightly() -> Entry {
     entry
 }
 
-/// The text without the digits of its hash.
-fn text(rendered: &Rendered) -> String {
-    let bytes = &rendered.files[0].bytes;
-    let text = if bytes.starts_with(&[0xff, 0xfe]) {
+/// The text of every file, without the digits of its hash.
+pub(crate) fn text(rendered: &Rendered) -> String {
+    let warnings: Vec<_> = rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    let tier = rendered.tier.as_str();
+    let file = |file: &File| {
+        let text = text_of(&file.bytes).replace(&rendered.hash, "HASH");
+        format!("{}, {tier}\n{}\n{text}", file.name, warnings.concat())
+    };
+    rendered.files.iter().map(file).collect::<Vec<_>>().join("\n")
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    if bytes.starts_with(&[0xff, 0xfe]) {
         let units: Vec<_> = bytes[2..].chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
         String::from_utf16(&units).unwrap().replace("\r\n", "\n")
     } else {
-        String::from_utf8(bytes.clone()).unwrap()
-    };
-    let warnings: Vec<_> = rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
-    let (name, tier) = (&rendered.files[0].name, rendered.tier.as_str());
-    format!("{name}, {tier}\n{}\n{}", warnings.concat(), text.replace(&rendered.hash, "HASH"))
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
 }
 
 #[test]
