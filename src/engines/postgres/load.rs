@@ -68,6 +68,9 @@ pub enum LoadError {
     /// The program that loads it failed.
     #[error("cannot load the dump: {0}")]
     Program(#[source] ProgramError),
+    /// The server was lost meanwhile, or the program that loads it did not come to its end: that says nothing of the dump.
+    #[error("{0}")]
+    Lost(String),
     /// It was asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -98,7 +101,7 @@ impl From<SessionError> for LoadError {
 /// On any error the new database is dropped again.
 pub fn load(
     server: &Server,
-    candidate: Candidate,
+    mut candidate: Candidate,
     dump: Dump<'_>,
     properties: &Properties,
     watch: &Watch<'_>,
@@ -111,11 +114,34 @@ pub fn load(
             Ok(Loaded { candidate, warnings, contents })
         }
         Err(error) => {
+            let is_verdict = match &error {
+                LoadError::Program(error) => is_verdict(error) && candidate.is_reached(watch),
+                LoadError::Session(error) => {
+                    matches!(error, SessionError::Server { .. } | SessionError::Statement(_))
+                }
+                LoadError::Access(_) => false,
+                _ => true,
+            };
             // The error that made it needless is the one to tell.
             drop(candidate.discard(server, watch));
-            Err(error)
+            Err(if is_verdict { error } else { LoadError::Lost(error.to_string()) })
         }
     }
+}
+
+/// Whether a program came to its end by itself, and does not say that it lost the server on the way (libpq, fe-exec.c and
+/// fe-misc.c).
+fn is_verdict(error: &ProgramError) -> bool {
+    const LOST: [&str; 6] = [
+        "server closed the connection",
+        "terminating connection",
+        "connection to server",
+        "no connection to the server",
+        "could not receive data from server",
+        "could not send data to server",
+    ];
+    let ProgramError::Status { status, said, .. } = error else { return false };
+    status.code().is_some() && !said.iter().any(|line| LOST.iter().any(|lost| line.contains(lost)))
 }
 
 /// Sets and grants on a new database what its properties say; what the server refuses is told and stops nothing.
