@@ -18,7 +18,7 @@ pub use steps::{Step, steps};
 pub use verify::{VerifyFailure, verify};
 
 use crate::{
-    engines::{Caller, EngineError, ExamineRequest, Previous, command::Dump},
+    engines::{Caller, EngineError, ExamineRequest, Previous, command::Dump, place},
     evidence::{CheckResult, Evidence, Integrity},
     fault::Fault,
     policy::{model::Target, values::Level},
@@ -110,7 +110,7 @@ pub enum RestoreError {
         lacking: Vec<String>,
     },
     /// The swap failed; everything that was swapped before it was swapped back.
-    #[error("{to}: {source}")]
+    #[error("{}", at(to, source))]
     Swap {
         /// The place.
         to: String,
@@ -125,6 +125,28 @@ pub enum RestoreError {
     /// An operation on a path failed before anything was touched.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+/// An error with its place, unless it names that itself.
+fn at(to: &str, source: &EngineError) -> String {
+    let said = source.to_string();
+    if said.starts_with(to) { said } else { format!("{to}: {said}") }
+}
+
+/// What is known to keep restored content from its place as that stands now. It is looked at before anything is done, and
+/// where there are several targets once more before the first of them is swapped.
+///
+/// # Errors
+/// What the swap would fail with.
+pub fn hindrance(way: &Way, watch: &Watch<'_>) -> Result<(), EngineError> {
+    match way {
+        Way::Path(way) => {
+            place::check(&way.to, way.engine.shape())?;
+            way.engine.hindrance(&way.to)
+        }
+        Way::Database(way) => way.engine.hindrance(&way.to, watch),
+        Way::Load(_) => Ok(()),
+    }
 }
 
 /// Restored content, proven, waiting beside its place.
@@ -277,6 +299,15 @@ pub fn commit(
     prepared: Vec<Prepared<'_>>,
     watch: &Watch<'_>,
 ) -> Result<Vec<Done>, RestoreError> {
+    if orders.len() > 1 {
+        for order in orders {
+            hindrance(order.way, watch).map_err(|source| RestoreError::Swap {
+                to: order.way.place(),
+                source,
+                left: Vec::new(),
+            })?;
+        }
+    }
     let mut exchanges: Vec<Option<Exchange<'_>>> = Vec::new();
     let mut seconds = Vec::new();
     for (order, Prepared { waiting, begun, .. }) in orders.iter().zip(prepared) {

@@ -45,6 +45,14 @@ pub trait AtPath: Engine {
         Vec::new()
     }
 
+    /// What is known to keep [`AtPath::swap`] from a live target as it stands now. Changes nothing.
+    ///
+    /// # Errors
+    /// What the swap would fail with.
+    fn hindrance(&self, _live: &Path) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Puts `candidate` (verified, beside `live`, on the same filesystem) in the place of `live`, and keeps what was
     /// there at `aside`. At every instant `live` is wholly the old or wholly the new content, also after a kill.
     ///

@@ -82,8 +82,10 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>, wa
         }
         Way::Database(way) => {
             for session in &way.standing.sessions {
+                let ends = session.may_be_ended;
                 let session = output::printable(&session.to_string());
-                row("in use", paint(WARNING, format!("{session}: is disconnected")));
+                let end = if ends { "is disconnected" } else { "this user cannot disconnect it" };
+                row("in use", paint(WARNING, format!("{session}: {end}")));
             }
             let kept = || format!("kept as the database {}", output::printable(&way.aside));
             row("there now", if way.standing.is_there { kept() } else { paint(DIM, "nothing") });

@@ -87,6 +87,20 @@ impl Postgres {
         })
     }
 
+    /// What is known to keep a database of the server from being replaced as it stands now.
+    ///
+    /// # Errors
+    /// When there is such a hindrance, the server is not reached, or refuses.
+    pub fn hindrance(&self, database: &str, watch: &Watch<'_>) -> Result<(), EngineError> {
+        let reached = self.connect_beside(watch)?;
+        let mut session = reached.maintenance(watch).map_err(failed)?;
+        swap::hindrance(&mut session, database, watch).map_err(|error| match error {
+            SwapError::Stopped(stopped) => stopped.into(),
+            SwapError::Session(error) => failed(error),
+            other => EngineError::Refused(other.to_string()),
+        })
+    }
+
     /// Counts the rows of a live database, for a person who waits.
     ///
     /// # Errors

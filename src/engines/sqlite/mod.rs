@@ -142,6 +142,10 @@ impl AtPath for Sqlite {
         }
     }
 
+    fn hindrance(&self, live: &Path) -> Result<(), EngineError> {
+        if is_there(live)? { Ok(()) } else { swap::must_be_left(live) }
+    }
+
     fn swap(
         &self,
         candidate: &Path,
