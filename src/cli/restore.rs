@@ -31,7 +31,7 @@ use crate::{
         paths::normalized,
         values::Level,
     },
-    restore::{self, DatabaseWay, Order, PathWay, RestoreError, Way},
+    restore::{self, DatabaseWay, Order, PathWay, Way},
     store::{BackupId, Store as _},
     watch::Watch,
 };
@@ -173,13 +173,13 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
         }
         let shown = show::steps(session, &orders);
         for order in &orders {
-            tell_hindrance(order.way, "restore", watch)?;
+            guard::tell_hindrance(order.way, "restore", watch)?;
         }
         return shown;
     }
     // All of them before anything is asked or done: none is swapped for another's sake alone.
     for order in &orders {
-        hindrance(order.way, "restore", watch)?;
+        guard::hindrance(order.way, "restore", watch)?;
     }
     for choice in &choices {
         confirm(args, &choice.way, (choice.target.name.as_str(), choice.is_live), watch)?;
@@ -387,25 +387,6 @@ fn apart(choices: &[Choice<'_>]) -> Result<(), CliError> {
                 .help("restore them one after the other, the outer one first"));
         }
     }
-    Ok(())
-}
-
-/// Refuses a place which is known to take nothing as it stands now; `verb` is what is to be done again.
-fn hindrance(way: &Way, verb: &str, watch: &Watch<'_>) -> Result<(), CliError> {
-    restore::hindrance(way, watch).map_err(|source| {
-        let error = RestoreError::Swap { to: way.place(), source, left: Vec::new() };
-        execute::swap_error(error, verb)
-    })
-}
-
-/// The same where nothing is to be done: it may be over by then, and is told.
-fn tell_hindrance(way: &Way, verb: &str, watch: &Watch<'_>) -> Result<(), CliError> {
-    let Err(error) = hindrance(way, verb, watch) else { return Ok(()) };
-    if error.exit == 130 {
-        return Err(error);
-    }
-    let help = error.help.map(|help| format!(": {help}")).unwrap_or_default();
-    output::warn(&output::printable(&format!("as it stands it would be refused: {}{help}", error.message)));
     Ok(())
 }
 

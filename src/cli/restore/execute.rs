@@ -123,7 +123,7 @@ pub(super) fn restore_error(shelf: &Shelf<'_>, order: &Order<'_>, error: Restore
         }
         RestoreError::Lacking { .. } => CliError::refused(format!("{error}; {untouched}")).help(
             "make them first: `create role …`, or install the extension on the server; a backup with `globals: true` holds \
-             the roles as SQL text in its file `….globals.sql`",
+             the roles as SQL text in its file `….globals.sql`; what takes a superuser is restored as one",
         ),
         other => CliError::failed(format!("{other}; {untouched}")),
     }

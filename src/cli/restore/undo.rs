@@ -60,10 +60,10 @@ pub(super) fn undo(
     }
     if args.dry_run {
         output::tell("nothing was changed");
-        super::tell_hindrance(&way, "undo", watch)?;
+        super::guard::tell_hindrance(&way, "undo", watch)?;
         return Ok(0);
     }
-    super::hindrance(&way, "undo", watch)?;
+    super::guard::hindrance(&way, "undo", watch)?;
     super::confirm(args, &way, (target.name.as_str(), true), watch)?;
     let _lock = execute::lock_place(session, &way)?;
     let begun = std::time::Instant::now();

@@ -191,6 +191,7 @@ pub fn missing(session: &mut Session, needs: &Needs, watch: &Watch<'_>) -> Resul
         missing("role", &needs.roles, "pg_roles WHERE rolname"),
         missing("extension", &needs.extensions, "pg_available_extensions WHERE name"),
         missing("tablespace", &needs.tablespaces, "pg_tablespace WHERE spcname"),
+        untrusted(session.server_version_num(), &needs.extensions),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() {
@@ -198,6 +199,23 @@ pub fn missing(session: &mut Session, needs: &Needs, watch: &Watch<'_>) -> Resul
     }
     let rows = session.rows(&parts.join(" UNION ALL "), usize::MAX, watch)?.rows;
     Ok(rows.into_iter().flatten().flatten().collect())
+}
+
+/// The query for extensions that this user may not create: those that take a superuser, but for those that every owner of
+/// a database is trusted with (since PostgreSQL 13). A dump creates an extension in its default version.
+fn untrusted(server_version_num: u32, extensions: &BTreeSet<String>) -> Option<String> {
+    if extensions.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = extensions.iter().map(|name| literal(name)).collect();
+    let distrusted = if server_version_num >= 130_000 { "AND NOT trusted" } else { "" };
+    Some(format!(
+        "SELECT 'the right of this user to create the extension ' || name || ', which takes a superuser' \
+         FROM pg_catalog.pg_available_extension_versions v JOIN pg_catalog.pg_available_extensions e USING (name) \
+         WHERE v.version = e.default_version AND superuser {distrusted} AND name::text IN ({}) \
+         AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)",
+        names.join(", ")
+    ))
 }
 
 fn fill(

@@ -171,6 +171,29 @@ fn what_is_in_the_way_of_an_exchange_is_told_before_anything_is_done() {
 }
 
 #[test]
+fn an_extension_that_takes_a_superuser_is_named_before_anything_is_done() {
+    let Some(cluster) = Cluster::start() else { return };
+    let untrusted = "SELECT name FROM pg_available_extension_versions WHERE superuser AND NOT trusted AND requires IS NULL \
+        ORDER BY name = 'pg_freespacemap' DESC, name LIMIT 1";
+    let extension = cluster.psql("postgres", untrusted);
+    if extension.is_empty() {
+        return crate::support::skip("no extension of PostgreSQL that takes a superuser is installed");
+    }
+    let shop = Served::new(&cluster, ORDERS, ("", "", ""));
+    cluster.psql(&shop.database, &format!("CREATE EXTENSION \"{extension}\""));
+    shop.run(&["run"]).exits(0);
+    for way in ["-n", "--yes"] {
+        shop.run(&["restore", "app", way]).exits(5).says(&format!(
+            "the right of this user to create the extension {extension}, which takes a superuser"
+        ));
+    }
+    assert!(!cluster.log().contains("CREATE DATABASE \"policy_restore"));
+    cluster.psql("postgres", "ALTER ROLE app SUPERUSER");
+    shop.run(&["restore", "app", "--yes"]).exits(0);
+    assert_eq!(shop.live(COUNT), "50");
+}
+
+#[test]
 fn what_was_swapped_goes_back_when_a_later_target_fails() {
     let cluster = cluster!();
     let shop = Served::new(cluster, ORDERS, ("", "", ""));
