@@ -117,7 +117,10 @@ pub(super) fn restore_error(shelf: &Shelf<'_>, order: &Order<'_>, error: Restore
             .help("choose an earlier backup: `policy list`"),
         RestoreError::Engine(EngineError::Stopped(_)) => CliError::interrupted(),
         RestoreError::NoRoom { in_use, .. } => {
-            let help = "free some there, or restore to another place with `--to`";
+            let help = match order.way {
+                Way::Database(_) => "free some there, or set POLICY_STATE_DIR to a folder with more room",
+                _ => "free some there, or restore to another place with `--to`",
+            };
             let less = if in_use { "stop what has it open, then a third of that is enough; " } else { "" };
             CliError::failed(format!("{error}; {untouched}")).help(format!("{less}{help}"))
         }

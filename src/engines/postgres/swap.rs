@@ -282,6 +282,19 @@ pub fn is_there(session: &mut Session, name: &str, watch: &Watch<'_>) -> Result<
     Ok(identity(session, name, watch)?.is_some())
 }
 
+/// The bytes that a database takes, where there is one and this user may know.
+///
+/// # Errors
+/// When the server refuses.
+pub fn bytes(session: &mut Session, name: &str, watch: &Watch<'_>) -> Result<Option<u64>, SessionError> {
+    let query = format!(
+        "SELECT pg_catalog.pg_database_size(oid)::text FROM pg_catalog.pg_database WHERE datname = {} \
+         AND pg_catalog.has_database_privilege(oid, 'CONNECT')",
+        literal(name)
+    );
+    Ok(session.scalar(&query, watch)?.and_then(|bytes| bytes.parse().ok()))
+}
+
 /// The number of the database that has a name, which stays the same when it is renamed.
 fn identity(session: &mut Session, name: &str, watch: &Watch<'_>) -> Result<Option<u32>, SessionError> {
     let query = format!("SELECT oid::text FROM pg_catalog.pg_database WHERE datname = {}", literal(name));

@@ -194,6 +194,28 @@ fn an_extension_that_takes_a_superuser_is_named_before_anything_is_done() {
 }
 
 #[test]
+fn a_folder_of_a_dump_that_has_no_room_here_is_told_with_its_place_and_its_mend() {
+    let Some(cluster) = Cluster::start() else { return };
+    let large =
+        "CREATE TABLE large AS SELECT md5(n::text) || md5((-n)::text) AS t FROM generate_series(1, 150000) n";
+    let shop = Served::new(&cluster, large, (", format: directory", "", ""));
+    let state = shop.path("small");
+    let Some(_small) = crate::support::disk::Mount::small(&state, "4m") else { return };
+    shop.run(&["run"]).exits(0);
+    shop.run(&["restore", "app", "-n"]).exits(0).says("MiB needed, ").says("on the server");
+    let Served { sandbox, cluster, database } = shop;
+    let sandbox = sandbox.variable("POLICY_STATE_DIR", state.to_str().unwrap());
+    let shop = Served { sandbox, cluster, database };
+    let answer = shop.run(&["run"]);
+    assert!(answer.exit != 0, "{answer}");
+    answer.says("cannot dump into").says("/small/scratch/").says("set POLICY_STATE_DIR");
+    for way in ["-n", "--yes"] {
+        shop.run(&["restore", "app", way]).exits(1).says("/small/scratch has").says("set POLICY_STATE_DIR");
+    }
+    assert!(!cluster.log().contains("CREATE DATABASE \"policy_restore"));
+}
+
+#[test]
 fn what_was_swapped_goes_back_when_a_later_target_fails() {
     let cluster = cluster!();
     let shop = Served::new(cluster, ORDERS, ("", "", ""));
