@@ -11,7 +11,7 @@ mod load;
 mod steps;
 mod verify;
 
-pub use aside::{aside_name, clear, newest_aside, strays};
+pub use aside::{aside_name, clear, is_asides, newest_aside, strays};
 pub use beside::{PathWay, put_back};
 pub use database::{DatabaseWay, look_ahead};
 pub use steps::{Step, steps};

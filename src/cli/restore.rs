@@ -21,7 +21,7 @@ use crate::{
         Caller as _, EngineError,
         command::Dump,
         place,
-        postgres::{Postgres, candidate::is_candidates},
+        postgres::{Postgres, aside::is_asides, candidate::is_candidates},
     },
     evidence::CheckResult,
     observe::bind,
@@ -243,6 +243,7 @@ fn to_path(
     (id, target): (&BackupId, &Target),
 ) -> Result<Way, CliError> {
     let to = match &args.to {
+        Some(to) if restore::is_asides(to) => return Err(guard::set_aside(to)),
         Some(to) => normalized(&session.host.working_folder.join(to)),
         None => live_place(session, policies, id, target)?,
     };
@@ -307,6 +308,9 @@ fn named(to: &Path, engine: &Postgres, watch: &Watch<'_>) -> Result<String, CliE
         CliError::invalid(format!("`--to {shown}` is no name of a database"))
             .help("a PostgreSQL target is restored to a database of its own server: name one, as in `--to app_before`")
     })?;
+    if is_asides(name) {
+        return Err(guard::set_aside(to));
+    }
     // Every server is made with them, and `postgres` may be the target's own.
     let is_servers = matches!(name, "template0" | "template1")
         || name == "postgres" && engine.database(watch).map_err(unseen)? != name;

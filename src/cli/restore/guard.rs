@@ -123,3 +123,9 @@ pub(super) fn tell_hindrance(way: &Way, verb: &str, watch: &Watch<'_>) -> Result
     output::warn(&output::printable(&format!("as it stands it would be refused: {}{help}", error.message)));
     Ok(())
 }
+
+/// Refuses the name of a set-aside copy: what bears it would be put back by an undo.
+pub(super) fn set_aside(to: &Path) -> CliError {
+    CliError::invalid(format!("`--to {}` is the name of a copy that was set aside", to.display()))
+        .help("name another place; `policy restore --undo TARGET` puts back what was set aside")
+}

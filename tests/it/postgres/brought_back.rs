@@ -67,6 +67,12 @@ fn a_restore_to_another_name_leaves_the_live_one_and_asks_before_it_takes_a_plac
     for to in ["/tmp/x", "a/b", "", &"x".repeat(64)] {
         shop.run(&["restore", "app", "--to", to, "--yes"]).exits(2);
     }
+    let set_aside = "app.aside-2026-01-01T000000Z";
+    shop.run(&["restore", "app", "--to", set_aside])
+        .exits(2)
+        .says("name of a copy that was set aside")
+        .says("--undo");
+    assert!(!shop.databases().contains(&set_aside.to_owned()));
     // The live one is gone altogether: then nothing is asked and nothing set aside.
     cluster.psql("postgres", &format!("DROP DATABASE {}", shop.database));
     shop.run(&["run"]).exits(1).says("does not exist");
