@@ -243,6 +243,20 @@ pub enum EngineError {
         /// Who holds it, as far as the host tells.
         holders: Vec<Holder>,
     },
+    /// Another process holds the source, and nothing that was tried served.
+    #[error("{} is locked by {} ({}): {mend}", path.display(), named(holders), tried.join("; "))]
+    Kept {
+        /// The place.
+        path: PathBuf,
+        /// Who holds it, as far as the host tells.
+        holders: Vec<Holder>,
+        /// What was tried, and what came of it.
+        tried: Vec<String>,
+        /// What ended the trying, where something did.
+        stopped: Option<Stopped>,
+        /// What to do.
+        mend: &'static str,
+    },
     /// Other processes have what is to be replaced open, and it cannot be written under them.
     #[error("{} is open in {}, and {why}", path.display(), named(holders))]
     InUse {

@@ -95,6 +95,13 @@ fn a_writer_is_waited_for_and_named_when_it_does_not_leave() {
     let pid = std::process::id().to_string();
     let answer = sandbox.run(&["run"]).exits(1).says("is locked by").says(&format!("({pid})"));
     assert!(sandbox.backups("store/app/n/app").is_empty(), "{answer}");
+    let answer = answer.says("waited for 1s").says("close it there, or say with `when_locked`");
+    let told = answer.stderr.lines().find(|line| line.contains("is locked by")).unwrap();
+    assert_eq!(told.matches("app.duckdb").count(), 1, "{told}");
+    // The job's own time ends the wait as well.
+    let impatient = POLICY.replace("wait: 1s", "wait: 60s").replace("last: 9}", "last: 9}, timeout: 1s");
+    sandbox.write("policy.yaml", impatient);
+    sandbox.run(&["run"]).exits(1).says("timeout ran out: ").says(&format!("({pid})"));
     // In time it leaves.
     sandbox.write("policy.yaml", POLICY.replace("wait: 1s", "wait: 60s"));
     let waiting = sandbox.start(&["run"]);
