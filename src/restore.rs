@@ -54,7 +54,15 @@ pub enum Way {
     /// Into a database beside the live one, then in its place.
     Database(Box<DatabaseWay>),
     /// By the target's own command, over what is live.
-    Load(Dump),
+    Load(LoadWay),
+}
+
+/// What a target's own command loads.
+pub struct LoadWay {
+    /// The target's name: nobody else knows where its content goes.
+    pub name: String,
+    /// The engine.
+    pub dump: Dump,
 }
 
 impl Way {
@@ -63,7 +71,7 @@ impl Way {
         match self {
             Self::Path(way) => way.to.display().to_string(),
             Self::Database(way) => way.place(),
-            Self::Load(dump) => dump.words(),
+            Self::Load(way) => way.name.clone(),
         }
     }
 }
@@ -217,7 +225,7 @@ pub fn prepare<'a>(order: &Order<'a>, watch: &Watch<'_>) -> Result<Prepared<'a>,
         Way::Database(way) => {
             database::prepare(order, way, watch).map(|(waiting, shown)| (Some(waiting), shown))?
         }
-        Way::Load(dump) => (None, load::prepare(order, dump, watch)?),
+        Way::Load(way) => (None, load::prepare(order, &way.dump, watch)?),
     };
     Ok(Prepared { waiting, shown, begun })
 }
@@ -329,8 +337,8 @@ pub fn commit(
         seconds.push((begun, begun.elapsed().as_secs_f64()));
     }
     for (order, (begun, seconds)) in orders.iter().zip(&mut seconds) {
-        let Way::Load(dump) = order.way else { continue };
-        if let Err(source) = load::load(order, dump, watch) {
+        let Way::Load(way) = order.way else { continue };
+        if let Err(source) = load::load(order, &way.dump, watch) {
             let mut left = swap_back(&exchanges, watch);
             left.push(format!("what `{}` had loaded by then is not taken back", order.target.name.value));
             return Err(RestoreError::Swap { to: order.way.place(), source, left });

@@ -31,7 +31,7 @@ use crate::{
         paths::normalized,
         values::Level,
     },
-    restore::{self, DatabaseWay, Order, PathWay, Way},
+    restore::{self, DatabaseWay, LoadWay, Order, PathWay, Way},
     store::{BackupId, Store as _},
     watch::Watch,
 };
@@ -333,7 +333,7 @@ fn to_load(args: &Restore, target: &Target, spec: &CommandSpec) -> Result<Way, C
             "add one to the target's `command`; README.txt in the store tells how to get the file by hand",
         ));
     }
-    Ok(Way::Load(Dump::new(spec.clone())))
+    Ok(Way::Load(LoadWay { name: name.to_string(), dump: Dump::new(spec.clone()) }))
 }
 
 /// The place of a target as the policy at hand says it, which must still mean the same kind of thing.

@@ -40,6 +40,11 @@ pub trait AtPath: Engine {
     /// What was deleted may still be open.
     fn holders(&self, live: &Path) -> Vec<Holder>;
 
+    /// Whether a target that others have open is written over, and not replaced: that takes more room.
+    fn writes_over(&self) -> bool {
+        false
+    }
+
     /// What lies beside a place where nothing is and belonged to what was there, such as a log with its last commits.
     fn remains(&self, _live: &Path) -> Vec<PathBuf> {
         Vec::new()

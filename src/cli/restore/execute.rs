@@ -159,7 +159,7 @@ pub(super) fn lock_place(session: &Session, way: &Way) -> Result<lock::Lock, Cli
     let place = match way {
         Way::Path(way) => real(&way.to).into_os_string(),
         Way::Database(way) => way.engine.key(&way.to).into(),
-        Way::Load(dump) => dump.words().into(),
+        Way::Load(way) => way.dump.words().into(),
     };
     let name = hex::encode(&Sha256::digest(place.as_encoded_bytes())[..16]);
     lock::lock(&folder.join(name), Mode::Exclusive, &lock::HolderNote::own()).map_err(|error| match error {

@@ -72,8 +72,8 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>, wa
     }
     let name = &choice.target.name.value;
     let title = match &choice.way {
-        Way::Load(dump) => {
-            row("dumped by", output::printable(&dump.words()));
+        Way::Load(way) => {
+            row("dumped by", output::printable(&way.dump.words()));
             row(
                 "loaded",
                 paint(WARNING, "over what is live, by the target's `restore` command: nothing is set aside"),

@@ -135,6 +135,10 @@ impl AtPath for Sqlite {
         holders(live)
     }
 
+    fn writes_over(&self) -> bool {
+        true
+    }
+
     fn remains(&self, live: &Path) -> Vec<PathBuf> {
         match is_there(live) {
             Ok(false) => files::left_overs(live).unwrap_or_default(),
