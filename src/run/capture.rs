@@ -10,7 +10,7 @@ use super::{
 use crate::{
     engines::{Capture, CaptureRequest, EngineError, Previous},
     fault::Fault,
-    observe::{SourceView, StoreView},
+    observe::{self, SourceView, StoreView},
     pipe::{Encoder, Tee},
     plan::{Step, extension},
     policy::{
@@ -302,9 +302,11 @@ impl<'a> JobRun<'a> {
                 return scratch_error(fault, self.target(step).is_ok_and(is_served));
             }
             EngineError::Stopped(stopped) => return StepError::stopped(*stopped),
-            EngineError::Kept { stopped: Some(stopped), .. } => {
-                let stopped = StepError::stopped(*stopped);
-                return StepError { message: format!("{}: {error}", stopped.message), ..stopped };
+            EngineError::Kept(kept) => {
+                if let Some(stopped) = kept.stopped.map(StepError::stopped) {
+                    return StepError { message: format!("{}: {error}", stopped.message), ..stopped };
+                }
+                FailureCode::Capture
             }
             EngineError::Missing { .. }
             | EngineError::Unreachable { .. }
@@ -318,40 +320,10 @@ impl<'a> JobRun<'a> {
             EngineError::Unexpected { guard, .. } => format!(" (`expect: {guard}`)"),
             _ => String::new(),
         };
-        StepError::new(code, format!("{place}: {}", with_source(&format!("{error}{guard}"), &source.shown)))
-    }
-}
-
-/// Words with the source as it is written and resolved, which they may name already.
-fn with_source(said: &str, shown: &str) -> String {
-    // `${DATABASE_PATH} = /srv/app/x.db (../.env:3)`, or the place as it is written.
-    let resolved = shown.split_once(" = ").and_then(|(_, rest)| Some(rest.rsplit_once(" (")?.0));
-    match resolved {
-        Some(value) if said.contains(value) => said.replacen(value, shown, 1),
-        None if said.contains(shown.trim_start_matches("./").trim_start_matches("../")) => said.to_owned(),
-        _ => format!("{said} [{shown}]"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_source;
-
-    #[test]
-    fn a_source_is_named_once() {
-        let shown = "${DB} = /srv/x.db (../.env:3)";
-        assert_eq!(
-            with_source("/srv/x.db does not exist", shown),
-            "${DB} = /srv/x.db (../.env:3) does not exist"
-        );
-        assert_eq!(with_source("it is empty", shown), "it is empty [${DB} = /srv/x.db (../.env:3)]");
-        assert_eq!(with_source("/srv/x.db does not exist", "../x.db"), "/srv/x.db does not exist");
-        assert_eq!(with_source("permission denied", "x.db"), "permission denied [x.db]");
-        let url = "postgresql://h/d";
-        assert_eq!(
-            with_source("cannot reach postgresql://h/d: no", url),
-            "cannot reach postgresql://h/d: no"
-        );
+        StepError::new(
+            code,
+            format!("{place}: {}", observe::with_source(&format!("{error}{guard}"), &source.shown)),
+        )
     }
 }
 

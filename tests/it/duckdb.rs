@@ -342,14 +342,11 @@ fn an_answer_of_any_type_is_the_librarys_own_text() {
     ] {
         asked.push((sql.to_owned(), text.to_owned()));
     }
-    let checks: String = asked
-        .iter()
-        .enumerate()
-        .map(|(n, (sql, _))| {
-            let sql = serde_json::to_string(sql).unwrap();
-            format!("      - {{name: c{n}, sql: {sql}, expect: same_as_source}}\n")
-        })
-        .collect();
+    let check = |(n, (sql, _)): (usize, &(String, String))| {
+        let sql = serde_json::to_string(sql).unwrap();
+        format!("      - {{name: c{n}, sql: {sql}, expect: same_as_source}}\n")
+    };
+    let checks = asked.iter().enumerate().map(check).collect::<Vec<_>>().concat();
     sandbox.write("policy.yaml", POLICY.replace("jobs:", &format!("    checks:\n{checks}jobs:")));
     let answer = sandbox.run(&["run"]);
     let manifest = newest(&sandbox);

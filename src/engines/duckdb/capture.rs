@@ -4,7 +4,7 @@
 
 use super::{
     super::{
-        Capture, CaptureRequest, EngineError, Outlet,
+        Capture, CaptureRequest, EngineError, Kept, Outlet,
         at_once::at_once,
         examination::Examination,
         files::{beside, resolved, stream},
@@ -218,7 +218,7 @@ fn kept(
     } else {
         "close it there, or say with `when_locked` how long to wait and what else to try, such as `hot_copy`"
     };
-    EngineError::Kept { path, holders, tried, stopped, mend }
+    EngineError::Kept(Box::new(Kept { path, holders, tried, stopped, mend }))
 }
 
 /// Tries the locked copy again and again.

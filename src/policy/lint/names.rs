@@ -43,8 +43,8 @@ fn options_of_no_target(lint: &mut Lint<'_>) {
             let help = format!("remove it, or name a `{engine}` target in the job's `targets`");
             // The first line alone: a drawing that underlines a whole mapping shows nothing.
             let text = &lint.policy.source().text[span.start..span.end];
-            let line = Span::new(span.start, span.start + text.lines().next().map_or(0, str::len));
-            lint.note(Problem::new(Code::Unused, message, help).label(line, "no effect"));
+            let first = Span::new(span.start, span.start + text.lines().next().map_or(0, str::len));
+            lint.note(Problem::new(Code::Unused, message, help).label(first, "no effect"));
         }
     }
 }
