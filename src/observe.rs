@@ -298,6 +298,17 @@ impl<'a> World<'a> {
     }
 }
 
+/// Words with the source as it is written and resolved, which they may name already.
+pub fn with_source(said: &str, shown: &str) -> String {
+    // `${DATABASE_PATH} = /srv/app/x.db (../.env:3)`, or the place as it is written.
+    let resolved = shown.split_once(" = ").and_then(|(_, rest)| Some(rest.rsplit_once(" (")?.0));
+    match resolved {
+        Some(value) if said.contains(value) => said.replacen(value, shown, 1),
+        None if said.contains(shown.trim_start_matches("./").trim_start_matches("../")) => said.to_owned(),
+        _ => format!("{said} [{shown}]"),
+    }
+}
+
 /// The queries that SQLite could never answer, whatever the tables.
 pub fn queries_never_answered(source: &Source, queries: &[Spanned<String>]) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -360,4 +371,26 @@ fn store_view(
     let resolved = resolve(host, policy, variables, &store.path).map_err(Unknown::Unresolved)?;
     let opened = LocalStore::new(store.name.as_str(), resolved.path.clone(), store.require_mount);
     Ok(StoreView { store: opened, path: resolved.path, shown: resolved.shown })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_source;
+
+    #[test]
+    fn a_source_is_named_once() {
+        let shown = "${DB} = /srv/x.db (../.env:3)";
+        assert_eq!(
+            with_source("/srv/x.db does not exist", shown),
+            "${DB} = /srv/x.db (../.env:3) does not exist"
+        );
+        assert_eq!(with_source("it is empty", shown), "it is empty [${DB} = /srv/x.db (../.env:3)]");
+        assert_eq!(with_source("/srv/x.db does not exist", "../x.db"), "/srv/x.db does not exist");
+        assert_eq!(with_source("permission denied", "x.db"), "permission denied [x.db]");
+        let url = "postgresql://h/d";
+        assert_eq!(
+            with_source("cannot reach postgresql://h/d: no", url),
+            "cannot reach postgresql://h/d: no"
+        );
+    }
 }

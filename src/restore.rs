@@ -11,14 +11,14 @@ mod load;
 mod steps;
 mod verify;
 
-pub use aside::{aside_name, clear, newest_aside, strays};
+pub use aside::{aside_name, clear, is_asides, newest_aside, strays};
 pub use beside::{PathWay, put_back};
 pub use database::{DatabaseWay, look_ahead};
 pub use steps::{Step, steps};
 pub use verify::{VerifyFailure, verify};
 
 use crate::{
-    engines::{Caller, EngineError, ExamineRequest, Previous, command::Dump},
+    engines::{Caller, EngineError, ExamineRequest, Previous, command::Dump, place},
     evidence::{CheckResult, Evidence, Integrity},
     fault::Fault,
     policy::{model::Target, values::Level},
@@ -54,7 +54,15 @@ pub enum Way {
     /// Into a database beside the live one, then in its place.
     Database(Box<DatabaseWay>),
     /// By the target's own command, over what is live.
-    Load(Dump),
+    Load(LoadWay),
+}
+
+/// What a target's own command loads.
+pub struct LoadWay {
+    /// The target's name: nobody else knows where its content goes.
+    pub name: String,
+    /// The engine.
+    pub dump: Dump,
 }
 
 impl Way {
@@ -63,7 +71,7 @@ impl Way {
         match self {
             Self::Path(way) => way.to.display().to_string(),
             Self::Database(way) => way.place(),
-            Self::Load(dump) => dump.words(),
+            Self::Load(way) => way.name.clone(),
         }
     }
 }
@@ -110,7 +118,7 @@ pub enum RestoreError {
         lacking: Vec<String>,
     },
     /// The swap failed; everything that was swapped before it was swapped back.
-    #[error("{to}: {source}")]
+    #[error("{}", at(to, source))]
     Swap {
         /// The place.
         to: String,
@@ -125,6 +133,28 @@ pub enum RestoreError {
     /// An operation on a path failed before anything was touched.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+/// An error with its place, unless it names that itself.
+fn at(to: &str, source: &EngineError) -> String {
+    let said = source.to_string();
+    if said.starts_with(to) { said } else { format!("{to}: {said}") }
+}
+
+/// What is known to keep restored content from its place as that stands now. It is looked at before anything is done, and
+/// where there are several targets once more before the first of them is swapped.
+///
+/// # Errors
+/// What the swap would fail with.
+pub fn hindrance(way: &Way, watch: &Watch<'_>) -> Result<(), EngineError> {
+    match way {
+        Way::Path(way) => {
+            place::check(&way.to, way.engine.shape())?;
+            way.engine.hindrance(&way.to)
+        }
+        Way::Database(way) => way.engine.hindrance(&way.to, watch),
+        Way::Load(_) => Ok(()),
+    }
 }
 
 /// Restored content, proven, waiting beside its place.
@@ -195,7 +225,7 @@ pub fn prepare<'a>(order: &Order<'a>, watch: &Watch<'_>) -> Result<Prepared<'a>,
         Way::Database(way) => {
             database::prepare(order, way, watch).map(|(waiting, shown)| (Some(waiting), shown))?
         }
-        Way::Load(dump) => (None, load::prepare(order, dump, watch)?),
+        Way::Load(way) => (None, load::prepare(order, &way.dump, watch)?),
     };
     Ok(Prepared { waiting, shown, begun })
 }
@@ -277,6 +307,15 @@ pub fn commit(
     prepared: Vec<Prepared<'_>>,
     watch: &Watch<'_>,
 ) -> Result<Vec<Done>, RestoreError> {
+    if orders.len() > 1 {
+        for order in orders {
+            hindrance(order.way, watch).map_err(|source| RestoreError::Swap {
+                to: order.way.place(),
+                source,
+                left: Vec::new(),
+            })?;
+        }
+    }
     let mut exchanges: Vec<Option<Exchange<'_>>> = Vec::new();
     let mut seconds = Vec::new();
     for (order, Prepared { waiting, begun, .. }) in orders.iter().zip(prepared) {
@@ -298,8 +337,8 @@ pub fn commit(
         seconds.push((begun, begun.elapsed().as_secs_f64()));
     }
     for (order, (begun, seconds)) in orders.iter().zip(&mut seconds) {
-        let Way::Load(dump) = order.way else { continue };
-        if let Err(source) = load::load(order, dump, watch) {
+        let Way::Load(way) = order.way else { continue };
+        if let Err(source) = load::load(order, &way.dump, watch) {
             let mut left = swap_back(&exchanges, watch);
             left.push(format!("what `{}` had loaded by then is not taken back", order.target.name.value));
             return Err(RestoreError::Swap { to: order.way.place(), source, left });

@@ -69,7 +69,7 @@ pub fn keep(source: &SecretSource, reading: Reading<'_>) -> Result<Kept, Vec<Pro
     match source {
         SecretSource::Variable(text) => match text.value.expand(variables) {
             Ok(expanded) => Ok(Kept::Text(Secret::new(expanded.text))),
-            Err(_) => Err(paths::unset(policy, text, variables)),
+            Err(_) => Err(paths::unset_secret(policy, text, variables)),
         },
         SecretSource::File(path) => {
             let (home, scope) = (reading.host.home.as_deref(), reading.policy.install().scope());

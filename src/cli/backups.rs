@@ -141,7 +141,10 @@ impl Shelf<'_> {
         let selector = parse(text)?;
         let found = selector.all(&self.known());
         if found.is_empty() {
-            Err(self.unresolved(&selector, &NotOne::None { selector: text.to_owned() }))
+            // There may be some that are not proven.
+            let none = NotOne::None { selector: text.to_owned() };
+            let why = selector.one(&self.known()).err().unwrap_or(none);
+            Err(self.unresolved(&selector, &why))
         } else {
             Ok(found.into_iter().collect())
         }

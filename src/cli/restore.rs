@@ -21,7 +21,7 @@ use crate::{
         Caller as _, EngineError,
         command::Dump,
         place,
-        postgres::{Postgres, candidate::is_candidates},
+        postgres::{Postgres, aside::is_asides, candidate::is_candidates},
     },
     evidence::CheckResult,
     observe::bind,
@@ -31,7 +31,7 @@ use crate::{
         paths::normalized,
         values::Level,
     },
-    restore::{self, DatabaseWay, Order, PathWay, Way},
+    restore::{self, DatabaseWay, LoadWay, Order, PathWay, Way},
     store::{BackupId, Store as _},
     watch::Watch,
 };
@@ -171,7 +171,15 @@ pub(crate) fn restore(session: &Session, args: &Restore) -> Result<u8, CliError>
                 looked.map_err(|error| execute::restore_error(&shelf, order, error))?;
             }
         }
-        return show::steps(session, &orders);
+        let shown = show::steps(session, &orders);
+        for order in &orders {
+            guard::tell_hindrance(order.way, "restore", watch)?;
+        }
+        return shown;
+    }
+    // All of them before anything is asked or done: none is swapped for another's sake alone.
+    for order in &orders {
+        guard::hindrance(order.way, "restore", watch)?;
     }
     for choice in &choices {
         confirm(args, &choice.way, (choice.target.name.as_str(), choice.is_live), watch)?;
@@ -235,6 +243,7 @@ fn to_path(
     (id, target): (&BackupId, &Target),
 ) -> Result<Way, CliError> {
     let to = match &args.to {
+        Some(to) if restore::is_asides(to) => return Err(guard::set_aside(to)),
         Some(to) => normalized(&session.host.working_folder.join(to)),
         None => live_place(session, policies, id, target)?,
     };
@@ -299,6 +308,9 @@ fn named(to: &Path, engine: &Postgres, watch: &Watch<'_>) -> Result<String, CliE
         CliError::invalid(format!("`--to {shown}` is no name of a database"))
             .help("a PostgreSQL target is restored to a database of its own server: name one, as in `--to app_before`")
     })?;
+    if is_asides(name) {
+        return Err(guard::set_aside(to));
+    }
     // Every server is made with them, and `postgres` may be the target's own.
     let is_servers = matches!(name, "template0" | "template1")
         || name == "postgres" && engine.database(watch).map_err(unseen)? != name;
@@ -321,7 +333,7 @@ fn to_load(args: &Restore, target: &Target, spec: &CommandSpec) -> Result<Way, C
             "add one to the target's `command`; README.txt in the store tells how to get the file by hand",
         ));
     }
-    Ok(Way::Load(Dump::new(spec.clone())))
+    Ok(Way::Load(LoadWay { name: name.to_string(), dump: Dump::new(spec.clone()) }))
 }
 
 /// The place of a target as the policy at hand says it, which must still mean the same kind of thing.

@@ -40,9 +40,22 @@ pub trait AtPath: Engine {
     /// What was deleted may still be open.
     fn holders(&self, live: &Path) -> Vec<Holder>;
 
+    /// Whether a target that others have open is written over, and not replaced: that takes more room.
+    fn writes_over(&self) -> bool {
+        false
+    }
+
     /// What lies beside a place where nothing is and belonged to what was there, such as a log with its last commits.
     fn remains(&self, _live: &Path) -> Vec<PathBuf> {
         Vec::new()
+    }
+
+    /// What is known to keep [`AtPath::swap`] from a live target as it stands now. Changes nothing.
+    ///
+    /// # Errors
+    /// What the swap would fail with.
+    fn hindrance(&self, _live: &Path) -> Result<(), EngineError> {
+        Ok(())
     }
 
     /// Puts `candidate` (verified, beside `live`, on the same filesystem) in the place of `live`, and keeps what was

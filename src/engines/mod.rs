@@ -200,6 +200,22 @@ pub struct ExamineRequest<'a> {
     pub facts: &'a BTreeMap<String, String>,
 }
 
+/// A source that another process holds, in spite of all that was tried.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is locked by {} ({}): {mend}", path.display(), named(holders), tried.join("; "))]
+pub struct Kept {
+    /// The place.
+    pub path: PathBuf,
+    /// Who holds it, as far as the host tells.
+    pub holders: Vec<Holder>,
+    /// What was tried, and what came of it.
+    pub tried: Vec<String>,
+    /// What ended the trying, where something did.
+    pub stopped: Option<Stopped>,
+    /// What to do.
+    pub mend: &'static str,
+}
+
 /// Why an engine could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -243,6 +259,9 @@ pub enum EngineError {
         /// Who holds it, as far as the host tells.
         holders: Vec<Holder>,
     },
+    /// Another process holds the source, and nothing that was tried served.
+    #[error(transparent)]
+    Kept(Box<Kept>),
     /// Other processes have what is to be replaced open, and it cannot be written under them.
     #[error("{} is open in {}, and {why}", path.display(), named(holders))]
     InUse {

@@ -43,7 +43,10 @@ pub struct Place<'a> {
 pub fn resolve(path: &Spanned<PathTemplate>, place: Place<'_>) -> Result<Resolved, Vec<Problem>> {
     let template = &path.value.0;
     let Expanded { text, used } = template.expand(place.variables).map_err(|unset| {
-        unset.iter().map(|unset| unset_problem(place.source, path.span, template, unset)).collect::<Vec<_>>()
+        unset
+            .iter()
+            .map(|unset| unset_problem(place.source, path.span, template, (unset, false)))
+            .collect::<Vec<_>>()
     })?;
     let one = |problem: Problem| vec![problem.label(path.span, "")];
     let joined = match text.strip_prefix('~') {
@@ -103,9 +106,22 @@ pub fn normalized(path: &Path) -> PathBuf {
 /// What is about to be done on this host needs them, and says the same as errors:
 /// `problem.with_severity(Severity::Error)`.
 pub fn variable_notes(policy: &Policy, variables: &Variables) -> Vec<Problem> {
+    let specs = policy.targets().values().filter_map(|target| match &target.engine {
+        EngineSpec::Postgres(spec) => Some(spec.secret_variables()),
+        _ => None,
+    });
+    let secrets: Vec<_> = specs.flatten().map(|(reference, span, _)| (span, reference.at)).collect();
+    let of = |(template, span): (&Template, Span)| {
+        let unset = template.expand(variables).err().unwrap_or_default();
+        let told = |unset: &Unset| {
+            let is_secret = secrets.contains(&(span, unset.at.clone()));
+            unset_problem(policy.source(), span, template, (unset, is_secret))
+        };
+        unset.iter().map(told).collect::<Vec<_>>()
+    };
     let mut notes: Vec<Problem> = templates(policy)
         .into_iter()
-        .flat_map(|(template, span)| unset_in(policy.source(), span, template, variables))
+        .flat_map(of)
         .map(|problem| problem.with_severity(Severity::Note))
         .collect();
     notes.sort_by(Problem::order);
@@ -115,8 +131,22 @@ pub fn variable_notes(policy: &Policy, variables: &Variables) -> Vec<Problem> {
 
 /// The variables of one word of a command that have no value here, each at its place.
 pub fn unset(source: &Source, word: &Spanned<Template>, variables: &Variables) -> Vec<Problem> {
+    unset_as(source, word, variables, false)
+}
+
+/// The same of a secret, for which no default may stand in.
+pub fn unset_secret(source: &Source, word: &Spanned<Template>, variables: &Variables) -> Vec<Problem> {
+    unset_as(source, word, variables, true)
+}
+
+fn unset_as(
+    source: &Source,
+    word: &Spanned<Template>,
+    variables: &Variables,
+    is_secret: bool,
+) -> Vec<Problem> {
     let unset = word.expand(variables).err().unwrap_or_default();
-    unset.iter().map(|unset| unset_problem(source, word.span, word, unset)).collect()
+    unset.iter().map(|unset| unset_problem(source, word.span, word, (unset, is_secret))).collect()
 }
 
 /// Every text of a policy that may name variables, with its place.
@@ -132,17 +162,18 @@ pub fn templates(policy: &Policy) -> Vec<(&Template, Span)> {
     paths.chain(servers.flatten()).chain(words).collect()
 }
 
-fn unset_in(source: &Source, span: Span, template: &Template, variables: &Variables) -> Vec<Problem> {
-    let unset = template.expand(variables).err().unwrap_or_default();
-    unset.iter().map(|unset| unset_problem(source, span, template, unset)).collect()
-}
-
-pub(super) fn unset_problem(source: &Source, span: Span, template: &Template, unset: &Unset) -> Problem {
+/// A variable without value; for a secret no default may stand in.
+pub(super) fn unset_problem(
+    source: &Source,
+    span: Span,
+    template: &Template,
+    (unset, is_secret): (&Unset, bool),
+) -> Problem {
     let name = &unset.name;
     let message = format!("the variable `{name}` is not set here");
     let mut help = "set it in the environment or in one of `env_files`".to_owned();
     // No default keeps a secret.
-    if !masked(&format!("{name}: x")).ends_with('*') {
+    if !is_secret && !masked(&format!("{name}: x")).ends_with('*') {
         help = format!("{help}, or write `${{{name}:-default}}`");
     }
     Problem::error(Code::VariableUnset, message, help)

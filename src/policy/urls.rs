@@ -69,7 +69,11 @@ pub fn connection(
 ) -> Result<ResolvedUrl, Vec<Problem>> {
     let template = &url.value;
     let Expanded { text, used } = template.expand_values(variables, filled).map_err(|unset| {
-        let told = |unset: &Unset| paths::unset_problem(source, url.span, template, unset);
+        let secrets = secret_variables(template);
+        let told = |unset: &Unset| {
+            let is_secret = secrets.iter().any(|reference| reference.at == unset.at);
+            paths::unset_problem(source, url.span, template, (unset, is_secret))
+        };
         unset.iter().map(told).collect::<Vec<_>>()
     })?;
     let connection = Connection::parse(&text).map_err(|error| {
@@ -119,7 +123,7 @@ pub fn scratch(
 ) -> Result<Option<String>, Vec<Problem>> {
     let Some(written) = &spec.scratch else { return Ok(None) };
     let Expanded { text, .. } = written.value.expand(variables).map_err(|unset| {
-        let told = |unset: &Unset| paths::unset_problem(source, written.span, &written.value, unset);
+        let told = |unset: &Unset| paths::unset_problem(source, written.span, &written.value, (unset, false));
         unset.iter().map(told).collect::<Vec<_>>()
     })?;
     match bad_scratch(&text, connection.database()) {
@@ -211,6 +215,8 @@ pub(super) fn wrong(url: &Template) -> Vec<Wrong> {
     }
     if let Err(error) = parsed
         && !outline.is_open
+        // What a variable holds is judged when that is known.
+        && !matches!(&error, UrlError::Value { at, .. } if outline.has_value(at))
     {
         let at = error.range().filter(|at| !at.is_empty());
         let at = at.map_or(0..url.as_written().len(), |at| outline.written(&at));
@@ -259,6 +265,14 @@ fn words(error: &UrlError, url: &str) -> Words {
                 help: "remove one of the two".to_owned(),
             };
         }
+        UrlError::Value { name, known, .. } => {
+            return Words {
+                message: format!(
+                    "the option `{name}` of the URL has a value that PostgreSQL's programs do not take"
+                ),
+                help: format!("write {}", either(known)),
+            };
+        }
         UrlError::Shown { name, .. } => {
             return Words {
                 message: format!("PostgreSQL's programs take `{name}` as an argument alone, for all to read"),
@@ -267,6 +281,13 @@ fn words(error: &UrlError, url: &str) -> Words {
         }
     };
     Words { message: message.to_owned(), help: help.to_owned() }
+}
+
+/// `a`, `b` or `c`.
+fn either(words: &[&str]) -> String {
+    let mut quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    let last = quoted.pop().unwrap_or_default();
+    if quoted.is_empty() { last } else { format!("{} or {last}", quoted.join(", ")) }
 }
 
 /// What else begins a text that is no URL of PostgreSQL's.

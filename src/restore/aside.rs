@@ -25,6 +25,12 @@ pub fn aside_name(place: &Path, now: DateTime<Utc>) -> Result<PathBuf, Fault> {
     Ok(place.with_file_name(format!("{name}.aside-{stamp}")))
 }
 
+/// Whether the name of a place is one that a set-aside copy could have, of whichever place.
+pub fn is_asides(place: &Path) -> bool {
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    name.rsplit_once(".aside-").is_some_and(|(_, stamp)| Stamp::parse(stamp).is_some())
+}
+
 /// The newest set-aside copy of a place, by the time in its name.
 pub fn newest_aside(place: &Path) -> Result<Option<PathBuf>, Fault> {
     let mut copies = asides(place)?;

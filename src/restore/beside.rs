@@ -63,7 +63,7 @@ pub(super) fn prepare<'a>(
 /// The bytes that a restore needs beside its place. Into what others have open the content is written: then there are the
 /// content beside it, the log with which it arrives, and the safety copy of what is live.
 pub fn room_needed(engine: &dyn AtPath, to: &Path, bytes: u64) -> u64 {
-    if engine.holders(to).is_empty() {
+    if !engine.writes_over() || engine.holders(to).is_empty() {
         return bytes;
     }
     let live = fs::metadata(to).map_or(0, |live| live.len());

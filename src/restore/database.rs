@@ -12,7 +12,7 @@ use crate::{
     },
     run::{VerifyError, pour},
     scratch::Scratch,
-    store::{Stamp, layout::free_stamp},
+    store::{Stamp, layout::free_stamp, manifest::Manifest},
     watch::Watch,
 };
 use chrono::{DateTime, Utc};
@@ -56,6 +56,20 @@ impl DatabaseWay {
     pub fn place(&self) -> String {
         self.engine.shown(&self.to)
     }
+
+    /// The bytes that a restore needs on this host; what it needs on the server is not to be told, nor what is free there.
+    pub fn room_needed(&self, manifest: &Manifest) -> u64 {
+        if Postgres::unpacks(&manifest.facts) { manifest.original_bytes } else { 0 }
+    }
+}
+
+fn room(order: &Order<'_>, way: &DatabaseWay, scratch: &Scratch) -> Result<(), RestoreError> {
+    let needed = way.room_needed(&order.stored.manifest);
+    let free = crate::store::free_bytes(scratch.path())?;
+    if free < needed {
+        return Err(RestoreError::NoRoom { place: way.scratch.clone(), free, needed, in_use: false });
+    }
+    Ok(())
 }
 
 /// A database beside the live one.
@@ -75,6 +89,7 @@ fn nothing() -> RestoreError {
 pub fn look_ahead(order: &Order<'_>, way: &DatabaseWay, watch: &Watch<'_>) -> Result<(), RestoreError> {
     let manifest = &order.stored.manifest;
     let scratch = Scratch::new(&way.scratch)?;
+    room(order, way, &scratch)?;
     let from = (&manifest.facts, scratch.path());
     let contents = pour(&manifest.files, order.open, watch, |stored| way.engine.decode(stored, from, watch));
     let contents = contents.map_err(stored_error)?.ok_or_else(nothing)?;

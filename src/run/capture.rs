@@ -10,10 +10,13 @@ use super::{
 use crate::{
     engines::{Capture, CaptureRequest, EngineError, Previous},
     fault::Fault,
-    observe::{SourceView, StoreView},
+    observe::{self, SourceView, StoreView},
     pipe::{Encoder, Tee},
     plan::{Step, extension},
-    policy::values::{Compression, Level, Size},
+    policy::{
+        model::{EngineSpec, Target},
+        values::{Compression, Level, Size},
+    },
     scratch::Scratch,
     store::{Store as _, StoreError, Stored, layout::stored_name, manifest::StoredFile},
     watch::Watch,
@@ -58,7 +61,7 @@ impl<'a> JobRun<'a> {
         let job = self.job()?;
         let previous = self.previous(step);
         let base = source.scratch.clone().unwrap_or_else(|| self.order.world.host.state.join("scratch"));
-        let scratch = Scratch::new(&base).map_err(|fault| scratch_error(&fault))?;
+        let scratch = Scratch::new(&base).map_err(|fault| scratch_error(&fault, is_served(target)))?;
         let open = self.stage(step)?;
         let spec = job.engine(target);
         let compression = if spec.compresses_itself() { Compression::None } else { job.compress };
@@ -295,8 +298,16 @@ impl<'a> JobRun<'a> {
     /// Words an engine's error at its place in the policy: which source, as written and as resolved.
     fn source_error(&self, step: &Step, source: &SourceView, error: &EngineError) -> StepError {
         let code = match error {
-            EngineError::Fault(fault) if fault.is_full() => return scratch_error(fault),
+            EngineError::Fault(fault) if fault.is_full() => {
+                return scratch_error(fault, self.target(step).is_ok_and(is_served));
+            }
             EngineError::Stopped(stopped) => return StepError::stopped(*stopped),
+            EngineError::Kept(kept) => {
+                if let Some(stopped) = kept.stopped.map(StepError::stopped) {
+                    return StepError { message: format!("{}: {error}", stopped.message), ..stopped };
+                }
+                FailureCode::Capture
+            }
             EngineError::Missing { .. }
             | EngineError::Unreachable { .. }
             | EngineError::Empty { .. }
@@ -309,7 +320,10 @@ impl<'a> JobRun<'a> {
             EngineError::Unexpected { guard, .. } => format!(" (`expect: {guard}`)"),
             _ => String::new(),
         };
-        StepError::new(code, format!("{place}: {error}{guard} [{}]", source.shown))
+        StepError::new(
+            code,
+            format!("{place}: {}", observe::with_source(&format!("{error}{guard}"), &source.shown)),
+        )
     }
 }
 
@@ -397,11 +411,19 @@ pub(super) fn storage_error(fault: &Fault) -> StepError {
     StepError::new(code, fault.to_string())
 }
 
+/// Whether `scratch` of a target names a database, and no folder.
+const fn is_served(target: &Target) -> bool {
+    matches!(target.engine, EngineSpec::Postgres(_))
+}
+
 /// A full disk under a scratch folder is another one than the store's.
-fn scratch_error(fault: &Fault) -> StepError {
+fn scratch_error(fault: &Fault, is_served: bool) -> StepError {
     let error = storage_error(fault);
-    let mend =
-        if fault.is_full() { ": free some room there, or name another folder with `scratch`" } else { "" };
+    let mend = match (fault.is_full(), is_served) {
+        (false, _) => "",
+        (true, true) => ": free some room there, or set POLICY_STATE_DIR to a folder with more",
+        (true, false) => ": free some room there, or name another folder with `scratch`",
+    };
     StepError { message: error.message + mend, ..error }
 }
 

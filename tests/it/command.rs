@@ -57,7 +57,7 @@ fn what_a_command_dumps_comes_back_by_its_own_restore() {
     sandbox.run(&["restore", "cache", "--to", "other"]).exits(2).says("has no place");
     sandbox.run(&["restore", "cache", "-n"]).exits(0).says("by its own command, over what is live");
     assert_eq!(sandbox.read("live"), "lost");
-    sandbox.run(&["restore", "cache", "--yes"]).exits(0).says("restored app/n/cache");
+    sandbox.run(&["restore", "cache", "--yes"]).exits(0).says("restored app/n/cache").says(" to cache in ");
     assert_eq!(fs::read(sandbox.path("live")).unwrap(), live);
     sandbox.run(&["restore", "--undo", "cache", "--yes"]).exits(10).says("nothing is set aside");
     // Stock tools alone.

@@ -95,6 +95,13 @@ fn a_writer_is_waited_for_and_named_when_it_does_not_leave() {
     let pid = std::process::id().to_string();
     let answer = sandbox.run(&["run"]).exits(1).says("is locked by").says(&format!("({pid})"));
     assert!(sandbox.backups("store/app/n/app").is_empty(), "{answer}");
+    let answer = answer.says("waited for 1s").says("close it there, or say with `when_locked`");
+    let told = answer.stderr.lines().find(|line| line.contains("is locked by")).unwrap();
+    assert_eq!(told.matches("app.duckdb").count(), 1, "{told}");
+    // The job's own time ends the wait as well.
+    let impatient = POLICY.replace("wait: 1s", "wait: 60s").replace("last: 9}", "last: 9}, timeout: 1s");
+    sandbox.write("policy.yaml", impatient);
+    sandbox.run(&["run"]).exits(1).says("timeout ran out: ").says(&format!("({pid})"));
     // In time it leaves.
     sandbox.write("policy.yaml", POLICY.replace("wait: 1s", "wait: 60s"));
     let waiting = sandbox.start(&["run"]);
@@ -291,6 +298,92 @@ jobs:"
     // A table that cannot be made again and is gone makes the next one unproven.
     sandbox.duck("app.duckdb", "DROP INDEX second.by_x; DROP TABLE second.parent");
     sandbox.run(&["run", "--now", "2026-01-05T08:00:00Z"]).exits(4).says("table second.parent");
+}
+
+#[test]
+fn an_answer_of_any_type_is_the_librarys_own_text() {
+    let sandbox = sandbox();
+    let path = sandbox.path("app.duckdb");
+    let columns = ask(
+        &path,
+        "SELECT string_agg(column_name, ',') FROM duckdb_columns() WHERE table_name = 'everything'",
+    );
+    let mut asked: Vec<(String, String)> = Vec::new();
+    for column in columns.split(',') {
+        for row in 0..2 {
+            let sql = format!("SELECT \"{column}\" FROM everything LIMIT 1 OFFSET {row}");
+            asked.push((sql.clone(), ask(&path, &sql)));
+        }
+    }
+    for (value, text) in [
+        ("TIMESTAMPTZ '2026-01-01 12:00:00+02'", "2026-01-01 10:00:00+00"),
+        ("'2026-01-01 12:00:00.123456789+02'::TIMESTAMPTZ_NS", "2026-01-01 10:00:00.123456789+00"),
+        ("[TIMESTAMPTZ '2026-01-01 12:00:00Z', NULL]", "['2026-01-01 12:00:00+00', NULL]"),
+        ("DATE 'infinity'", "infinity"),
+        ("TIMESTAMP '294247-01-10 04:00:54.775806'", "294247-01-10 04:00:54.775806"),
+        ("DATE '5877642-06-25 (BC)'", "5877642-06-25 (BC)"),
+        ("[1, NULL, 3]", "[1, NULL, 3]"),
+        ("{'a': NULL, 'b': [NULL]}", "{'a': NULL, 'b': [NULL]}"),
+        ("'\\x00a\\xFF'::BLOB", "\\x00a\\xFF"),
+    ] {
+        asked.push((format!("SELECT {value}"), text.to_owned()));
+    }
+    for (sql, text) in [
+        // The first row is that of the query's own order, whatever its columns are called, however it is written.
+        ("SELECT x FROM second.parent ORDER BY x DESC", "2999"),
+        ("SELECT count(*), count(*), 1 AS \"a\"\"b\", 1 AS \"a\"\"b\" FROM parent; ", "2, 2, 1, 1"),
+        ("SELECT id FROM parent -- the first\n ORDER BY id -- of all", "1"),
+        ("WITH w AS (SELECT 3 AS x) FROM w", "3"),
+        ("VALUES (1, TIMESTAMPTZ '2026-01-01 00:00:00Z')", "1, 2026-01-01 00:00:00+00"),
+        ("PIVOT (SELECT 1 AS a, 'y' AS b) ON b USING sum(a)", "1"),
+        ("DESCRIBE hollow", "x, INTEGER, YES, NULL, NULL, NULL"),
+        ("SHOW TABLES", "child"),
+        ("PRAGMA table_info('hollow')", "0, x, INTEGER, false, NULL, false"),
+    ] {
+        asked.push((sql.to_owned(), text.to_owned()));
+    }
+    let check = |(n, (sql, _)): (usize, &(String, String))| {
+        let sql = serde_json::to_string(sql).unwrap();
+        format!("      - {{name: c{n}, sql: {sql}, expect: same_as_source}}\n")
+    };
+    let checks = asked.iter().enumerate().map(check).collect::<Vec<_>>().concat();
+    sandbox.write("policy.yaml", POLICY.replace("jobs:", &format!("    checks:\n{checks}jobs:")));
+    let answer = sandbox.run(&["run"]);
+    let manifest = newest(&sandbox);
+    let answers = manifest["checks"].as_array().unwrap();
+    assert_eq!(answers.len(), asked.len());
+    for (answer, (sql, text)) in answers.iter().zip(&asked) {
+        let actual = answer["actual"].as_str().unwrap_or_default();
+        assert!(
+            actual == text
+                || actual.contains("… sha256 ") && text.starts_with(actual.split('…').next().unwrap()),
+            "{sql}: {actual:?} and not {text:?}"
+        );
+    }
+    answer.exits(0);
+    sandbox.run(&["verify", "--level", "restore"]).exits(0);
+}
+
+#[test]
+fn an_answer_that_is_an_error_or_too_old_fails_its_check() {
+    let sandbox = sandbox();
+    let checks: String = [
+        "{name: cast, sql: \"SELECT name::INTEGER FROM parent\", expect: not_empty}",
+        "{name: fresh, sql: \"SELECT TIMESTAMPTZ '2026-01-01 00:00:00+02'\", expect: {max_age: 10d}}",
+        "{name: stale, sql: \"SELECT TIMESTAMPTZ '2025-01-01 00:00:00+02'\", expect: {max_age: 10d}}",
+        "{name: nonsense, sql: \"SELEC 1\", expect: 1}",
+    ]
+    .map(|check| format!("      - {check}\n"))
+    .concat();
+    sandbox.write("policy.yaml", POLICY.replace("jobs:", &format!("    checks:\n{checks}jobs:")));
+    sandbox.run(&["run", "--now", "2026-01-05T07:00:00Z"]).exits(4);
+    let manifest = newest(&sandbox);
+    let passed: Vec<_> =
+        manifest["checks"].as_array().unwrap().iter().map(|one| one["passed"] == true).collect();
+    assert_eq!(passed, [false, true, false, false], "{:#}", manifest["checks"]);
+    let actual = |n: usize| manifest["checks"][n]["actual"].as_str().unwrap();
+    assert!(actual(0).contains("Could not convert string 'a' to INT32"), "{}", actual(0));
+    assert!(actual(3).contains("syntax error"), "{}", actual(3));
 }
 
 #[test]

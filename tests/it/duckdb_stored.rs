@@ -18,7 +18,14 @@ fn a_restore_waits_for_nobody_and_takes_no_database_from_under_its_writer() {
     sandbox.run(&["run"]).exits(0);
     let before = content(&sandbox.path("app.duckdb"));
     sandbox.duck("app.duckdb", "INSERT INTO hollow VALUES (1)");
+    let room = || {
+        let shown = sandbox.run(&["restore", "app", "-n"]).exits(0).stderr;
+        let line = shown.lines().find(|line| line.trim().starts_with("room")).unwrap();
+        line.split(" needed").next().unwrap().to_owned()
+    };
+    let needed = room();
     let held = sandbox.hold("app.duckdb");
+    assert_eq!(room(), needed, "it is not written over while it is in use");
     sandbox
         .run(&["restore", "app", "--yes"])
         .exits(5)

@@ -6,6 +6,8 @@
     reason = "a test touches the world, and ends where it goes wrong"
 )]
 
+#[cfg(all(target_os = "linux", feature = "duckdb"))]
+mod by_hand;
 mod canary;
 mod check;
 #[cfg(unix)]

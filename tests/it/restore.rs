@@ -155,6 +155,7 @@ fn every_way_of_naming_a_backup_restores_that_backup() {
         (10, vec!["--job", "nothing"]),
         (2, vec!["--job", "nightly@2026"]),
         (2, vec!["trading", "scripts", "--to", "one-place"]),
+        (2, vec!["trading", "--to", "out/app.db.aside-2026-01-01T000000Z"]),
     ];
     for (exit, names) in refused {
         let mut arguments = vec!["restore", "--dry-run"];

@@ -52,6 +52,20 @@ fn a_failing_check_makes_a_backup_unproven_and_nothing_is_pruned() {
 }
 
 #[test]
+fn the_latest_of_what_is_all_unproven_is_told_as_that() {
+    let sandbox = Sandbox::with_policy(&keeping_one(", checks: [{rows: t, expect: \">= 2\"}]"));
+    sandbox.sql("app.db", "CREATE TABLE t(x)");
+    run(&sandbox, 1).exits(4);
+    for command in ["verify", "list", "restore"] {
+        sandbox
+            .run(&[command, "app@latest"])
+            .exits(10)
+            .says("no backup `app@latest` is proven; the newest there is");
+    }
+    sandbox.run(&["verify", "other@latest"]).exits(10).says("there is no backup `other@latest`");
+}
+
+#[test]
 fn what_retention_no_longer_keeps_stays_while_the_new_backup_is_unproven() {
     let text = keeping_one(", checks: [{rows: t, expect: \"= 1\"}]");
     let sandbox = Sandbox::with_policy(&text.replace("last: 1", "last: 2"));

@@ -117,13 +117,16 @@ pub(super) fn restore_error(shelf: &Shelf<'_>, order: &Order<'_>, error: Restore
             .help("choose an earlier backup: `policy list`"),
         RestoreError::Engine(EngineError::Stopped(_)) => CliError::interrupted(),
         RestoreError::NoRoom { in_use, .. } => {
-            let help = "free some there, or restore to another place with `--to`";
+            let help = match order.way {
+                Way::Database(_) => "free some there, or set POLICY_STATE_DIR to a folder with more room",
+                _ => "free some there, or restore to another place with `--to`",
+            };
             let less = if in_use { "stop what has it open, then a third of that is enough; " } else { "" };
             CliError::failed(format!("{error}; {untouched}")).help(format!("{less}{help}"))
         }
         RestoreError::Lacking { .. } => CliError::refused(format!("{error}; {untouched}")).help(
             "make them first: `create role …`, or install the extension on the server; a backup with `globals: true` holds \
-             the roles as SQL text in its file `….globals.sql`",
+             the roles as SQL text in its file `….globals.sql`; what takes a superuser is restored as one",
         ),
         other => CliError::failed(format!("{other}; {untouched}")),
     }
@@ -156,7 +159,7 @@ pub(super) fn lock_place(session: &Session, way: &Way) -> Result<lock::Lock, Cli
     let place = match way {
         Way::Path(way) => real(&way.to).into_os_string(),
         Way::Database(way) => way.engine.key(&way.to).into(),
-        Way::Load(dump) => dump.words().into(),
+        Way::Load(way) => way.dump.words().into(),
     };
     let name = hex::encode(&Sha256::digest(place.as_encoded_bytes())[..16]);
     lock::lock(&folder.join(name), Mode::Exclusive, &lock::HolderNote::own()).map_err(|error| match error {

@@ -1,8 +1,18 @@
-//! No restore goes over a store or into one: it would set the backups themselves aside.
+//! What keeps a restore from a place: stores, over or into which none goes, for it would set the backups themselves aside; and
+//! what stands in the way there now.
 #![expect(clippy::disallowed_methods, reason = "looks at the places that are restored to")]
 
-use super::super::{backups::Shelf, error::CliError, session::Session};
-use crate::{engines::AtPath, policy::Policy, store::layout::STORE_FILE};
+use super::{
+    super::{backups::Shelf, error::CliError, output, session::Session},
+    execute,
+};
+use crate::{
+    engines::AtPath,
+    policy::Policy,
+    restore::{self, RestoreError, Way},
+    store::layout::STORE_FILE,
+    watch::Watch,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -93,4 +103,29 @@ pub(super) fn real(path: &Path) -> PathBuf {
         Some(if below.as_os_str().is_empty() { real } else { real.join(below) })
     });
     found.unwrap_or_else(|| path.to_owned())
+}
+
+/// Refuses a place which is known to take nothing as it stands now; `verb` is what is to be done again.
+pub(super) fn hindrance(way: &Way, verb: &str, watch: &Watch<'_>) -> Result<(), CliError> {
+    restore::hindrance(way, watch).map_err(|source| {
+        let error = RestoreError::Swap { to: way.place(), source, left: Vec::new() };
+        execute::swap_error(error, verb)
+    })
+}
+
+/// The same where nothing is to be done: it may be over by then, and is told.
+pub(super) fn tell_hindrance(way: &Way, verb: &str, watch: &Watch<'_>) -> Result<(), CliError> {
+    let Err(error) = hindrance(way, verb, watch) else { return Ok(()) };
+    if error.exit == 130 {
+        return Err(error);
+    }
+    let help = error.help.map(|help| format!(": {help}")).unwrap_or_default();
+    output::warn(&output::printable(&format!("as it stands it would be refused: {}{help}", error.message)));
+    Ok(())
+}
+
+/// Refuses the name of a set-aside copy: what bears it would be put back by an undo.
+pub(super) fn set_aside(to: &Path) -> CliError {
+    CliError::invalid(format!("`--to {}` is the name of a copy that was set aside", to.display()))
+        .help("name another place; `policy restore --undo TARGET` puts back what was set aside")
 }

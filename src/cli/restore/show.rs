@@ -15,11 +15,11 @@ use crate::{
     engines::EngineError,
     evidence::TableFact,
     policy::{model::TableClass, values::Size},
-    restore::{self, Order, PathWay, Way},
-    store,
+    restore::{self, DatabaseWay, Order, PathWay, Way},
+    store::{self, Stored},
     watch::Watch,
 };
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path};
 
 pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>, watch: &Watch<'_>) {
     let now = session.host.now();
@@ -72,8 +72,8 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>, wa
     }
     let name = &choice.target.name.value;
     let title = match &choice.way {
-        Way::Load(dump) => {
-            row("dumped by", output::printable(&dump.words()));
+        Way::Load(way) => {
+            row("dumped by", output::printable(&way.dump.words()));
             row(
                 "loaded",
                 paint(WARNING, "over what is live, by the target's `restore` command: nothing is set aside"),
@@ -82,9 +82,12 @@ pub(super) fn show(session: &Session, shelf: &Shelf<'_>, choice: &Choice<'_>, wa
         }
         Way::Database(way) => {
             for session in &way.standing.sessions {
+                let ends = session.may_be_ended;
                 let session = output::printable(&session.to_string());
-                row("in use", paint(WARNING, format!("{session}: is disconnected")));
+                let end = if ends { "is disconnected" } else { "this user cannot disconnect it" };
+                row("in use", paint(WARNING, format!("{session}: {end}")));
             }
+            row("room", room_of_database(way, stored));
             let kept = || format!("kept as the database {}", output::printable(&way.aside));
             row("there now", if way.standing.is_there { kept() } else { paint(DIM, "nothing") });
             format!("restore {name} to {}", way.place())
@@ -125,9 +128,32 @@ fn place(way: &PathWay, bytes: u64, row: &mut impl FnMut(&str, String)) {
 
 fn room(PathWay { engine, to, .. }: &PathWay, bytes: u64) -> String {
     let needed = Size::from_bytes(restore::beside::room_needed(&**engine, to, bytes));
+    room_at(needed, to.ancestors().skip(1))
+}
+
+/// The room on this host for a dump that is unpacked here, and on the server as far as that tells.
+fn room_of_database(way: &DatabaseWay, stored: &Stored) -> String {
+    let on_server = way.standing.bytes.map_or_else(
+        || "unknown what the server has free".to_owned(),
+        |bytes| {
+            let bytes = Size::from_bytes(bytes);
+            format!("the live one takes {bytes} on the server, unknown what is free there")
+        },
+    );
+    match way.room_needed(&stored.manifest) {
+        0 => on_server,
+        needed => {
+            let here = room_at(Size::from_bytes(needed), way.scratch.ancestors());
+            format!("{here} in {}; {on_server}", way.scratch.display())
+        }
+    }
+}
+
+/// What is needed, and what is free in the first of these folders that is there.
+fn room_at<'p>(needed: Size, folders: impl Iterator<Item = &'p Path>) -> String {
     // A new place may lie in folders that do not exist yet.
-    let free = to.ancestors().skip(1).find(|folder| folder.is_dir()).map(store::free_bytes);
-    match free {
+    let mut folders = folders;
+    match folders.find(|folder| folder.is_dir()).map(store::free_bytes) {
         Some(Ok(free)) => format!("{needed} needed, {} free", Size::from_bytes(free)),
         Some(Err(error)) => format!("{needed} needed, unknown what is free: {error}"),
         None => format!("{needed} needed"),

@@ -13,7 +13,7 @@ use crate::{
         model::{EngineSpec, Target},
         values::Level,
     },
-    restore::{self, DatabaseWay, PathWay, RestoreError, Way},
+    restore::{self, DatabaseWay, LoadWay, PathWay, RestoreError, Way},
     watch::Watch,
 };
 use std::fs;
@@ -60,8 +60,10 @@ pub(super) fn undo(
     }
     if args.dry_run {
         output::tell("nothing was changed");
+        super::guard::tell_hindrance(&way, "undo", watch)?;
         return Ok(0);
     }
+    super::guard::hindrance(&way, "undo", watch)?;
     super::confirm(args, &way, (target.name.as_str(), true), watch)?;
     let _lock = execute::lock_place(session, &way)?;
     let begun = std::time::Instant::now();
@@ -116,7 +118,7 @@ struct Back {
 fn way(session: &Session, policy: &Policy, target: &Target, watch: &Watch<'_>) -> Result<Way, CliError> {
     let name = target.name.as_str();
     if let EngineSpec::Command(spec) = &target.engine {
-        return Ok(Way::Load(Dump::new(spec.clone())));
+        return Ok(Way::Load(LoadWay { name: name.to_owned(), dump: Dump::new(spec.clone()) }));
     }
     if let EngineSpec::Postgres(_) = &target.engine {
         let engine = bound::postgres(session, Some(policy), name);

@@ -4,7 +4,7 @@
 
 use super::{
     super::{
-        Capture, CaptureRequest, EngineError, Outlet,
+        Capture, CaptureRequest, EngineError, Kept, Outlet,
         at_once::at_once,
         examination::Examination,
         files::{beside, resolved, stream},
@@ -20,8 +20,8 @@ use crate::{
     evidence::{CheckedOn, Integrity},
     exec,
     fault::OnPath,
-    policy::model::{Command, DuckdbFormat, EngineSpec, WhenLocked},
-    watch::Watch,
+    policy::model::{Command, DuckdbFormat, DuckdbOptions, EngineSpec, WhenLocked},
+    watch::{Stopped, Watch},
 };
 use std::{
     fs::File,
@@ -147,6 +147,7 @@ fn take(
     };
     let EngineSpec::Duckdb { options, .. } = request.spec else { return Err(last) };
     let mut is_first = true;
+    let mut tried = Vec::new();
     for rung in &options.rungs() {
         // A wait is the same rung once more, and stands in the record with how long it lasted.
         if is_first && !matches!(rung, WhenLocked::Wait(_)) {
@@ -154,10 +155,17 @@ fn take(
         }
         is_first = false;
         match rung {
-            WhenLocked::Wait(length) => match wait(path, to, length.as_std(), watch)? {
-                Ok(copied) => return Ok(taken(LOCKED, copied, &mut rungs)),
-                Err(busy) => {
+            WhenLocked::Wait(length) => match wait(path, to, length.as_std(), watch) {
+                // Who was waited for is the reason that the time ran out.
+                Err(EngineError::Stopped(stopped @ Stopped::TimedOut)) => {
+                    tried.push("it was waited for meanwhile".to_owned());
+                    return Err(kept(last, tried, options, Some(stopped)));
+                }
+                Err(error) => return Err(error),
+                Ok(Ok(copied)) => return Ok(taken(LOCKED, copied, &mut rungs)),
+                Ok(Err(busy)) => {
                     rungs.push((LOCKED, format!("{}, after a wait of {length}", why_locked(&busy))));
+                    tried.push(format!("waited for {length}"));
                     last = busy;
                 }
             },
@@ -192,19 +200,25 @@ fn take(
         }
     }
     // The lock is what stood in the way at first; what else was tried says why it still does.
-    let others: Vec<_> = rungs
-        .iter()
-        .filter(|(rung, _)| *rung != LOCKED)
-        .map(|(rung, why)| format!("{rung}: {why}"))
-        .collect();
-    if others.is_empty() {
-        return Err(last);
-    }
-    Err(EngineError::Library {
-        verb: "capture",
-        path: path.to_owned(),
-        message: format!("{last}; {}", others.join("; ")),
-    })
+    tried
+        .extend(rungs.iter().filter(|(rung, _)| *rung != LOCKED).map(|(rung, why)| format!("{rung}: {why}")));
+    Err(kept(last, tried, options, None))
+}
+
+/// Words that it is locked, with all that was tried and what to do.
+fn kept(
+    busy: EngineError,
+    tried: Vec<String>,
+    options: &DuckdbOptions,
+    stopped: Option<Stopped>,
+) -> EngineError {
+    let EngineError::Busy { path, holders } = busy else { return busy };
+    let mend = if options.rungs().contains(&WhenLocked::HotCopy) {
+        "close it there, or wait longer with `when_locked`"
+    } else {
+        "close it there, or say with `when_locked` how long to wait and what else to try, such as `hot_copy`"
+    };
+    EngineError::Kept(Box::new(Kept { path, holders, tried, stopped, mend }))
 }
 
 /// Tries the locked copy again and again.

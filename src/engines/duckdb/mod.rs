@@ -121,6 +121,10 @@ impl AtPath for Duckdb {
         }
     }
 
+    fn hindrance(&self, live: &Path) -> Result<(), EngineError> {
+        swap::hindrance(live)
+    }
+
     fn swap(
         &self,
         candidate: &Path,

@@ -42,23 +42,9 @@ pub(super) fn swap(candidate: &Path, live: &Path, aside: &Path) -> Result<Swappe
         return place_where_nothing_is(candidate, live, aside);
     }
     let live = &resolved(live)?;
-    let users = super::holders(live);
-    let in_use = |holders| {
-        let why = "a DuckDB database is replaced only where nobody has it open";
-        Err(EngineError::InUse { path: live.clone(), holders, why })
-    };
-    if !users.is_empty() {
-        return in_use(users);
-    }
     // Held to the end: nobody begins to write the file that goes. Who opened it a moment ago asks for the lock at once,
     // and is refused.
-    let lock = match locks::open_shared(live).on("lock", live)? {
-        Shared::Open(file) => file,
-        Shared::Taken(pid) => match super::busy(live, pid) {
-            EngineError::Busy { holders, .. } => return in_use(holders),
-            other => return Err(other),
-        },
-    };
+    let lock = alone(live)?;
     keep_owner(live, candidate)?;
     // 1. A second name for all of the old, durable. Killed here, the old database is as it was, and the next restore takes
     //    the second names away.
@@ -90,6 +76,40 @@ pub(super) fn swap(candidate: &Path, live: &Path, aside: &Path) -> Result<Swappe
     };
     drop(lock);
     settled
+}
+
+/// What keeps a place from being restored to; see [`super::AtPath::hindrance`]. The lock is let go at once.
+pub(super) fn hindrance(live: &Path) -> Result<(), EngineError> {
+    if is_there(live)? { alone(&resolved(live)?).map(drop) } else { must_be_left(live) }
+}
+
+/// Locks a database that nobody has open.
+fn alone(live: &Path) -> Result<fs::File, EngineError> {
+    let in_use = |holders| {
+        let why = "a DuckDB database is replaced only where nobody has it open";
+        Err(EngineError::InUse { path: live.to_owned(), holders, why })
+    };
+    let users = super::holders(live);
+    if !users.is_empty() {
+        return in_use(users);
+    }
+    match locks::open_shared(live).on("lock", live)? {
+        Shared::Open(file) => Ok(file),
+        Shared::Taken(pid) => match super::busy(live, pid) {
+            EngineError::Busy { holders, .. } => in_use(holders),
+            other => Err(other),
+        },
+    }
+}
+
+/// Refuses a place where nothing is while what was there is open still.
+fn must_be_left(live: &Path) -> Result<(), EngineError> {
+    let holders = super::holders(live);
+    if holders.is_empty() {
+        return Ok(());
+    }
+    let why = "it was deleted there: what they still write would be lost";
+    Err(EngineError::InUse { path: live.to_owned(), holders, why })
 }
 
 /// Puts back what was set aside; see [`super::AtPath::put_back`]. What goes to the place are second names of it: a kill at any
@@ -187,11 +207,7 @@ fn go_back(candidate: &Path, live: &Path, aside: &Path) -> Result<(), EngineErro
 /// Nothing is at the place: what an earlier database left there is moved away first, then the new one comes, its side files
 /// before it: without a main file they are nothing.
 fn place_where_nothing_is(candidate: &Path, live: &Path, aside: &Path) -> Result<Swapped, EngineError> {
-    let holders = super::holders(live);
-    if !holders.is_empty() {
-        let why = "it was deleted there: what they still write would be lost";
-        return Err(EngineError::InUse { path: live.to_owned(), holders, why });
-    }
+    must_be_left(live)?;
     let mut warnings = Vec::new();
     for suffix in SIDE_FILES {
         let (stale, kept) = (beside(live, suffix), beside(aside, suffix));

@@ -194,7 +194,11 @@ fn named(tables: &[Table], written: &str) -> String {
 
 /// The first row of what a query answers. Only as much is fetched as that takes.
 fn first(connection: &Connection, sql: &str) -> duckdb::Result<Row> {
+    // The query as it was written first: its own errors are told in its own words.
     let mut statement = connection.prepare(sql)?;
+    if let Ok(as_text) = connection.prepare(&in_words(sql)) {
+        statement = as_text;
+    }
     let mut found = Row::default();
     for batch in statement.stream_arrow([])? {
         let batch = batch?;
@@ -213,9 +217,17 @@ fn first(connection: &Connection, sql: &str) -> duckdb::Result<Row> {
     Ok(found)
 }
 
-/// The values of a batch's first row as text, the same for every type of the library.
+/// The same query, whose values the library itself puts into words: it alone knows all of its types, and their ranges. A
+/// time with a zone is told in UTC, for the extension that knows other zones is never loaded.
+fn in_words(sql: &str) -> String {
+    let sql = sql.trim_end_matches(|c: char| c == ';' || c.is_whitespace());
+    // On a line of its own: the query may end in a comment.
+    format!("SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ({sql}\n)")
+}
+
+/// The values of a batch's first row as text. Those of a statement that is no query, such as `PRAGMA`, come as they are.
 fn texts(batch: &RecordBatch) -> duckdb::Result<Vec<Option<String>>> {
-    let options = FormatOptions::new();
+    let options = FormatOptions::new().with_null("NULL");
     let failed = |error: duckdb::arrow::error::ArrowError| {
         duckdb::Error::DuckDBFailure(duckdb::ffi::Error::new(1), Some(error.to_string()))
     };
@@ -227,7 +239,8 @@ fn texts(batch: &RecordBatch) -> duckdb::Result<Vec<Option<String>>> {
                 return Ok(None);
             }
             let formatter = ArrayFormatter::try_new(column, &options).map_err(failed)?;
-            let text = formatter.value(0).to_string();
+            // What cannot be put into words is an error, and no value that says so.
+            let text = formatter.value(0).try_to_string().map_err(failed)?;
             // What is recorded is short; a long text is handed on as its beginning and its digest.
             Ok(Some(if text.len() > LONGEST { shortened(&text) } else { text }))
         })

@@ -32,6 +32,11 @@ fn stamp_of<'a>(live: &str, name: &'a str) -> Option<&'a str> {
     (order(stamp).is_some() && aside_name(live, stamp) == name).then_some(stamp)
 }
 
+/// Whether a name is one that a set-aside database could have, of whichever live one.
+pub fn is_asides(name: &str) -> bool {
+    name.rsplit_once(MARK).is_some_and(|(_, stamp)| order(stamp).is_some())
+}
+
 /// What orders stamps: time, then number within the second.
 fn order(stamp: &str) -> Option<(&str, u32)> {
     const FORM: &[u8] = b"0000-00-00T000000";

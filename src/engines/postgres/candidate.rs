@@ -37,6 +37,8 @@ const ROUND: Duration = Duration::from_millis(500);
 pub(super) const NAME_MAX_BYTES: usize = 63;
 /// The server's code for a database that is there already (errcodes-appendix.html).
 const DUPLICATE_DATABASE: &str = "42P04";
+/// The same where another transaction gives the name at this moment: the server has looked, and its index refuses.
+const UNIQUE_VIOLATION: &str = "23505";
 /// The server's code for what this user may not do.
 pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
@@ -212,24 +214,37 @@ impl Candidate {
         // Another run that tries a restore in it is no reason to call a backup unproven.
         #[expect(clippy::disallowed_methods, reason = "waiting is measured on the monotonic clock")]
         let since = Instant::now();
-        while let Err(error) = make_room(server, name, watch) {
-            let is_at_work = matches!(error, CandidateError::Taken { is_at_work: true, .. });
-            if !is_at_work || since.elapsed() > PATIENCE {
+        loop {
+            let error = match Self::try_scratch(server, name, properties, watch) {
+                Ok(candidate) => return Ok(candidate),
+                Err(error @ CandidateError::Taken { is_at_work: true, .. }) => error,
+                Err(error) => return Err(error),
+            };
+            if since.elapsed() > PATIENCE {
                 return Err(error);
             }
             watch.pause(ROUND).map_err(SessionError::Stopped)?;
         }
+    }
+
+    /// Tries it once. Whoever else takes the name meanwhile is looked at by the next try.
+    fn try_scratch(
+        server: &Server,
+        name: &str,
+        properties: &Properties,
+        watch: &Watch<'_>,
+    ) -> Result<Self, CandidateError> {
+        make_room(server, name, watch)?;
         let mut candidate = Self::create(server, properties, watch)?;
         match candidate.give_name(name, watch) {
             Ok(()) => Ok(candidate),
             Err(error) => {
                 drop(candidate.discard(server, watch));
-                Err(match error {
-                    // Somebody was faster.
-                    error if error.sqlstate() == Some(DUPLICATE_DATABASE) => {
-                        CandidateError::Taken { name: name.to_owned(), is_at_work: false }
+                Err(match error.sqlstate() {
+                    Some(DUPLICATE_DATABASE | UNIQUE_VIOLATION) => {
+                        CandidateError::Taken { name: name.to_owned(), is_at_work: true }
                     }
-                    error => error.into(),
+                    _ => error.into(),
                 })
             }
         }
@@ -261,6 +276,11 @@ impl Candidate {
     /// What must be told about how it was made.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Whether its server still is the one that made it: a crash ends every session.
+    pub(super) fn is_reached(&mut self, watch: &Watch<'_>) -> bool {
+        self.lock.scalar("SELECT 1", watch).is_ok()
     }
 
     /// Drops it, also after a request to stop: that is what is left to do then. What fails here is left to the next

@@ -23,7 +23,7 @@ use crate::{
     },
     evidence::{CheckedOn, Integrity},
     exec::program::ProgramError,
-    fault::OnPath,
+    fault::{Fault, OnPath},
     platform::files::new_private_file,
     policy::{
         model::{EngineSpec, PostgresFormat, PostgresOptions},
@@ -31,7 +31,13 @@ use crate::{
     },
     watch::{Cancel, Watch},
 };
-use std::{collections::BTreeMap, io::Write as _, num::NonZeroU16, path::PathBuf, thread};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    num::NonZeroU16,
+    path::{Path, PathBuf},
+    thread,
+};
 
 /// The fact that names the format of the stored file.
 pub(super) const FORMAT: &str = "format";
@@ -185,8 +191,8 @@ fn dump(
     let (ended, decoded) = match format {
         PostgresFormat::Directory => {
             let folder = request.scratch.join("dump");
-            let ended =
-                dump::to_folder(programs, &access, (&folder, jobs(), &wanted), watch).map_err(told)?;
+            let ended = dump::to_folder(programs, &access, (&folder, jobs(), &wanted), watch)
+                .map_err(|error| told_of_folder(error, &folder))?;
             let decoded = thread::scope(|scope| {
                 let decode = || decode::of_folder(programs, &folder, watch);
                 let decoding = is_decoded.then(|| scope.spawn(decode));
@@ -231,6 +237,20 @@ pub(super) fn told(error: ProgramError) -> EngineError {
         ProgramError::In { source, .. } => EngineError::In(source),
         ProgramError::Stopped(stopped) => stopped.into(),
         other => EngineError::Program(other.to_string()),
+    }
+}
+
+/// The same of one that writes into a folder of this host, which may have run full.
+fn told_of_folder(error: ProgramError, folder: &Path) -> EngineError {
+    // The system's words (strerror(3)); what the server says, whose disk is another one, has a severity in front.
+    const FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+    let is_full = |line: &String| FULL.iter().any(|full| line.contains(full)) && !line.contains("ERROR:");
+    match &error {
+        ProgramError::Status { said, .. } if said.iter().any(is_full) => {
+            let source = io::ErrorKind::StorageFull.into();
+            EngineError::Fault(Fault { verb: "dump into", path: folder.to_owned(), source })
+        }
+        _ => told(error),
     }
 }
 

@@ -110,6 +110,9 @@ pub(super) fn bring(
         LoadError::Contents(error @ (ContentsError::Truncated(_) | ContentsError::Foreign(_))) => {
             Unloaded::Damaged(error.to_string())
         }
+        LoadError::Lost(why) => {
+            Unloaded::Engine(EngineError::Unreachable { place: reached.connection().shown(), why })
+        }
         other => Unloaded::Refused(other.to_string()),
     })?;
     let mut warnings = loaded.warnings;

@@ -68,6 +68,9 @@ pub enum LoadError {
     /// The program that loads it failed.
     #[error("cannot load the dump: {0}")]
     Program(#[source] ProgramError),
+    /// The server was lost meanwhile, or the program that loads it did not come to its end: that says nothing of the dump.
+    #[error("{0}")]
+    Lost(String),
     /// It was asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -98,7 +101,7 @@ impl From<SessionError> for LoadError {
 /// On any error the new database is dropped again.
 pub fn load(
     server: &Server,
-    candidate: Candidate,
+    mut candidate: Candidate,
     dump: Dump<'_>,
     properties: &Properties,
     watch: &Watch<'_>,
@@ -111,11 +114,34 @@ pub fn load(
             Ok(Loaded { candidate, warnings, contents })
         }
         Err(error) => {
+            let is_verdict = match &error {
+                LoadError::Program(error) => is_verdict(error) && candidate.is_reached(watch),
+                LoadError::Session(error) => {
+                    matches!(error, SessionError::Server { .. } | SessionError::Statement(_))
+                }
+                LoadError::Access(_) => false,
+                _ => true,
+            };
             // The error that made it needless is the one to tell.
             drop(candidate.discard(server, watch));
-            Err(error)
+            Err(if is_verdict { error } else { LoadError::Lost(error.to_string()) })
         }
     }
+}
+
+/// Whether a program came to its end by itself, and does not say that it lost the server on the way (libpq, fe-exec.c and
+/// fe-misc.c).
+fn is_verdict(error: &ProgramError) -> bool {
+    const LOST: [&str; 6] = [
+        "server closed the connection",
+        "terminating connection",
+        "connection to server",
+        "no connection to the server",
+        "could not receive data from server",
+        "could not send data to server",
+    ];
+    let ProgramError::Status { status, said, .. } = error else { return false };
+    status.code().is_some() && !said.iter().any(|line| LOST.iter().any(|lost| line.contains(lost)))
 }
 
 /// Sets and grants on a new database what its properties say; what the server refuses is told and stops nothing.
@@ -165,6 +191,7 @@ pub fn missing(session: &mut Session, needs: &Needs, watch: &Watch<'_>) -> Resul
         missing("role", &needs.roles, "pg_roles WHERE rolname"),
         missing("extension", &needs.extensions, "pg_available_extensions WHERE name"),
         missing("tablespace", &needs.tablespaces, "pg_tablespace WHERE spcname"),
+        untrusted(session.server_version_num(), &needs.extensions),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() {
@@ -172,6 +199,23 @@ pub fn missing(session: &mut Session, needs: &Needs, watch: &Watch<'_>) -> Resul
     }
     let rows = session.rows(&parts.join(" UNION ALL "), usize::MAX, watch)?.rows;
     Ok(rows.into_iter().flatten().flatten().collect())
+}
+
+/// The query for extensions that this user may not create: those that take a superuser, but for those that every owner of
+/// a database is trusted with (since PostgreSQL 13). A dump creates an extension in its default version.
+fn untrusted(server_version_num: u32, extensions: &BTreeSet<String>) -> Option<String> {
+    if extensions.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = extensions.iter().map(|name| literal(name)).collect();
+    let distrusted = if server_version_num >= 130_000 { "AND NOT trusted" } else { "" };
+    Some(format!(
+        "SELECT 'the right of this user to create the extension ' || name || ', which takes a superuser' \
+         FROM pg_catalog.pg_available_extension_versions v JOIN pg_catalog.pg_available_extensions e USING (name) \
+         WHERE v.version = e.default_version AND superuser {distrusted} AND name::text IN ({}) \
+         AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)",
+        names.join(", ")
+    ))
 }
 
 fn fill(

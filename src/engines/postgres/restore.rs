@@ -16,7 +16,7 @@ use super::{
 use crate::{
     engines::{EngineError, ExamineRequest, Holds, StoredContent, examination::Examination, tables::Facts},
     evidence::{Evidence, TableFact},
-    policy::model::Tables as Declared,
+    policy::model::{PostgresFormat, Tables as Declared},
     watch::{Cancel, Watch},
 };
 use std::{
@@ -30,6 +30,8 @@ use std::{
 pub struct Standing {
     /// Whether there is one of its name.
     pub is_there: bool,
+    /// The bytes that it takes on the server, where there is one and this user may know.
+    pub bytes: Option<u64>,
     /// Who is on it.
     pub sessions: Vec<SessionOn>,
     /// The stamps and names of those that were set aside from it, the newest first.
@@ -82,8 +84,23 @@ impl Postgres {
         let mut session = reached.maintenance(watch).map_err(failed)?;
         Ok(Standing {
             is_there: swap::is_there(&mut session, database, watch).map_err(failed)?,
+            bytes: swap::bytes(&mut session, database, watch).map_err(failed)?,
             sessions: swap::sessions(&mut session, database, watch).map_err(failed)?,
             asides: aside::asides(&mut session, database, watch).map_err(failed)?,
+        })
+    }
+
+    /// What is known to keep a database of the server from being replaced as it stands now.
+    ///
+    /// # Errors
+    /// When there is such a hindrance, the server is not reached, or refuses.
+    pub fn hindrance(&self, database: &str, watch: &Watch<'_>) -> Result<(), EngineError> {
+        let reached = self.connect_beside(watch)?;
+        let mut session = reached.maintenance(watch).map_err(failed)?;
+        swap::hindrance(&mut session, database, watch).map_err(|error| match error {
+            SwapError::Stopped(stopped) => stopped.into(),
+            SwapError::Session(error) => failed(error),
+            other => EngineError::Refused(other.to_string()),
         })
     }
 
@@ -112,6 +129,11 @@ impl Postgres {
             }
             other => other,
         })
+    }
+
+    /// Whether a stored dump is unpacked on this host before anything is done with it.
+    pub fn unpacks(facts: &BTreeMap<String, String>) -> bool {
+        decode::format(facts) == PostgresFormat::Directory
     }
 
     /// Decodes all of a stored dump.

@@ -41,6 +41,8 @@ pub struct SessionOn {
     pub application: String,
     /// Where it comes from: an address, or nothing for a local socket.
     pub client: Option<String>,
+    /// Whether this user may end it. A prepared transaction is ended by nobody but who commits it or takes it back.
+    pub may_be_ended: bool,
 }
 
 impl fmt::Display for SessionOn {
@@ -77,6 +79,26 @@ pub enum SwapError {
         database: String,
         /// Who uses it, as far as the server shows.
         sessions: Vec<SessionOn>,
+    },
+    /// Somebody is on the live database whom this user cannot disconnect.
+    #[error(
+        "the database {database} is used by {}, and this user cannot end that: have it ended (a superuser's session by a \
+         superuser, a prepared transaction by COMMIT PREPARED or ROLLBACK PREPARED)",
+        named(sessions)
+    )]
+    Kept {
+        /// The database.
+        database: String,
+        /// Who uses it.
+        sessions: Vec<SessionOn>,
+    },
+    /// The live database is another user's, who alone may give it another name.
+    #[error("the database {database} belongs to {owner}, and only its owner may give it another name")]
+    Owned {
+        /// The database.
+        database: String,
+        /// Its owner.
+        owner: String,
     },
     /// The name for the old database, or the new database itself, is not what it should be.
     #[error("there is {} database {name}", if *.is_there { "already a" } else { "no" })]
@@ -151,13 +173,47 @@ pub struct Exchanged {
 /// The query for who is on a database: sessions of clients, and transactions prepared there.
 fn sessions_query(database: &str) -> String {
     let name = literal(database);
+    // By the rules of pg_terminate_backend (func.sgml; `pg_signal_backend` in signalfuncs.c).
+    let may_end = "coalesce((SELECT me.rolsuper OR NOT theirs.rolsuper AND \
+         (pg_catalog.pg_has_role(me.oid, theirs.oid, 'USAGE') OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles signals \
+         WHERE rolname = 'pg_signal_backend' AND pg_catalog.pg_has_role(me.oid, signals.oid, 'USAGE'))) \
+         FROM pg_catalog.pg_roles me, pg_catalog.pg_roles theirs \
+         WHERE me.rolname = current_user AND theirs.oid = usesysid), true)::text";
     format!(
         "SELECT pid::text, coalesce(usename::text, ''), coalesce(application_name, ''), \
-         coalesce(nullif(client_hostname, ''), pg_catalog.host(client_addr)) FROM pg_catalog.pg_stat_activity \
+         coalesce(nullif(client_hostname, ''), pg_catalog.host(client_addr)), {may_end} FROM pg_catalog.pg_stat_activity \
          WHERE datname = {name} AND pid <> pg_catalog.pg_backend_pid() AND usesysid IS NOT NULL \
-         UNION ALL SELECT '0', owner::text, 'prepared transaction ' || gid, NULL FROM pg_catalog.pg_prepared_xacts \
-         WHERE database = {name} ORDER BY 1"
+         UNION ALL SELECT '0', owner::text, 'prepared transaction ' || gid, NULL, 'false' \
+         FROM pg_catalog.pg_prepared_xacts WHERE database = {name} ORDER BY 1"
     )
+}
+
+/// What is known to keep a live database from being exchanged: that it is another user's, and who is on it and cannot be
+/// disconnected. Whoever has just left may still be seen, and is waited for a moment.
+///
+/// # Errors
+/// When the server refuses, or there is such a hindrance.
+pub fn hindrance(session: &mut Session, live: &str, watch: &Watch<'_>) -> Result<(), SwapError> {
+    let owner = format!(
+        "SELECT pg_catalog.pg_get_userbyid(datdba)::text FROM pg_catalog.pg_database WHERE datname = {} \
+         AND NOT pg_catalog.pg_has_role(current_user, datdba, 'USAGE')",
+        literal(live)
+    );
+    if let Some(owner) = session.scalar(&owner, watch)? {
+        return Err(SwapError::Owned { database: live.to_owned(), owner });
+    }
+    for round in 0..=LEAVING_ROUNDS {
+        let mut found = sessions(session, live, watch)?;
+        found.retain(|on| !on.may_be_ended);
+        if found.is_empty() {
+            break;
+        }
+        if round == LEAVING_ROUNDS {
+            return Err(SwapError::Kept { database: live.to_owned(), sessions: found });
+        }
+        watch.pause(ROUND)?;
+    }
+    Ok(())
 }
 
 /// The query for what is tied to a database itself, and keeps to it under its new name.
@@ -211,6 +267,7 @@ pub fn sessions(
             user: field().unwrap_or_default(),
             application: field().unwrap_or_default(),
             client: field(),
+            may_be_ended: field().as_deref() != Some("false"),
         }
     };
     let rows = session.rows(&sessions_query(database), usize::MAX, watch)?.rows;
@@ -223,6 +280,19 @@ pub fn sessions(
 /// When the server refuses.
 pub fn is_there(session: &mut Session, name: &str, watch: &Watch<'_>) -> Result<bool, SessionError> {
     Ok(identity(session, name, watch)?.is_some())
+}
+
+/// The bytes that a database takes, where there is one and this user may know.
+///
+/// # Errors
+/// When the server refuses.
+pub fn bytes(session: &mut Session, name: &str, watch: &Watch<'_>) -> Result<Option<u64>, SessionError> {
+    let query = format!(
+        "SELECT pg_catalog.pg_database_size(oid)::text FROM pg_catalog.pg_database WHERE datname = {} \
+         AND pg_catalog.has_database_privilege(oid, 'CONNECT')",
+        literal(name)
+    );
+    Ok(session.scalar(&query, watch)?.and_then(|bytes| bytes.parse().ok()))
 }
 
 /// The number of the database that has a name, which stays the same when it is renamed.

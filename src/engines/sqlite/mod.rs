@@ -135,11 +135,19 @@ impl AtPath for Sqlite {
         holders(live)
     }
 
+    fn writes_over(&self) -> bool {
+        true
+    }
+
     fn remains(&self, live: &Path) -> Vec<PathBuf> {
         match is_there(live) {
             Ok(false) => files::left_overs(live).unwrap_or_default(),
             _ => Vec::new(),
         }
+    }
+
+    fn hindrance(&self, live: &Path) -> Result<(), EngineError> {
+        if is_there(live)? { Ok(()) } else { swap::must_be_left(live) }
     }
 
     fn swap(

@@ -101,14 +101,20 @@ pub(super) fn must_be_free(aside: &Path) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// Refuses a place where nothing is while what was there is open still.
+pub(super) fn must_be_left(live: &Path) -> Result<(), EngineError> {
+    let holders = holders(live);
+    if holders.is_empty() {
+        return Ok(());
+    }
+    let why = "it was deleted there: what they still write would be lost";
+    Err(EngineError::InUse { path: live.to_owned(), holders, why })
+}
+
 /// Nothing is at the place: a plain rename that replaces nothing, after what an earlier database left there was moved.
 pub(super) fn place_where_nothing_is(places: Places<'_>) -> Result<Swapped, EngineError> {
     let Places { candidate, live, aside, .. } = places;
-    let holders = holders(live);
-    if !holders.is_empty() {
-        let why = "it was deleted there: what they still write would be lost";
-        return Err(EngineError::InUse { path: live.to_owned(), holders, why });
-    }
+    must_be_left(live)?;
     let told = left_overs(live)?;
     let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
     let outcome = (|| -> Result<(), EngineError> {

@@ -271,8 +271,12 @@ impl Read for Spanned<Word> {
                 let place =
                     reader.within(node.span, word.as_written(), start + found.at.start..start + found.at.end);
                 reader.note_error(|| {
-                    let known = placeholder::Placeholder::ALL.map(placeholder::Placeholder::as_str);
-                    let help = match nearest(&found.name, known) {
+                    let known = placeholder::Placeholder::ALL.into_iter();
+                    let known = known
+                        .filter(|known| *known != placeholder::Placeholder::Copy)
+                        .map(placeholder::Placeholder::as_str);
+                    let known: Vec<_> = known.collect();
+                    let help = match nearest(&found.name, known.iter().copied()) {
                         Some(near) => format!("write `{{{near}}}`; for a brace itself write `{{{{`"),
                         None => format!(
                             "for a brace itself write two, as in `{{{}`; filled in are {}",
@@ -281,6 +285,22 @@ impl Read for Spanned<Word> {
                         ),
                     };
                     let message = format!("nothing is filled in for `{}`", &literal[found.at.clone()]);
+                    Problem::error(Code::UnknownPlaceholder, message, help).label(place, "")
+                });
+            }
+        }
+        let is_told = reader.is_owners;
+        for (start, literal) in word.literals().filter(|_| !is_told) {
+            let copies = placeholder::known(literal)
+                .into_iter()
+                .filter(|(known, _)| *known == placeholder::Placeholder::Copy);
+            for (_, at) in copies {
+                good = false;
+                let place = reader.within(node.span, word.as_written(), start + at.start..start + at.end);
+                reader.note_error(|| {
+                    let help = "it is where an owner's command writes its copy: `when_locked: [{owner: [./dump.sh, \
+                                \"{copy}\"]}]`; for a brace itself write two, as in `{{copy}`";
+                    let message = "nothing is filled in for `{copy}` in this command";
                     Problem::error(Code::UnknownPlaceholder, message, help).label(place, "")
                 });
             }

@@ -43,11 +43,13 @@ pub(in crate::policy) struct Reader<'a> {
     pub(in crate::policy) problems: Problems,
     /// The keys that lead to the value being read.
     path: Vec<Spanned<String>>,
+    /// Whether the command being read is one that is told where to write a copy.
+    pub(super) is_owners: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(in crate::policy) fn new(text: &'a str, problems: Problems) -> Self {
-        Self { text, problems, path: Vec::new() }
+        Self { text, problems, path: Vec::new(), is_owners: false }
     }
 
     /// Notes a problem.

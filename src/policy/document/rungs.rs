@@ -45,7 +45,10 @@ impl Read for RungDocument {
                         .map(|wait| WhenLocked::Wait(wait.value))
                 }
                 [entry] if entry.key.value == "owner" => {
-                    <Command as Read>::read(&entry.value, reader).map(WhenLocked::Owner)
+                    reader.is_owners = true;
+                    let command = <Command as Read>::read(&entry.value, reader);
+                    reader.is_owners = false;
+                    command.map(WhenLocked::Owner)
                 }
                 [entry] => {
                     let key = &entry.key.value;

@@ -2,7 +2,7 @@
 
 use super::Lint;
 use crate::policy::{
-    Spanned,
+    Span, Spanned,
     nearest::listed,
     problem::{Code, Problem},
     values::Name,
@@ -18,7 +18,35 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
     let targets = policy.targets().values().map(|target| &target.name);
     let used = policy.jobs().values().flat_map(|job| &job.targets).collect();
     unused(lint, "target", targets, &used);
+    options_of_no_target(lint);
     no_retention(lint);
+}
+
+/// How targets of an engine are captured, said by a job that has none of it. `defaults` speak for all jobs.
+fn options_of_no_target(lint: &mut Lint<'_>) {
+    for (name, document) in lint.jobs.clone() {
+        let Some(job) = lint.policy.jobs().values().find(|job| job.name.value.as_str() == name) else {
+            continue;
+        };
+        let engines: BTreeSet<&str> = job
+            .targets
+            .iter()
+            .filter_map(|target| Some(lint.policy.targets().get(target)?.engine.keyword()))
+            .collect();
+        let duckdb = document.duckdb.as_ref().map(|options| ("duckdb", options.span));
+        let postgres = document.postgres.as_ref().map(|options| ("postgres", options.span));
+        for (engine, span) in
+            duckdb.into_iter().chain(postgres).filter(|(engine, _)| !engines.contains(engine))
+        {
+            let message =
+                format!("the job `{name}` has no target that is `{engine}`, and this has no effect");
+            let help = format!("remove it, or name a `{engine}` target in the job's `targets`");
+            // The first line alone: a drawing that underlines a whole mapping shows nothing.
+            let text = &lint.policy.source().text[span.start..span.end];
+            let first = Span::new(span.start, span.start + text.lines().next().map_or(0, str::len));
+            lint.note(Problem::new(Code::Unused, message, help).label(first, "no effect"));
+        }
+    }
 }
 
 fn unused<'n>(

@@ -8,7 +8,6 @@ use crate::policy::{
     model::{EngineSpec, PathTemplate, PostgresFormat, PostgresOptions, PostgresSpec, Target, with_schema},
     problem::{Code, Problem},
     urls::{self, Outline},
-    values::connection::Connection,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,9 +31,8 @@ impl Lower<'_> {
         let scratch = scratch.map(|scratch| scratch.clone().map(|scratch| scratch.0));
         if let Some(scratch) = &scratch {
             let is_text = |text: &str| Some(text.to_owned()).filter(|text| !text.contains("${"));
-            let live = url.as_ref().and_then(|url| is_text(url.value.as_written()));
-            let live = live.and_then(|url| Connection::parse(&url).ok());
-            let live = live.as_ref().and_then(Connection::database);
+            let live = outline.as_ref().and_then(Outline::database);
+            let live = live.as_deref();
             let written = scratch.value.as_written();
             // Of a name with variables only what their values could not mend.
             let name = is_text(written).or_else(|| written.contains('/').then(|| written.to_owned()));

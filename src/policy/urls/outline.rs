@@ -1,11 +1,13 @@
 //! A URL before its variables are known: what of it its text decides.
 
 use super::encoded;
-use crate::policy::values::{Template, template::Reference};
+use crate::policy::values::{Template, connection::Connection, template::Reference};
 use std::ops::Range;
 
 /// What a variable without a default stands for: good as a name, a port and a value.
 const ANY: &str = "1";
+/// The same of another value.
+const OTHER: &str = "2";
 
 /// The text of a URL with something plain in place of each variable, and where each of its bytes is written.
 pub(in crate::policy) struct Outline {
@@ -91,7 +93,7 @@ impl Outline {
     }
 
     /// Whether only the host knows what stands there.
-    fn has_value(&self, at: &Range<usize>) -> bool {
+    pub(super) fn has_value(&self, at: &Range<usize>) -> bool {
         let inside = |piece: &&Piece| piece.at.start < at.end && at.start < piece.at.end;
         self.pieces.iter().filter(inside).any(|piece| piece.is == Is::Value)
     }
@@ -99,6 +101,21 @@ impl Outline {
     /// Where a password stands, in the policy's text or by a variable.
     pub(in crate::policy) fn password(&self) -> Option<Range<usize>> {
         passwords(&self.text).iter().find(|at| !at.is_empty()).map(|at| self.written(at))
+    }
+
+    /// The name of the database, where the text alone tells it.
+    pub(in crate::policy) fn database(&self) -> Option<String> {
+        let with = |value: &str| {
+            let piece = |piece: &Piece| match piece.is {
+                Is::Value => value.to_owned(),
+                Is::Literal | Is::Default => self.text[piece.at.clone()].to_owned(),
+            };
+            let text: String = self.pieces.iter().map(piece).collect();
+            Connection::parse(&text).ok()?.database().map(str::to_owned)
+        };
+        // What changes with the value of a variable holds one.
+        let told = with(ANY).filter(|_| !self.is_open)?;
+        (with(OTHER) == Some(told.clone())).then_some(told)
     }
 
     /// Where an option stands whose name the text tells.

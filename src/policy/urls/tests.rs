@@ -37,6 +37,25 @@ fn resolved(written: &str) -> Result<ResolvedUrl, Vec<Problem>> {
 }
 
 #[test]
+fn no_default_is_proposed_for_a_secret() {
+    let help = |written: &str| resolved(written).unwrap_err()[0].help.clone();
+    assert!(help("postgresql://u:p@${NOPE}/d").contains("${NOPE:-default}"));
+    for secret in ["postgresql://u:${NOPE}@h/d", "postgresql://h/d?password=${NOPE}"] {
+        assert!(!help(secret).contains(":-"), "{}", help(secret));
+    }
+}
+
+#[test]
+fn a_value_that_libpq_does_not_take_is_wrong_where_the_text_or_a_variable_has_it() {
+    assert!(wrong(&Template::parse("postgresql://h/d?sslmode=${NOPE}").unwrap()).is_empty());
+    let bogus = wrong(&Template::parse("postgresql://h/d?sslmode=bogus").unwrap());
+    assert_eq!(bogus[0].at, 25..30);
+    assert!(bogus[0].words.help.contains("`verify-full`"), "{bogus:?}");
+    assert!(resolved("postgresql://h/d?sslmode=${USER}").is_err());
+    assert!(resolved("postgresql://h/d?target_session_attrs=primary&sslmode=").is_ok());
+}
+
+#[test]
 fn a_variable_that_begins_the_text_is_taken_as_it_is_and_others_add_no_structure() {
     let whole = resolved("${DATABASE_URL}").unwrap();
     assert_eq!(whole.connection.parameter("host"), Some("db"));

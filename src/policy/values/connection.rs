@@ -109,6 +109,16 @@ pub enum UrlError {
         /// Where it does so again.
         at: Range<usize>,
     },
+    /// An option has a value that libpq does not take.
+    #[error("the option `{name}` is one of {}", known.join(", "))]
+    Value {
+        /// Its name.
+        name: &'static str,
+        /// What libpq takes.
+        known: &'static [&'static str],
+        /// Where the value is.
+        at: Range<usize>,
+    },
     /// An option is a secret that cannot be handed to PostgreSQL's programs unseen.
     #[error(
         "the option `{name}` is a secret that PostgreSQL's programs take as an argument alone, where every user of the \
@@ -157,6 +167,7 @@ impl UrlError {
             | Self::Port { at }
             | Self::Option { at }
             | Self::Twice { at, .. }
+            | Self::Value { at, .. }
             | Self::Shown { at, .. } => Some(at.clone()),
             Self::Ports { .. } => None,
         }

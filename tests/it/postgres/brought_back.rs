@@ -1,5 +1,6 @@
 //! Restores over a live database, as people make them: shown first, asked, exchanged, undone, several at once.
 
+use super::Ask as _;
 use crate::support::{
     postgres::Cluster,
     served::{SERIES, Served, policy},
@@ -24,13 +25,16 @@ fn who_is_on_a_live_database_is_named_and_then_disconnected() {
         told.contains("admin") && told.contains("app") && told.contains("50") && told.contains("21"),
         "{shown}"
     );
+    shown.says("cannot disconnect it").says("as it stands it would be refused");
+    let made = || cluster.log().matches("CREATE DATABASE \"policy_restore").count();
+    let before = made();
+    let answer = shop.run(&["restore", "app", "--yes"]).exits(5);
+    assert_eq!((shop.live(COUNT).as_str(), shop.asides().len()), ("21", 0), "{answer}");
+    answer.says("admin").says("this user cannot end that");
+    assert_eq!(made(), before, "nothing is loaded for nothing");
+    drop(admin.take());
     shop.run(&["restore", "app"]).exits(5).says("--yes").says("disconnected");
     assert_eq!(shop.live(COUNT), "21");
-    let answer = shop.run(&["restore", "app", "--yes"]);
-    assert!(answer.exit == 1 || answer.exit == 5, "{answer}");
-    assert_eq!((shop.live(COUNT).as_str(), shop.asides().len()), ("21", 0), "{answer}");
-    answer.says("admin");
-    drop(admin.take());
     drop(on);
     let mut on = super::open(cluster, &cluster.url(&shop.database));
     shop.run(&["restore", "app", "--yes"]).exits(0).says(".aside-").says("app");
@@ -63,6 +67,12 @@ fn a_restore_to_another_name_leaves_the_live_one_and_asks_before_it_takes_a_plac
     for to in ["/tmp/x", "a/b", "", &"x".repeat(64)] {
         shop.run(&["restore", "app", "--to", to, "--yes"]).exits(2);
     }
+    let set_aside = "app.aside-2026-01-01T000000Z";
+    shop.run(&["restore", "app", "--to", set_aside])
+        .exits(2)
+        .says("name of a copy that was set aside")
+        .says("--undo");
+    assert!(!shop.databases().contains(&set_aside.to_owned()));
     // The live one is gone altogether: then nothing is asked and nothing set aside.
     cluster.psql("postgres", &format!("DROP DATABASE {}", shop.database));
     shop.run(&["run"]).exits(1).says("does not exist");
@@ -100,6 +110,115 @@ fn of_two_targets_none_is_swapped_when_one_fails_its_check() {
     assert_ne!(answer.exit, 0, "{answer}");
     assert_eq!(shop.live(COUNT), "0", "{answer}");
     assert!(shop.databases().iter().all(|name| !name.starts_with("policy_restore_")));
+}
+
+#[test]
+fn of_two_targets_none_is_touched_when_one_is_known_to_be_in_use() {
+    let Some(cluster) = Cluster::start() else { return };
+    let shop = Served::new(&cluster, ORDERS, ("", "", ""));
+    shop.write("policy.yaml", two("{duckdb: z.duckdb}"));
+    shop.duck("z.duckdb", "CREATE TABLE t AS SELECT 1 AS x");
+    shop.run(&["run"]).exits(0);
+    shop.live("DELETE FROM orders");
+    let held = shop.hold("z.duckdb");
+    let mut on = super::open(&cluster, &cluster.url(&shop.database));
+    shop.run(&["restore", "--job", "nightly", "-n"])
+        .exits(0)
+        .says("as it stands it would be refused")
+        .says("z.duckdb is open in")
+        .says("stop what has it open");
+    let answer = shop.run(&["restore", "--job", "nightly", "--yes"]).exits(5).says("z.duckdb is open in");
+    // Nobody was disconnected, and nothing loaded.
+    assert_eq!(on.scalar_of("SELECT 1"), super::some("1"));
+    assert!(!cluster.log().contains("CREATE DATABASE \"policy_restore"), "{answer}");
+    assert_eq!((shop.live(COUNT).as_str(), shop.asides().len()), ("0", 0));
+    // Somebody opens it while the other one is loaded.
+    drop(held);
+    let mut running = shop.start(&["restore", "--job", "nightly", "--yes"]);
+    until("it is loaded", || {
+        cluster.log().contains("CREATE DATABASE \"policy_restore") || !running.is_running()
+    });
+    let held = shop.hold("z.duckdb");
+    running.wait().exits(5).says("z.duckdb is open in");
+    assert_eq!(on.scalar_of("SELECT 1"), super::some("1"));
+    assert_eq!((shop.live(COUNT).as_str(), shop.asides().len()), ("0", 0));
+    drop(held);
+    shop.run(&["restore", "--job", "nightly", "--yes"]).exits(0);
+    assert_eq!(shop.live(COUNT), "50");
+    shop.is_clean("at the end");
+}
+
+#[test]
+fn what_is_in_the_way_of_an_exchange_is_told_before_anything_is_done() {
+    let Some(cluster) = Cluster::start() else { return };
+    let shop = Served::new(&cluster, ORDERS, ("", "", ""));
+    shop.run(&["run"]).exits(0);
+    for (made, unmade, says) in [
+        ("BEGIN; CREATE TABLE p (a int); PREPARE TRANSACTION 'open'", "ROLLBACK PREPARED 'open'", "prepared"),
+        (
+            &format!("ALTER DATABASE {} OWNER TO admin", shop.database),
+            &format!("ALTER DATABASE {} OWNER TO app", shop.database),
+            "belongs to admin",
+        ),
+    ] {
+        cluster.psql(&shop.database, made);
+        shop.run(&["restore", "app", "-n"]).exits(0).says(says);
+        shop.run(&["restore", "app", "--yes"]).exits(5).says(says);
+        cluster.psql(&shop.database, unmade);
+    }
+    assert!(!cluster.log().contains("CREATE DATABASE \"policy_restore"));
+    shop.run(&["restore", "app", "--yes"]).exits(0);
+    // The same of an undo.
+    let admin = cluster.session(&shop.database);
+    shop.run(&["restore", "--undo", "app", "-n"]).exits(0).says("admin");
+    shop.run(&["restore", "--undo", "app", "--yes"]).exits(5).says("admin");
+    drop(admin);
+    shop.run(&["restore", "--undo", "app", "--yes"]).exits(0);
+}
+
+#[test]
+fn an_extension_that_takes_a_superuser_is_named_before_anything_is_done() {
+    let Some(cluster) = Cluster::start() else { return };
+    let untrusted = "SELECT name FROM pg_available_extension_versions WHERE superuser AND NOT trusted AND requires IS NULL \
+        ORDER BY name = 'pg_freespacemap' DESC, name LIMIT 1";
+    let extension = cluster.psql("postgres", untrusted);
+    if extension.is_empty() {
+        return crate::support::skip("no extension of PostgreSQL that takes a superuser is installed");
+    }
+    let shop = Served::new(&cluster, ORDERS, ("", "", ""));
+    cluster.psql(&shop.database, &format!("CREATE EXTENSION \"{extension}\""));
+    shop.run(&["run"]).exits(0);
+    for way in ["-n", "--yes"] {
+        shop.run(&["restore", "app", way]).exits(5).says(&format!(
+            "the right of this user to create the extension {extension}, which takes a superuser"
+        ));
+    }
+    assert!(!cluster.log().contains("CREATE DATABASE \"policy_restore"));
+    cluster.psql("postgres", "ALTER ROLE app SUPERUSER");
+    shop.run(&["restore", "app", "--yes"]).exits(0);
+    assert_eq!(shop.live(COUNT), "50");
+}
+
+#[test]
+fn a_folder_of_a_dump_that_has_no_room_here_is_told_with_its_place_and_its_mend() {
+    let Some(cluster) = Cluster::start() else { return };
+    let large =
+        "CREATE TABLE large AS SELECT md5(n::text) || md5((-n)::text) AS t FROM generate_series(1, 150000) n";
+    let shop = Served::new(&cluster, large, (", format: directory", "", ""));
+    let state = shop.path("small");
+    let Some(_small) = crate::support::disk::Mount::small(&state, "4m") else { return };
+    shop.run(&["run"]).exits(0);
+    shop.run(&["restore", "app", "-n"]).exits(0).says("MiB needed, ").says("on the server");
+    let Served { sandbox, cluster, database } = shop;
+    let sandbox = sandbox.variable("POLICY_STATE_DIR", state.to_str().unwrap());
+    let shop = Served { sandbox, cluster, database };
+    let answer = shop.run(&["run"]);
+    assert!(answer.exit != 0, "{answer}");
+    answer.says("cannot dump into").says("/small/scratch/").says("set POLICY_STATE_DIR");
+    for way in ["-n", "--yes"] {
+        shop.run(&["restore", "app", way]).exits(1).says("/small/scratch has").says("set POLICY_STATE_DIR");
+    }
+    assert!(!cluster.log().contains("CREATE DATABASE \"policy_restore"));
 }
 
 #[test]

@@ -120,6 +120,30 @@ fn a_name_that_another_database_has_is_not_taken_from_it() {
 }
 
 #[test]
+fn two_runs_that_try_their_restores_in_one_database_wait_for_each_other() {
+    let Some(cluster) = Cluster::start() else { return };
+    let shop = crate::support::served::Served::new(
+        &cluster,
+        "CREATE TABLE orders AS SELECT n FROM generate_series(1, 1000) n",
+        ("", "scratch: both", ""),
+    );
+    let jobs = ["a", "b", "c"];
+    let declared: String =
+        jobs.map(|job| format!("  {job}: {{retention: {{last: 30}}, verify: restore}}\n")).concat();
+    let policy = shop.read("policy.yaml");
+    let (before, after) = policy.split_once("jobs:").unwrap();
+    let allowed = after.split_once('\n').unwrap().1;
+    shop.write("policy.yaml", format!("{before}jobs:\n{declared}{allowed}"));
+    for _ in 0..3 {
+        let running = jobs.map(|job| shop.start(&["run", job]));
+        for one in running {
+            one.wait().exits(0);
+        }
+    }
+    shop.is_clean("after all");
+}
+
+#[test]
 fn what_a_killed_run_left_under_a_given_name_is_cleared_away() {
     let Some(cluster) = &Cluster::start() else { return };
     let server = cluster.server();

@@ -321,6 +321,55 @@ fn a_server_that_crashes_fails_what_runs_and_is_fine_when_it_is_back() {
 }
 
 #[test]
+fn a_server_or_program_that_is_lost_during_a_proof_says_nothing_of_the_backup() {
+    let Some(cluster) = own() else { return };
+    let big = "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 9) AS t FROM generate_series(1, 100000) n";
+    for format in ["plain", "custom", "directory"] {
+        let project = Served::new(&cluster, big, (&format!(", format: {format}"), "", ", verify: restore"));
+        project.run(&["run", "-q"]).exits(0);
+        let recorded = || project.run(&["list", "app", "--json"]).exits(0).json();
+        let before = recorded();
+        // As one that is down from the beginning.
+        cluster.kill();
+        let down = project.run(&["verify", "--level", "restore"]);
+        cluster.revive();
+        down.exits(4).says("could not be verified: cannot reach");
+        let loading = |running: &mut Running| {
+            until("it is loaded", || {
+                let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'policy_restore_%' AND query LIKE 'COPY%'";
+                cluster.psql("postgres", sql) != "0" || !running.is_running()
+            });
+        };
+        let mut running = project.start(&["verify", "--level", "restore"]);
+        loading(&mut running);
+        cluster.kill();
+        let answer = running.wait();
+        cluster.revive();
+        answer.exits(4).says("could not be verified: cannot reach");
+        assert_eq!(recorded(), before, "{format}: a crash");
+        let mut running = project.start(&["verify", "--level", "restore"]);
+        loading(&mut running);
+        let loader = if format == "plain" { "psql" } else { "pg_restore" };
+        let is_loading = |id: u32| {
+            fs::read_to_string(format!("/proc/{id}/cmdline"))
+                .is_ok_and(|words| words.contains("--exit-on-error") || words.contains("ON_ERROR_STOP=1"))
+        };
+        let killed: Vec<_> =
+            below(running.id()).into_iter().filter(|(id, name)| name == loader && is_loading(*id)).collect();
+        for (id, _) in &killed {
+            let _ = Command::new("/bin/kill").args(["-KILL", &id.to_string()]).output();
+        }
+        let answer = running.wait();
+        if !killed.is_empty() {
+            answer.exits(4).says("could not be verified: ").says("signal");
+        }
+        assert_eq!(recorded(), before, "{format}: a killed program");
+        project.run(&["verify", "--level", "restore"]).exits(0);
+        project.is_clean(format);
+    }
+}
+
+#[test]
 fn a_timeout_ends_a_dump_that_waits_for_a_lock_and_leaves_nothing() {
     let Some(cluster) = own() else { return };
     let project = Served::new(&cluster, MANY, ("", "", ", timeout: 2s"));

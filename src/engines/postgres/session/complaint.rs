@@ -80,10 +80,17 @@ impl Stderr {
         self.complaint.as_ref()
     }
 
-    /// The last lines, on one.
+    /// The last lines, on one, each a sentence of its own.
     pub(super) fn last_lines(&mut self) -> String {
         self.end_line();
-        Vec::from(self.last.clone()).join(" ")
+        let mut text = String::new();
+        for line in &self.last {
+            if !text.is_empty() {
+                text.push_str(if text.ends_with(['.', ':', ';', '?', '!']) { " " } else { "; " });
+            }
+            text.push_str(line);
+        }
+        text
     }
 
     fn end_line(&mut self) {
@@ -202,7 +209,7 @@ mod tests {
         let mut stderr = heard("WARNING:  01000: x\npsql: error: no\n\tat all\ninvalid command \\tag7\n");
         assert_eq!(stderr.complaint(), None);
         assert!(stderr.is_ended());
-        assert_eq!(stderr.last_lines(), "WARNING:  01000: x psql: error: no at all");
+        assert_eq!(stderr.last_lines(), "WARNING:  01000: x; psql: error: no; at all");
         assert_eq!(heard(&"x".repeat(5_000)).last_lines().len(), LINE_MAX);
     }
 }

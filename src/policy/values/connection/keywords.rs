@@ -107,3 +107,16 @@ const KEYWORDS: &[Keyword] = &[
 
 /// What libpq takes for `sslmode`.
 pub(super) const SSL_MODES: &[&str] = &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
+/// What libpq takes for a keyword, where that is one of a few words (`conninfo` in fe-connect.c).
+pub(super) fn values(name: &str) -> Option<&'static [&'static str]> {
+    Some(match name {
+        "sslmode" => SSL_MODES,
+        "channel_binding" | "gssencmode" => &["disable", "prefer", "require"],
+        "sslcertmode" => &["disable", "allow", "require"],
+        "sslnegotiation" => &["postgres", "direct"],
+        "target_session_attrs" => &["any", "read-write", "read-only", "primary", "standby", "prefer-standby"],
+        "load_balance_hosts" => &["disable", "random"],
+        _ => return None,
+    })
+}

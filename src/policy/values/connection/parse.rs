@@ -225,6 +225,12 @@ impl Found {
             Way::Dropped => return self.drop_option(&name).ok_or_else(wrong),
             Way::Variable(_) | Way::Conninfo => {
                 let text = if keyword.name == "port" { ports_of(value, &text)? } else { text };
+                if let Some(known) =
+                    keywords::values(keyword.name).filter(|known| !known.contains(&text.as_str()))
+                    && !text.is_empty()
+                {
+                    return Err(UrlError::Value { name: keyword.name, known, at: value.at() });
+                }
                 self.put(keyword.name, text);
             }
         }
