@@ -84,4 +84,3 @@ pub struct Next {
     #[arg(long, value_enum)]
     pub backend: Option<Scheduler>,
 }
-
