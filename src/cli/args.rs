@@ -217,7 +217,7 @@ pub struct Run {
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// Run only jobs with a slot that is due, and end well where none is: what schedulers call.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["targets", "stores"])]
     pub due: bool,
     /// With `--due`, wait up to this long first, as the slot and the host decide.
     #[arg(long, value_name = "DURATION", requires = "due", value_parser = parse_duration)]

@@ -5,7 +5,7 @@
 //! installed too.
 #![expect(clippy::disallowed_methods, reason = "starts jobs, by the clock")]
 
-use super::{args::Daemon, error::CliError, output, session::Session, signals};
+use super::{args::Daemon, error::CliError, kept, output, session::Session, signals};
 use crate::{
     plan::rfc3339,
     platform::process::{end_group, own_group},
@@ -22,6 +22,8 @@ use std::{
 
 /// How long nothing is looked at: a clock that was set, and a policy that was changed, are seen within that time.
 const ROUND: Duration = Duration::from_secs(5);
+/// How long after a job that could not begin its slot is started again.
+const PAUSE: Duration = Duration::from_mins(10);
 /// How often it is looked whether to stop, and whether a job has ended.
 const BLINK: Duration = Duration::from_millis(100);
 
@@ -39,6 +41,7 @@ pub(super) fn daemon(session: &Session, _args: &Daemon) -> Result<u8, CliError> 
         let until = Instant::now() + ROUND;
         while Instant::now() < until && !cancel.is_cancelled() {
             jobs.reap();
+            jobs.retry();
             let _ = Watch::new(&cancel, None, &|_| ()).pause(BLINK); // asked again above
             if jobs.has_slot_to_start(&policies.valid) {
                 break;
@@ -58,9 +61,10 @@ struct Policies {
 
 impl Policies {
     fn load(session: &Session) -> Result<Self, CliError> {
-        let valid = session.policies()?;
-        let seen = valid.iter().map(seen_of).collect();
-        Ok(Self { valid, seen })
+        // Of one that is invalid its last valid text, as an entry would run it.
+        let kept = kept::load(session, true)?;
+        let seen = kept.policies.iter().map(seen_of).collect();
+        Ok(Self { valid: kept.policies, seen })
     }
 
     /// Takes a changed policy when it is valid. While one is not, all stay as they are: what is wrong is told once.
@@ -139,6 +143,8 @@ struct Jobs {
     folder: PathBuf,
     started: BTreeMap<String, DateTime<Utc>>,
     running: BTreeMap<String, Child>,
+    /// Jobs whose slot is started once more, and no sooner than then.
+    again: BTreeMap<String, Instant>,
 }
 
 impl Jobs {
@@ -146,7 +152,8 @@ impl Jobs {
         let program = std::env::current_exe()
             .map_err(|error| CliError::failed(format!("cannot tell where this program lies: {error}")))?;
         let folder = session.host.working_folder.clone();
-        Ok(Self { program, folder, started: BTreeMap::new(), running: BTreeMap::new() })
+        let (started, running, again) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { program, folder, started, running, again })
     }
 
     /// The jobs whose newest slot was not started yet. At the start that is every job: what was missed is caught up with,
@@ -196,6 +203,17 @@ impl Jobs {
         }
     }
 
+    /// Forgets that slots were started whose time has come again.
+    fn retry(&mut self) {
+        let now = Instant::now();
+        let ripe: Vec<String> =
+            self.again.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
+        for name in ripe {
+            self.again.remove(&name);
+            self.started.remove(&name);
+        }
+    }
+
     /// Lets go of what has ended. What a signal ended was killed: its slot is due once more, as the guard decides.
     fn reap(&mut self) {
         let mut ended = Vec::new();
@@ -206,9 +224,16 @@ impl Jobs {
         }
         for (name, status) in ended {
             self.running.remove(&name);
-            if status.code().is_none() {
-                output::warn(&format!("{name}: ended by a signal ({status})"));
-                self.started.remove(&name);
+            match status.code() {
+                None => {
+                    output::warn(&format!("{name}: ended by a signal ({status})"));
+                    self.started.remove(&name);
+                }
+                // It could not begin, or was interrupted: its slot is still due, as far as the guard is concerned.
+                Some(2 | 11 | 130) => {
+                    self.again.insert(name, Instant::now() + PAUSE);
+                }
+                Some(_) => {}
             }
         }
     }

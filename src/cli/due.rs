@@ -80,7 +80,7 @@ pub(super) fn due(session: &Session, args: &Run) -> Result<u8, CliError> {
         (Ok(0), None) if kept.is_stale => {
             Err(CliError::told(2, "a policy is not valid: what ran is its last valid text"))
         }
-        (Err(error), _) if kept.is_stale => Err(CliError::told(2, error.message)),
+        (Err(error), _) if kept.is_stale && error.exit != 130 => Err(CliError::told(2, error.message)),
         (ended, _) => ended,
     }
 }
@@ -123,7 +123,16 @@ impl OneJob<'_> {
     }
 
     fn decide(&self, claims: &[Claim]) -> Due {
-        due::due(self.schedule, self.policy.timezone(), self.session.host.now(), claims)
+        // What a clock that was ahead has claimed is still to come; it is voided once the lock is held.
+        let counts = |claim: &&Claim| !self.is_of_a_clock_ahead(claim);
+        let claims: Vec<Claim> = claims.iter().filter(counts).cloned().collect();
+        due::due(self.schedule, self.policy.timezone(), self.session.host.now(), &claims)
+    }
+
+    /// Whether a claim was made by a clock that has been set back since. With `--now` it is not the clock that is asked.
+    fn is_of_a_clock_ahead(&self, claim: &Claim) -> bool {
+        let host = &self.session.host;
+        host.given_now().is_none() && due::is_of_a_clock_ahead(claim, host.real_now())
     }
 
     /// The slot to run by these claims; what keeps it from being run is said.
@@ -164,7 +173,15 @@ impl OneJob<'_> {
 
     /// Runs the job if a slot is due: looked at without a lock first, as most calls find nothing; then with it.
     fn run(&self) -> Result<Option<Report>, CliError> {
-        let Some(slot) = self.slot(&self.place().read()?.list) else { return Ok(None) };
+        let mut claims = self.place().read()?.list;
+        if claims.iter().any(|claim| self.is_of_a_clock_ahead(claim))
+            && let Some(mut held) = self.hold()?
+        {
+            // At once, whatever is due: when the time of such a slot has come, its claim looks like any other.
+            self.void(&mut held)?;
+            claims = held.claims.list;
+        }
+        let Some(slot) = self.slot(&claims) else { return Ok(None) };
         self.wait_for_jitter(slot)?;
         let Some(mut held) = self.hold()? else { return Ok(None) };
         if let Some(damage) = &held.claims.damage {
@@ -177,18 +194,18 @@ impl OneJob<'_> {
             return Ok(None);
         }
         let real_now = self.session.host.real_now();
+        // Ahead of the clock nothing is claimed: the slot is still to come.
+        let claims = !self.session.host.is_ahead();
         let is_known = held.claims.list.iter().any(|claim| claim.slot == slot.at);
-        if !is_known && self.is_in_a_store(&world, slot) {
+        if claims && !is_known && self.is_in_a_store(&world, slot) {
             self.say(&format!("nothing is due: a store holds the backup of {}", rfc3339(slot.at)));
             held.note_taken(slot.at, real_now)?;
             return Ok(None);
         }
-        // Ahead of the clock nothing is claimed: the slot is still to come.
-        let claims = !self.session.host.is_ahead();
         if claims {
             held.claim(slot.at, slot.tries, real_now)?;
         }
-        let call = Call { slot: Some(slot.at), patience: PATIENCE };
+        let call = Call { slot: claims.then_some(slot.at), patience: PATIENCE };
         let report = carry_out(self.session, self.args, (&world, &plan), &call, self.cancel)?;
         match report.exit {
             _ if !claims => {}
@@ -249,13 +266,9 @@ impl OneJob<'_> {
         }
     }
 
-    /// Voids what a clock that was ahead has claimed. With `--now` it is not the clock that is asked.
+    /// Voids what a clock that was ahead has claimed.
     fn void(&self, held: &mut Held) -> Result<(), CliError> {
-        if self.session.host.given_now().is_some() {
-            return Ok(());
-        }
-        let now = self.session.host.real_now();
-        for slot in held.void(|claim| due::is_of_a_clock_ahead(claim, now))? {
+        for slot in held.void(|claim| self.is_of_a_clock_ahead(claim))? {
             output::warn(&format!(
                 "{}: the slot of {} was claimed by a clock that was ahead, and is still to come",
                 self.name(),

@@ -1,21 +1,25 @@
 //! `install` and `uninstall`: entries of the host's scheduler, planned, validated as a whole, applied, read back.
+#![expect(clippy::disallowed_methods, reason = "makes the folders in which entries write")]
 
 mod places;
 mod show;
 
+use places::remember;
 pub(super) use places::{Places, chosen};
 
 use super::{
     args::{Install, Scheduler, Uninstall},
     error::CliError,
-    output,
+    kept, output,
     session::Session,
     signals,
 };
 use crate::{
+    fault::OnPath as _,
     install::{self, Action, Change, InstallError, Seen},
-    observe::site::{Found, site},
+    observe::site::{Found, Purpose, SYSTEM_STATE, site},
     plan::entries::{backend as backend_of, entries},
+    platform,
     policy::Policy,
     schedule::{
         entry::{Backend, EntryName, Scope},
@@ -60,6 +64,7 @@ pub(super) struct Wanted {
     pub(super) scope: Scope,
     pub(super) namespace: Option<String>,
     pub(super) log_folder: Option<String>,
+    pub(super) user: Option<String>,
     pub(super) entries: BTreeMap<EntryName, Rendered>,
 }
 
@@ -68,23 +73,23 @@ pub(super) fn wanted(
     session: &Session,
     policies: &[Policy],
     choice: Option<Backend>,
-    for_here: bool,
+    purpose: Purpose,
 ) -> Result<Vec<Wanted>, CliError> {
     let mut all = Vec::new();
     let mut is_refused = false;
     for policy in policies {
         let backend = match choice {
             Some(backend) => Some(backend),
-            None if for_here => chosen(policy),
+            None if purpose != Purpose::Emit => chosen(policy),
             None => backend_of(policy.install().backend, crate::plan::Platform::current()),
         };
         let Some(backend) = backend else {
-            if !session.global.quiet {
+            if !session.global.quiet && purpose != Purpose::Compare {
                 output::tell(&format!("{}: nothing is installed: `policy daemon` runs it", policy.name()));
             }
             continue;
         };
-        let Found { site, warnings } = match site(&session.host, policy, backend, for_here) {
+        let Found { site, warnings } = match site(&session.host, policy, backend, purpose) {
             Ok(found) => found,
             Err(problems) => {
                 session.tell_problems(&problems, Some(policy.source()));
@@ -92,7 +97,8 @@ pub(super) fn wanted(
                 continue;
             }
         };
-        for warning in &warnings {
+        let is_told = purpose != Purpose::Compare;
+        for warning in warnings.iter().filter(|_| is_told) {
             output::warn(&format!("{}: {warning}", policy.name()));
         }
         let mut rendered = BTreeMap::new();
@@ -100,7 +106,7 @@ pub(super) fn wanted(
             match entry {
                 Ok(entry) => {
                     let shown = crate::plan::entries::jobs_by_entry(policy).remove(&name).unwrap_or_default();
-                    for warning in &entry.warnings {
+                    for warning in entry.warnings.iter().filter(|_| is_told) {
                         output::warn(&format!("{}/{shown}: {warning}", policy.name()));
                     }
                     rendered.insert(name, entry);
@@ -118,11 +124,16 @@ pub(super) fn wanted(
             scope: site.context.scope,
             namespace: kubernetes.and_then(|of| of.namespace.as_ref()).map(|name| name.value.clone()),
             log_folder: site.context.log_folder.clone(),
+            user: site.context.user.clone(),
             entries: rendered,
         });
     }
     if is_refused {
-        return Err(CliError::told(2, "nothing was installed: not every entry can be"));
+        let what = match purpose {
+            Purpose::Compare => "not every entry that the policy wants can be told",
+            Purpose::Install | Purpose::Emit => "nothing was installed: not every entry can be",
+        };
+        return Err(CliError::told(2, what));
     }
     Ok(all)
 }
@@ -141,28 +152,59 @@ pub(super) fn install(session: &Session, args: &Install) -> Result<u8, CliError>
     if let Some(folder) = &args.emit {
         return emit(session, args, &policies, folder);
     }
-    let wanted = wanted(session, &policies, named(args), true)?;
+    let wanted = wanted(session, &policies, named(args), Purpose::Install)?;
     let names: Vec<&str> = policies.iter().map(|policy| policy.name().as_str()).collect();
     let mut works = works(session, &wanted, &names, &cancel)?;
     let elements: Vec<InstallElement> = works.iter().flat_map(Work::elements).collect();
     if args.dry_run {
         return show::changes(session, &elements, true);
     }
-    let mut failed = Vec::new();
-    for work in &mut works {
-        if work.has_changes() {
-            for folder in &work.log_folders {
-                crate::scratch::create_private_folder(Path::new(folder))?;
-            }
-        }
-        failed.extend(work.apply(&cancel)?);
+    // Also where nothing is changed: an entry whose log has no folder could not be started.
+    for (folder, user) in works.iter().flat_map(|work| &work.folders) {
+        make_for(Path::new(folder), user.as_deref())?;
     }
+    remember(session, &wanted)?;
+    let failed = change(&mut works, &cancel)?;
     show::changes(session, &elements, false)?;
     ended(&failed)?;
     if args.probe {
         return super::probe::probe(session, &policies, &wanted, &cancel);
     }
     Ok(0)
+}
+
+/// Changes every scheduler: each must be ready before the first is touched, and nothing is removed before what is new is
+/// armed everywhere. A kill in between leaves an entry too many, of which the guard lets one run; the other way round a job
+/// that moves from one scheduler to another would be in none. For the same reason nothing is removed where something failed.
+fn change(works: &mut [Work], cancel: &Cancel) -> Result<Vec<(EntryName, InstallError)>, CliError> {
+    for work in works.iter().filter(|work| work.changes.iter().any(|change| change.action.writes())) {
+        work.scheduler.ready(&Watch::new(cancel, None, &|_| ())).map_err(|error| told(&error))?;
+    }
+    let mut failed = Vec::new();
+    for work in works.iter_mut() {
+        failed.extend(work.apply(Action::writes, cancel)?);
+    }
+    let is_removal = |action| action == Action::Remove;
+    if failed.is_empty() {
+        for work in works.iter_mut() {
+            failed.extend(work.apply(is_removal, cancel)?);
+        }
+    } else if works.iter().any(|work| work.changes.iter().any(|change| is_removal(change.action))) {
+        output::warn(
+            "what is no longer wanted was left where it is, as something that is wanted could not be made",
+        );
+    }
+    Ok(failed)
+}
+
+/// Makes a folder in which entries write, readable by their user alone.
+pub(super) fn make_for(folder: &Path, user: Option<&str>) -> Result<(), CliError> {
+    let is_new = !folder.exists();
+    crate::scratch::create_private_folder(folder)?;
+    if let Some(user) = user.filter(|_| is_new) {
+        platform::rights::give_to(folder, user).on("give to the user of the entries", folder)?;
+    }
+    Ok(())
 }
 
 fn ended(failed: &[(EntryName, InstallError)]) -> Result<u8, CliError> {
@@ -180,7 +222,7 @@ fn ended(failed: &[(EntryName, InstallError)]) -> Result<u8, CliError> {
 
 /// Writes the files of entries and arms nothing.
 fn emit(session: &Session, args: &Install, policies: &[Policy], folder: &Path) -> Result<u8, CliError> {
-    let wanted = wanted(session, policies, named(args), false)?;
+    let wanted = wanted(session, policies, named(args), Purpose::Emit)?;
     let folder = session.host.working_folder.join(folder);
     let mut elements = Vec::new();
     for one in &wanted {
@@ -207,7 +249,8 @@ pub(super) fn uninstall(session: &Session, args: &Uninstall) -> Result<u8, CliEr
     let meant = if session.global.policy.is_empty() {
         Vec::new()
     } else {
-        session.policies()?.iter().map(|policy| policy.name().to_string()).collect()
+        // Of a policy that is gone or invalid the text says which it is that was valid last.
+        kept::load(session, false)?.policies.iter().map(|policy| policy.name().to_string()).collect()
     };
     let names: Vec<&str> = meant.iter().map(String::as_str).collect();
     let mut works =
@@ -216,10 +259,7 @@ pub(super) fn uninstall(session: &Session, args: &Uninstall) -> Result<u8, CliEr
     if args.dry_run {
         return show::changes(session, &elements, true);
     }
-    let mut failed = Vec::new();
-    for work in &mut works {
-        failed.extend(work.apply(&cancel)?);
-    }
+    let failed = change(&mut works, &cancel)?;
     show::changes(session, &elements, false)?;
     ended(&failed)
 }
@@ -232,22 +272,24 @@ struct Work {
     changes: Vec<Change>,
     /// The policy of each entry.
     policies: BTreeMap<EntryName, String>,
-    log_folders: Vec<String>,
+    folders: Vec<(String, Option<String>)>,
 }
 
 impl Work {
-    fn has_changes(&self) -> bool {
-        self.changes.iter().any(|change| change.action != Action::Unchanged)
-    }
-
-    fn apply(&mut self, cancel: &Cancel) -> Result<Vec<(EntryName, InstallError)>, CliError> {
-        if !self.has_changes() {
-            return Ok(Vec::new());
-        }
+    /// Makes those changes that write, or those that remove.
+    fn apply(
+        &mut self,
+        which: impl Fn(Action) -> bool,
+        cancel: &Cancel,
+    ) -> Result<Vec<(EntryName, InstallError)>, CliError> {
+        let changes: Vec<Change> =
+            self.changes.iter().filter(|change| which(change.action)).cloned().collect();
         let watch = Watch::new(cancel, None, &|_| ());
-        let applied = install::apply(&mut *self.scheduler, &self.changes, &self.wanted, &watch);
+        let applied = install::apply(&mut *self.scheduler, &changes, &self.wanted, &watch);
         let applied = applied.map_err(|error| told(&error))?;
-        applied.warnings.iter().for_each(|warning| output::warn(warning));
+        for warning in &applied.warnings {
+            output::warn(warning);
+        }
         Ok(applied.failed)
     }
 
@@ -321,7 +363,7 @@ fn works(
             seen.into_iter().filter(|seen| names.iter().any(|name| seen.installed.is_of(name))).collect();
         works.push(Work::new(scheduler, seen, &mine, names));
     }
-    works.retain(|work| !work.changes.is_empty());
+    works.retain(|work| !work.changes.is_empty() || !work.folders.is_empty());
     Ok(works)
 }
 
@@ -357,8 +399,12 @@ impl Work {
             }
         }
         let changes = install::decide(&wanted, &seen);
-        let log_folders = mine.iter().filter_map(|one| one.log_folder.clone()).collect();
-        Self { scheduler, seen, wanted, changes, policies, log_folders }
+        let folders = mine.iter().flat_map(|one| {
+            let of_host = (one.scope == Scope::System).then(|| SYSTEM_STATE.to_owned());
+            one.log_folder.clone().into_iter().chain(of_host).map(|folder| (folder, one.user.clone()))
+        });
+        let folders = if cfg!(unix) { folders.collect() } else { Vec::new() };
+        Self { scheduler, seen, wanted, changes, policies, folders }
     }
 }
 

@@ -11,7 +11,9 @@ use crate::{
     fault::OnPath,
     observe,
     plan::{
-        self, Plan, Platform, render,
+        self, Plan, Platform,
+        entries::refusals,
+        render,
         snapshot::{self, Drift},
     },
     policy::{Policy, paths},
@@ -29,6 +31,13 @@ pub(crate) fn plan(session: &Session, args: &PlanArgs) -> Result<u8, CliError> {
     let stores_all = (args.write.is_some() || args.check.is_some()) && args.platform.is_none();
     let platforms =
         if stores_all { Platform::ALL.to_vec() } else { vec![args.platform.unwrap_or(Platform::current())] };
+    for (policy, platform) in
+        selected.iter().flat_map(|(policy, _)| platforms.iter().map(move |on| (policy, *on)))
+    {
+        for refusal in refusals(policy, platform) {
+            output::warn(&format!("{refusal}; {}", refusal.help));
+        }
+    }
     let at = session.host.given_now();
     let plans: Vec<Plan> = selected
         .iter()

@@ -9,17 +9,21 @@ mod report;
 
 use super::{
     error::CliError,
-    install::{Places, Wanted, told},
+    install::{Places, Wanted, make_for, told},
     output,
     session::Session,
 };
 use crate::{
     fault::OnPath,
     install::{self, Action, Change, Scheduler},
-    observe::site::site,
+    observe::site::{Purpose, SYSTEM_STATE, site},
     plan::entries::{Site, probe_entry},
+    platform,
     policy::Policy,
-    schedule::{entry::Backend, render::Rendered},
+    schedule::{
+        entry::{Backend, Scope},
+        render::Rendered,
+    },
     watch::{Cancel, Watch},
 };
 use report::Report;
@@ -52,7 +56,7 @@ pub(super) fn probe(
             output::warn(&format!("{}: a pod is not this host: nothing was probed there", one.policy));
             continue;
         }
-        let found = site(&session.host, policy, one.backend, true).map_err(|problems| {
+        let found = site(&session.host, policy, one.backend, Purpose::Install).map_err(|problems| {
             session.tell_problems(&problems, Some(policy.source()));
             CliError::told(2, "the policy cannot be run here")
         })?;
@@ -92,9 +96,17 @@ fn in_scheduler(
     site: &Site,
     cancel: &Cancel,
 ) -> Result<Option<Report>, CliError> {
-    let folder = session.host.state_folder("probes")?;
+    let folder = match wanted.scope {
+        Scope::User => session.host.state_folder("probes")?,
+        // The entry's user must be able to write there.
+        Scope::System => Path::new(SYSTEM_STATE).join("probes"),
+    };
+    make_for(&folder, wanted.user.as_deref())?;
     let file =
         tempfile::Builder::new().suffix(".json").tempfile_in(&folder).on("create a file in", &folder)?;
+    if let Some(user) = &wanted.user {
+        platform::rights::give_to(file.path(), user).on("give to the user of the entries", file.path())?;
+    }
     let path = file.path().to_path_buf();
     let (name, rendered) = probe_entry(policy, wanted.backend, site, &path)
         .map_err(|refusal| CliError::invalid(refusal.to_string()).help(refusal.help))?;
@@ -104,14 +116,16 @@ fn in_scheduler(
     };
     let entries = BTreeMap::from([(name.clone(), rendered)]);
     let change = |action| [Change { name: name.clone(), action }];
-    change_in(&mut *scheduler, &change(Action::Create), &entries, cancel)?;
-    if !session.global.quiet {
-        output::tell(&format!("{}: waiting for {} to start the probe", wanted.policy, wanted.backend));
-    }
-    let report = wait_for(&path, cancel);
-    // Removed also when it is to stop: it would look around every minute.
-    change_in(&mut *scheduler, &change(Action::Remove), &entries, &Cancel::default())?;
-    report
+    let made = change_in(&mut *scheduler, &change(Action::Create), &entries, cancel);
+    let report = made.and_then(|()| {
+        if !session.global.quiet {
+            output::tell(&format!("{}: waiting for {} to start the probe", wanted.policy, wanted.backend));
+        }
+        wait_for(&path, cancel)
+    });
+    // Removed whatever came, also when it is to stop: it would look around every minute.
+    let removed = change_in(&mut *scheduler, &change(Action::Remove), &entries, &Cancel::default());
+    report.and_then(|report| removed.map(|()| report))
 }
 
 fn change_in(

@@ -8,7 +8,7 @@ pub(super) use entries::EntryRow;
 use super::{args::Status, error::CliError, output, session::Session, signals};
 use crate::{
     catalog::Catalog,
-    observe::World,
+    observe::{World, site::SYSTEM_STATE},
     plan::rfc3339,
     policy::{
         Policy,
@@ -16,14 +16,17 @@ use crate::{
         values::{Level, Size},
     },
     run::claims::Place,
-    schedule::due::{self, Due},
+    schedule::{
+        due::{self, Due},
+        entry::Scope,
+    },
     store::{Listing, Series, Store as _, Stored},
 };
 use chrono::{DateTime, Utc};
 use objective::{Objective, promised};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 /// What `status --json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -194,7 +197,12 @@ fn overdue(session: &Session, policy: &Policy, job: &Job) -> Option<DateTime<Utc
     /// Schedulers are late, and runs wait for each other.
     const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::minutes(90);
     let schedule = &job.schedule.as_ref()?.value;
-    let place = Place::of(&session.host.state, policy.name().as_str(), job.name.value.as_str());
+    // Where the entries claim.
+    let state = match policy.install().scope() {
+        Scope::User => session.host.state.as_path(),
+        Scope::System => Path::new(SYSTEM_STATE),
+    };
+    let place = Place::of(state, policy.name().as_str(), job.name.value.as_str());
     let claims = place.read().ok()?.list;
     // A host that never ran it has nothing to be late with but an installation.
     let now = session.host.now();

@@ -138,7 +138,9 @@ fn writable_above(place: &Path) -> Result<(), Obstacle> {
             Err(error) => return Err(error).on("look at", folder)?,
             Ok(_) if !folder.is_dir() => return Err(Obstacle::NoFolder { path: folder.to_owned() }),
             Ok(_) => {
-                return files::may_write_in(folder).on("write to", folder).map_err(Obstacle::Unwritable);
+                return crate::platform::rights::may_write_in(folder)
+                    .on("write to", folder)
+                    .map_err(Obstacle::Unwritable);
             }
         }
     }

@@ -51,7 +51,7 @@ impl Scheduler for CronFolder {
 
     fn ready(&self, _: &Watch<'_>) -> Result<(), InstallError> {
         // A cron that is not installed has no folder, and ours would be read by nobody.
-        platform::files::may_write_in(&self.folder).on("write into", &self.folder).map_err(Into::into)
+        platform::rights::may_write_in(&self.folder).on("write into", &self.folder).map_err(Into::into)
     }
 
     fn installed(&self, _: &Watch<'_>) -> Result<Vec<Installed>, InstallError> {

@@ -123,9 +123,9 @@ impl Installed {
         })
     }
 
-    /// Whether it runs a job of a policy.
+    /// Whether it runs a job of a policy, or is the probe of one that was killed.
     pub fn is_of(&self, policy: &str) -> bool {
-        self.job_of(policy).is_some()
+        self.name == EntryName::of_probe(policy) || self.job_of(policy).is_some()
     }
 }
 

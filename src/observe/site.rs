@@ -29,7 +29,7 @@ use std::{
 };
 
 /// Where the state of the host's own entries lies.
-const SYSTEM_STATE: &str = "/var/lib/policy";
+pub const SYSTEM_STATE: &str = "/var/lib/policy";
 /// Variables of this program that an entry is given as the shell has them.
 const OWN: [&str; 2] = ["POLICY_STATE_DIR", "POLICY_MACHINE_ID"];
 
@@ -42,13 +42,22 @@ pub struct Found {
     pub warnings: Vec<String>,
 }
 
+/// What entries are looked at for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// They are installed here, and must be able to run.
+    Install,
+    /// They are written for another host, which is not measured by this one.
+    Emit,
+    /// They are compared with what is installed here.
+    Compare,
+}
+
 /// Looks at this host as the entries of a policy will.
-///
-/// `for_here` is whether they are installed here: what is written for another host is not measured by this one.
 ///
 /// # Errors
 /// Everything that keeps the entries from running, each at its place.
-pub fn site(host: &Host, policy: &Policy, backend: Backend, for_here: bool) -> Result<Found, Vec<Problem>> {
+pub fn site(host: &Host, policy: &Policy, backend: Backend, purpose: Purpose) -> Result<Found, Vec<Problem>> {
     let mut warnings = Vec::new();
     let file = normalized(&host.working_folder.join(&policy.source().name));
     let environment = environment(host, policy, backend, &mut warnings)?;
@@ -60,7 +69,7 @@ pub fn site(host: &Host, policy: &Policy, backend: Backend, for_here: bool) -> R
     let install = policy.install();
     let program = program(host).unwrap_or_else(|| PathBuf::from("/usr/local/bin/policy"));
     for (what, path) in [("this program", &program), ("the policy", &file)] {
-        if for_here && path.starts_with(env::temp_dir()) {
+        if purpose == Purpose::Install && path.starts_with(env::temp_dir()) {
             warnings.push(format!("{what} lies in {}, which is cleared at times", env::temp_dir().display()));
         }
     }
@@ -76,7 +85,7 @@ pub fn site(host: &Host, policy: &Policy, backend: Backend, for_here: bool) -> R
             may_tick: may_tick(install),
         },
     };
-    if for_here && backend != Backend::Kubernetes {
+    if purpose == Purpose::Install && backend != Backend::Kubernetes {
         let problems = unseen(host, policy, &site);
         if !problems.is_empty() {
             return Err(problems);

@@ -17,7 +17,7 @@ use crate::{
 use std::{collections::BTreeMap, path::Path};
 
 /// How long a run may take beyond the tries of its captures: its locks, its `after`s, reading back what is stored.
-const BEYOND: u64 = 2 * 3_600;
+const BEYOND: u64 = 6 * 3_600;
 
 /// Where the program and a policy lie, as entries name them, and what holds for all of them.
 #[derive(Debug, Clone)]
@@ -92,8 +92,7 @@ pub fn probe_entry(
     site: &Site,
     report: &Path,
 ) -> Result<(EntryName, Rendered), Refusal> {
-    // Two names that are no names of the language: no job's entry is ever taken for it.
-    let name = EntryName::of(&format!("{}/", policy.name()), "probe");
+    let name = EntryName::of_probe(policy.name().as_str());
     let report = report.to_string_lossy();
     let words = [&*site.program, "--policy", &site.file, "probe", &report];
     let cron = Expression::parse("* * * * *").unwrap_or_else(|_| unreachable!("every field is a star"));

@@ -241,20 +241,6 @@ pub(crate) fn is_mount_point(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Fails when this user may make no names in a folder: by its mode, or because its filesystem is read-only.
-pub(crate) fn may_write_in(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use rustix::fs::{Access, AtFlags, CWD, accessat};
-        Ok(accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
-    }
-    // Elsewhere only trying would tell, and a look must not leave anything.
-    #[cfg(not(unix))]
-    {
-        fs::metadata(folder).map(drop)
-    }
-}
-
 /// Room left for this user, in bytes, on the filesystem of an existing path.
 pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
     fs4::available_space(path)

@@ -7,4 +7,5 @@ pub(crate) mod files;
 pub(crate) mod folder;
 pub(crate) mod locks;
 pub(crate) mod process;
+pub(crate) mod rights;
 pub(crate) mod signals;

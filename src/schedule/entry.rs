@@ -131,11 +131,20 @@ impl EntryName {
 
     /// Names the entry of a job.
     pub fn of(policy: &str, job: &str) -> Self {
-        let digest = hex::encode(Sha256::digest(format!("{policy}/{job}")));
-        let mut readable = format!("{}{policy}-{job}", Self::PREFIX);
+        Self::named(policy, job, &format!("{policy}/{job}"))
+    }
+
+    fn named(policy: &str, what: &str, of: &str) -> Self {
+        let digest = hex::encode(Sha256::digest(of));
+        let mut readable = format!("{}{policy}-{what}", Self::PREFIX);
         readable.truncate(Self::READABLE);
         let readable = readable.trim_end_matches('-');
         Self(format!("{readable}-{}", &digest[..Self::DIGITS]))
+    }
+
+    /// Names the probe of a policy, by what is no name of the language: no job's entry is ever taken for it.
+    pub fn of_probe(policy: &str) -> Self {
+        Self::named(policy, "probe", &format!("{policy}//probe"))
     }
 
     /// Reads a name; `None` where it is none that this program gives.
@@ -230,6 +239,9 @@ mod tests {
             assert!(name.as_str().len() <= 52, "{name}");
             assert_eq!(EntryName::parse(name.as_str()), Some(name));
         }
+        let probe = EntryName::of_probe("prod");
+        assert_eq!(EntryName::parse(probe.as_str()).as_ref(), Some(&probe));
+        assert_ne!(probe, EntryName::of("prod", "probe"));
         assert_ne!(EntryName::of("a-b", "c"), EntryName::of("a", "b-c"));
         assert_ne!(EntryName::of(&long, "y"), EntryName::of(&long, "z"));
         assert_eq!(EntryName::of("prod", "nightly").as_str(), "policy-prod-nightly-0c995b82");

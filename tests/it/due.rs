@@ -152,7 +152,21 @@ fn a_claim_of_a_clock_that_was_ahead_is_told_and_does_not_count() {
         .exits(0)
         .says("claimed by a clock that was ahead")
         .says("proven");
-    sandbox.read("state/claims/app.nightly.json");
+    // Also where the slot at hand is not what the clock had claimed: an hour that is to come.
+    let mut ahead: serde_json::Value =
+        serde_json::from_str(&sandbox.read("state/claims/app.nightly.json")).unwrap();
+    let mut to_come = ahead.as_array().unwrap().last().unwrap().clone();
+    to_come["slot"] = "2098-06-01T00:00:00Z".into();
+    to_come["at"] = "2098-06-01T00:00:00Z".into();
+    to_come["state"] = "ended".into();
+    ahead.as_array_mut().unwrap().push(to_come);
+    sandbox.write("state/claims/app.nightly.json", ahead.to_string());
+    sandbox
+        .run(&["run", "--due"])
+        .exits(0)
+        .says("the slot of 2098-06-01T00:00:00Z was claimed by a clock that was ahead");
+    let dry = sandbox.run(&["run", "--due", "-n", "--now", "2098-06-01T00:00:30Z"]).exits(0);
+    dry.says("capture");
     // Ahead of the clock nothing is claimed.
     let before = sandbox.read("state/claims/app.nightly.json");
     sandbox.run(&["run", "--due", "--now", "2098-01-01T00:00:00Z"]).exits(0).says("proven");

@@ -1,6 +1,7 @@
 //! Timers in a real user manager of systemd: installed, fired, changed by hand, mended, and removed without a trace.
 
 use crate::support::{
+    Sandbox,
     installing::{holds, installed, rendered, state_of, words_of},
     postgres::with_watch,
     skip,
@@ -200,6 +201,47 @@ fn a_timer_is_installed_fires_is_seen_changed_is_mended_and_leaves_no_trace() {
     assert_eq!(listed, "");
     assert!(with_watch(|watch| manager.systemd().installed(watch)).unwrap().is_empty());
     with_watch(|watch| manager.systemd().remove(&b, watch)).unwrap();
+}
+
+#[test]
+fn a_policys_timer_runs_its_job_and_a_probe_tells_what_it_finds_there() {
+    let Some(manager) = Manager::start() else { return };
+    let text = "\
+version: 1
+name: prod
+timezone: UTC
+stores: {local: ./store}
+targets: {app: {sqlite: \"my app's 100% $HOME.db\"}}
+install: {backend: systemd}
+jobs: {nightly: {schedule: \"* * * * *\", retention: {last: 3}, before: [[quiesce]]}}
+";
+    let sandbox = Sandbox::with_policy(text);
+    sandbox.sql("my app's 100% $HOME.db", "CREATE TABLE t(x)");
+    sandbox.program("quiesce", "echo \"$PATH\" > path");
+    let run = |arguments: &[&str]| {
+        let mut command = sandbox.command(arguments);
+        command.env("HOME", manager.home.path()).env("XDG_RUNTIME_DIR", manager.path("run"));
+        sandbox.finish(command)
+    };
+    let answer = run(&["install", "--probe"]).exits(0);
+    let answer = answer.says("store `local`: ").says("target `app`: can be read").says("`quiesce`: ");
+    let answer = answer.says("variables of this terminal alone: ");
+    let home = manager.home.path().display().to_string();
+    assert!(answer.stdout.contains(&format!("home folder: {home}, as here")), "{answer}");
+    holds("the job has run", || !sandbox.backups("store/prod/nightly/app").is_empty());
+    assert!(sandbox.read("path").contains("/usr/bin"));
+    let status = run(&["status", "--json"]).exits(0);
+    let entry = &status.json()["entries"][0];
+    assert_eq!((&entry["state"], &entry["job"]), (&"installed".into(), &"nightly".into()), "{status}");
+    assert!(entry["next"].as_str().unwrap().ends_with(":00Z"));
+    // A job that is no more takes its timer along, and what is left goes without a trace.
+    sandbox.write("policy.yaml", text.replace("nightly", "daily"));
+    run(&["status"]).exits(6).says("orphaned").says("missing");
+    run(&["install"]).exits(0);
+    fs::remove_file(sandbox.path("policy.yaml")).unwrap();
+    run(&["uninstall"]).exits(0);
+    let left: Vec<_> = manager.traces();
+    assert_eq!(left, [""; 0]);
 }
 
 #[test]

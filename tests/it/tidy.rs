@@ -16,6 +16,8 @@ const EFFECTS: &str = "
     src/cli/daemon.rs
     src/cli/due.rs
     src/cli/history.rs
+    src/cli/install.rs
+    src/cli/install/places.rs
     src/cli/kept.rs
     src/cli/plan.rs
     src/cli/probe.rs
@@ -70,6 +72,7 @@ const EFFECTS: &str = "
     src/platform/folder/portable.rs
     src/platform/locks.rs
     src/platform/process.rs
+    src/platform/rights.rs
     src/restore.rs
     src/restore/aside.rs
     src/restore/beside.rs

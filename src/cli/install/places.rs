@@ -1,8 +1,10 @@
 //! The schedulers of this host, in which entries may lie.
+#![expect(clippy::disallowed_methods, reason = "remembers clusters in the state folder")]
 
 use super::Wanted;
 use crate::{
     cli::session::Session,
+    fault::{Fault, OnPath as _},
     host::Host,
     install::{
         Scheduler, Tools,
@@ -17,7 +19,9 @@ use crate::{
     platform,
     policy::{Policy, model::BackendChoice},
     schedule::entry::{Backend, Scope},
+    scratch::create_private_folder,
 };
+use std::{collections::BTreeSet, fs};
 
 /// A scheduler and whose entries in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +71,9 @@ impl<'s> Places<'s> {
             ],
             Platform::Windows => vec![at(Backend::TaskScheduler, Scope::User)],
         };
-        for place in wanted.iter().map(Place::of) {
+        let clusters = remembered(&session.host).into_iter();
+        let clusters = clusters.map(|namespace| Place { namespace, ..at(Backend::Kubernetes, Scope::User) });
+        for place in clusters.chain(wanted.iter().map(Place::of)) {
             if !places.contains(&place) {
                 places.push(place);
             }
@@ -79,6 +85,30 @@ impl<'s> Places<'s> {
     pub(crate) fn all(&self) -> impl Iterator<Item = (Place, Box<dyn Scheduler>)> + '_ {
         self.places.iter().map(|place| (place.clone(), scheduler(&self.session.host, place)))
     }
+}
+
+/// Below the state folder: the namespaces of clusters in which there have been entries, one a line; an empty line is the
+/// one that `kubectl` is set to. What was installed there is found again when no policy names it any more.
+const CLUSTERS: &str = "clusters";
+
+fn remembered(host: &Host) -> BTreeSet<Option<String>> {
+    let text = fs::read_to_string(host.state.join(CLUSTERS)).unwrap_or_default();
+    text.lines().map(|line| Some(line.to_owned()).filter(|name| !name.is_empty())).collect()
+}
+
+/// Remembers the clusters in which entries are about to be made.
+pub(super) fn remember(session: &Session, wanted: &[Wanted]) -> Result<(), Fault> {
+    let mut known = remembered(&session.host);
+    let before = known.len();
+    let in_clusters = wanted.iter().filter(|one| one.backend == Backend::Kubernetes);
+    known.extend(in_clusters.map(|one| one.namespace.clone()));
+    if known.len() == before {
+        return Ok(());
+    }
+    let lines = known.iter().map(|name| format!("{}\n", name.as_deref().unwrap_or_default()));
+    let path = session.host.state.join(CLUSTERS);
+    create_private_folder(&session.host.state)?;
+    fs::write(&path, lines.collect::<String>()).on("write", &path)
 }
 
 fn scheduler(host: &Host, place: &Place) -> Box<dyn Scheduler> {

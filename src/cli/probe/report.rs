@@ -3,9 +3,9 @@
 
 use crate::{
     cli::session::Session,
-    observe::{World, site::called},
+    observe::{StoreView, World, site::called},
     plan::{self, Platform, Selection},
-    platform::process,
+    platform::{process, rights},
     policy::{Policy, Severity},
     store::Store as _,
 };
@@ -52,7 +52,7 @@ impl Report {
                 }
                 for (name, store) in &world.stores {
                     let room = match store {
-                        Ok(view) => view.store.free_bytes().map_err(|error| error.to_string()),
+                        Ok(view) => room(view),
                         Err(why) => Err(why.to_string()),
                     };
                     stores.insert(name.to_string(), room);
@@ -131,12 +131,14 @@ impl Report {
     }
 }
 
+/// The room in a store that can be written to, or made.
+fn room(view: &StoreView) -> Result<u64, String> {
+    let there = view.path.ancestors().find(|folder| folder.exists()).unwrap_or(&view.path);
+    rights::may_write_in(there).map_err(|error| format!("{}: {error}", there.display()))?;
+    view.store.free_bytes().map_err(|error| error.to_string())
+}
+
 fn readable(path: &Path) -> Result<(), String> {
-    let opened = if path.is_dir() {
-        std::fs::read_dir(path).map(drop)
-    } else {
-        // Not opened for reading: to close a database's file would drop the locks of whoever has it open here.
-        std::fs::metadata(path).map(drop)
-    };
-    opened.map_err(|error| format!("{}: {error}", path.display()))
+    // Not opened: to close a database's file would drop the locks of whoever has it open here.
+    rights::may_read(path).map_err(|error| format!("{}: {error}", path.display()))
 }

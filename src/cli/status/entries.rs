@@ -8,6 +8,7 @@ use crate::{
         session::Session,
     },
     install::{EntryState, standings},
+    observe::site::Purpose,
     plan::entries::jobs_by_entry,
     policy::Policy,
     schedule::{
@@ -70,7 +71,7 @@ pub(super) fn rows(
             jobs_by_entry(policy).into_iter().map(|(name, job)| (name, (policy.name().to_string(), job)))
         })
         .collect();
-    let wanted = wanted(session, policies, None, true)?;
+    let wanted = wanted(session, policies, None, Purpose::Compare)?;
     let mut rows = Vec::new();
     let places = Places::of(session, &wanted);
     for (place, scheduler) in places.all() {

@@ -244,14 +244,16 @@ pub(super) fn told(error: ProgramError) -> EngineError {
 fn told_of_folder(error: ProgramError, folder: &Path) -> EngineError {
     // The system's words (strerror(3)); what the server says, whose disk is another one, has a severity in front.
     const FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
-    let is_full = |line: &String| FULL.iter().any(|full| line.contains(full)) && !line.contains("ERROR:");
-    match &error {
-        ProgramError::Status { said, .. } if said.iter().any(is_full) => {
-            let source = io::ErrorKind::StorageFull.into();
-            EngineError::Fault(Fault { verb: "dump into", path: folder.to_owned(), source })
-        }
-        _ => told(error),
-    }
+    let full = |line: &String| {
+        FULL.into_iter().find(|full| line.contains(full)).filter(|_| !line.contains("ERROR:"))
+    };
+    let full = match &error {
+        ProgramError::Status { said, .. } => said.iter().find_map(full),
+        _ => None,
+    };
+    let Some(full) = full else { return told(error) };
+    let source = io::Error::new(io::ErrorKind::StorageFull, full);
+    EngineError::Fault(Fault { verb: "dump into", path: folder.to_owned(), source })
 }
 
 /// Writes what belongs to no database to a file of the scratch folder.

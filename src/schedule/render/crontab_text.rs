@@ -145,21 +145,6 @@ pub fn find_blocks(text: &[u8]) -> Result<Vec<Block>, Vec<Defect>> {
     if defects.is_empty() { Ok(blocks) } else { Err(defects) }
 }
 
-/// Lines of other people that set, for all lines below, how ours are read: a shell that quotes in another way, or (to cronie)
-/// a zone. Each with its number from 1 and what it sets.
-pub fn foreign_settings(text: &[u8]) -> Vec<(usize, String)> {
-    const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
-    let setting = |(line, number): (&[u8], usize)| {
-        let line = String::from_utf8_lossy(line);
-        let (name, value) = line.split_once('=')?;
-        let [name, value] = [name, value].map(|text| text.trim().trim_matches(['"', '\'']));
-        let shell = value.rsplit('/').next().unwrap_or_default();
-        let matters = name == "CRON_TZ" || name == "SHELL" && !SHELLS.contains(&shell);
-        matters.then(|| (number, format!("{name}={value}")))
-    };
-    text.split(|b| *b == b'\n').zip(1..).filter_map(setting).collect()
-}
-
 /// Puts a block, as rendered, in the place of the one of its name, or at the end.
 ///
 /// # Errors

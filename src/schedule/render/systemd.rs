@@ -84,6 +84,16 @@ fn service(entry: &Entry, context: &Context, refuser: Refuser<'_>) -> Result<Fil
     if let (Scope::System, Some(user)) = (context.scope, &context.user) {
         unit.line("User", &specifiers(user));
     }
+    if context.scope == Scope::System
+        && let Some(folder) =
+            context.environment.get("POLICY_STATE_DIR").and_then(|path| path.strip_prefix("/var/lib/"))
+        && !folder.is_empty()
+        && folder.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    {
+        // Made again, and the user's, whatever becomes of it.
+        unit.line("StateDirectory", folder);
+        unit.line("StateDirectoryMode", "0700");
+    }
     for (name, value) in &context.environment {
         unit.line("Environment", &word(&format!("{name}={value}")));
     }

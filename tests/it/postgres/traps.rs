@@ -107,7 +107,7 @@ fn a_full_scratch_folder_is_told_and_nothing_is_left_of_the_run() {
     let Some(mount) = Mount::small(&project.state(), "6m") else { return };
     let answer = project.run(&["run"]);
     assert!([1, 10].contains(&answer.exit), "{answer}");
-    answer.says("No space left on device");
+    answer.says("/dump: No space left on device").says("set POLICY_STATE_DIR");
     assert!(project.backups(crate::support::served::SERIES).is_empty());
     drop(mount);
     project.run(&["run", "-q"]).exits(0);

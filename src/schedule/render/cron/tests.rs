@@ -43,7 +43,7 @@ fn a_block_is_the_lines_of_a_user() {
     context.log_folder = Some("/home/it's 100%/log/".to_owned());
     let rendered = render(&entry, &context).unwrap();
     let hash = &rendered.hash;
-    let command = r"PATH=/usr/bin:/bin /usr/bin/policy --policy /srv/prod.yaml run prod/nightly --due --jitter 600s >>'/home/it'\''s 100'\%'/log/policy-prod-nightly-0c995b82.log' 2>&1";
+    let command = r"mkdir -p '/home/it'\''s 100'\%'/log'; true >>'/home/it'\''s 100'\%'/log/policy-prod-nightly-0c995b82.log' && exec >>'/home/it'\''s 100'\%'/log/policy-prod-nightly-0c995b82.log' 2>&1; PATH=/usr/bin:/bin /usr/bin/policy --policy /srv/prod.yaml run prod/nightly --due --jitter 600s";
     assert_eq!(
         text(&rendered.files, 0),
         format!(

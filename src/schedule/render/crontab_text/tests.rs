@@ -112,16 +112,6 @@ fn a_block_is_judged_as_it_was_rendered() {
     assert_ne!(hash_of(&[found.file(&edited)], &found.hash), found.hash);
 }
 
-#[test]
-fn a_shell_or_zone_that_others_set_is_found() {
-    let text = b"SHELL=/bin/bash\n SHELL = \"/usr/bin/fish\"\n#CRON_TZ=UTC\nMAILTO=a\nCRON_TZ=Asia/Tokyo\n0 1 * * * CRON_TZ=x y\n";
-    assert_eq!(
-        foreign_settings(text),
-        [(2, "SHELL=/usr/bin/fish".to_owned()), (5, "CRON_TZ=Asia/Tokyo".to_owned())]
-    );
-    assert_eq!(foreign_settings(&block("a", 1)), []);
-}
-
 /// Crontabs of other people: CRs, blank lines, other tools' blocks, bytes that are no text, and no end of the last line.
 fn foreign() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
