@@ -4,7 +4,7 @@
 //! there is told by marks in the entries themselves, never by a policy, which may be gone. What bears no mark of ours is
 //! neither overwritten nor removed.
 //!
-//! [`survey`] looks, [`decide`] compares (pure), [`apply`] changes and reads back. Nothing that was put is in force, and
+//! [`survey`] looks, [`decide()`] compares (pure), [`apply`] changes and reads back. Nothing that was put is in force, and
 //! nothing that was removed is out of it for good, before [`Scheduler::settle`], which [`apply`] calls once.
 
 pub mod cron_folder;

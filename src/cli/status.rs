@@ -5,7 +5,13 @@ mod objective;
 
 pub(super) use entries::EntryRow;
 
-use super::{args::Status, error::CliError, output, session::Session, signals};
+use super::{
+    args::{Scheduler, Status},
+    error::CliError,
+    output,
+    session::Session,
+    signals,
+};
 use crate::{
     catalog::Catalog,
     observe::{World, site::SYSTEM_STATE},
@@ -129,7 +135,7 @@ pub(super) fn status(session: &Session, args: &Status) -> Result<u8, CliError> {
             });
         }
     }
-    document.entries = entries::rows(session, &policies, &cancel)?;
+    document.entries = entries::rows(session, &policies, args.backend.and_then(Scheduler::backend), &cancel)?;
     tell(session, args, &document)
 }
 

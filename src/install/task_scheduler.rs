@@ -2,7 +2,7 @@
 //!
 //! Windows keeps a task in its own words: it moves elements, adds some, and writes accounts as it knows them. So what was
 //! installed is kept in the state folder, its hash is that of the entry, and what Windows has is compared with it by what it
-//! says ([`xml`]).
+//! says (`xml`).
 
 #[cfg(test)]
 #[cfg(unix)]

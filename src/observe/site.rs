@@ -142,11 +142,13 @@ fn environment(
     if backend != Backend::TaskScheduler {
         environment.insert("PATH".to_owned(), path(host, policy, backend, warnings)?);
     }
-    // A scheduler gives an entry the home that the system knows: where the shell has another, `~` would be another place.
+    // A scheduler gives an entry the home that the system knows: where the shell has another, `~` would be another place. In
+    // a crontab somebody else's `HOME=` may stand above our lines.
     let system = process::home_of_user();
     if policy.install().scope() == Scope::User
         && backend != Backend::TaskScheduler
-        && let Some(home) = host.home.as_ref().filter(|home| system.as_ref() != Some(home))
+        && let Some(home) =
+            host.home.as_ref().filter(|home| backend == Backend::Cron || system.as_ref() != Some(home))
     {
         environment.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
     }

@@ -66,6 +66,9 @@ pub struct Status {
     /// One line and the exit codes of a Nagios plugin.
     #[arg(long, conflicts_with = "json")]
     pub nagios: bool,
+    /// The scheduler that the entries were installed in, in place of the policy's own.
+    #[arg(long, value_enum)]
+    pub backend: Option<Scheduler>,
 }
 
 /// `daemon`.

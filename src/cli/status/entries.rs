@@ -63,6 +63,7 @@ impl EntryRow {
 pub(super) fn rows(
     session: &Session,
     policies: &[Policy],
+    backend: Option<Backend>,
     cancel: &Cancel,
 ) -> Result<Vec<EntryRow>, CliError> {
     let names: BTreeMap<EntryName, (String, String)> = policies
@@ -71,7 +72,7 @@ pub(super) fn rows(
             jobs_by_entry(policy).into_iter().map(|(name, job)| (name, (policy.name().to_string(), job)))
         })
         .collect();
-    let wanted = wanted(session, policies, None, Purpose::Compare)?;
+    let wanted = wanted(session, policies, backend, Purpose::Compare)?;
     let mut rows = Vec::new();
     let places = Places::of(session, &wanted);
     for (place, scheduler) in places.all() {
@@ -81,7 +82,24 @@ pub(super) fn rows(
         let seen = match seen(&*scheduler, cancel) {
             Ok(seen) => seen,
             Err(_) if mine.is_empty() => continue,
-            Err(error) => return Err(told(&error)),
+            Err(error) if error.is_stop() => return Err(told(&error)),
+            // What is promised is told all the same.
+            Err(error) => {
+                let unseen = entries.keys().map(|name| {
+                    let (policy, job) = names.get(name).cloned().unzip();
+                    EntryRow {
+                        backend: scheduler.backend(),
+                        name: name.to_string(),
+                        policy: policy.unwrap_or_default(),
+                        job,
+                        state: EntryState::Missing,
+                        facts: vec![format!("it cannot be looked at: {error}; {}", error.help())],
+                        next: None,
+                    }
+                });
+                rows.extend(unseen);
+                continue;
+            }
         };
         let is_ours = |one: &crate::install::Seen| {
             policies.iter().any(|policy| one.installed.is_of(policy.name().as_str()))

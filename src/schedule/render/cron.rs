@@ -4,7 +4,7 @@
 //! a crontab holds for all lines after it, and those are other people's. With scope `system` they are a file of /etc/cron.d.
 //!
 //! Neither cron can be told a zone by a line (Debian's accepts `CRON_TZ` and ignores it), so a schedule of another zone
-//! is widened to the host's clock ([`fields`]). Neither makes up for a missed time: lines at the host's start and once an hour do.
+//! is widened to the host's clock (`fields`). Neither makes up for a missed time: lines at the host's start and once an hour do.
 
 mod fields;
 mod quote;

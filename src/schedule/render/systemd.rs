@@ -2,7 +2,7 @@
 //!
 //! Every schedule is native here, zone included. What systemd (252) does with a clock change is not what a backup needs: a
 //! time that the clock skips is skipped (systemd#5595), and the second pass of a repeated hour is lost (systemd#8647). Both
-//! get lines of their own, dated and in UTC, for ten years. Where it would do worse, the lines are in UTC ([`times`]).
+//! get lines of their own, dated and in UTC, for ten years. Where it would do worse, the lines are in UTC (`times`).
 
 mod quote;
 #[cfg(test)]
