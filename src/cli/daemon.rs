@@ -49,7 +49,9 @@ pub(super) fn daemon(session: &Session, _args: &Daemon) -> Result<u8, CliError> 
         }
         policies.reload(session);
     }
-    jobs.wait_for_all(&cancel);
+    if jobs.wait_for_all(&cancel) {
+        return Err(CliError::told(130, "interrupted, and with it the jobs under way"));
+    }
     Ok(0)
 }
 
@@ -239,19 +241,23 @@ impl Jobs {
     }
 
     /// Waits for the jobs under way; every further request to stop is passed on to them.
-    fn wait_for_all(mut self, cancel: &Cancel) {
+    /// Returns whether they were interrupted.
+    fn wait_for_all(mut self, cancel: &Cancel) -> bool {
         for name in self.running.keys() {
             output::tell(&format!("waiting for {name}; another signal interrupts it"));
         }
+        let mut is_interrupted = false;
         let mut requests = cancel.requests();
         while !self.running.is_empty() {
             self.reap();
             if cancel.requests() > requests {
                 requests = cancel.requests();
+                is_interrupted = true;
                 self.running.values_mut().for_each(|child| end_group(child, false));
             }
             std::thread::sleep(BLINK);
         }
+        is_interrupted
     }
 }
 

@@ -154,7 +154,11 @@ pub(super) fn install(session: &Session, args: &Install) -> Result<u8, CliError>
     }
     let wanted = wanted(session, &policies, named(args), Purpose::Install)?;
     let names: Vec<&str> = policies.iter().map(|policy| policy.name().as_str()).collect();
-    let mut works = works(session, &wanted, &names, &cancel)?;
+    let (mut works, unread) = works(session, &wanted, &names, &cancel)?;
+    // Where nothing is wanted a scheduler that cannot be read stands in nobody's way.
+    for error in unread.iter().filter(|error| error.is_refusal()) {
+        output::warn(&format!("{error}: what is left there of these policies was not looked for"));
+    }
     let elements: Vec<InstallElement> = works.iter().flat_map(Work::elements).collect();
     if args.dry_run {
         return show::changes(session, &elements, true);
@@ -253,15 +257,17 @@ pub(super) fn uninstall(session: &Session, args: &Uninstall) -> Result<u8, CliEr
         kept::load(session, false)?.policies.iter().map(|policy| policy.name().to_string()).collect()
     };
     let names: Vec<&str> = meant.iter().map(String::as_str).collect();
-    let mut works =
-        if names.is_empty() { all_works(session, &cancel)? } else { works(session, &[], &names, &cancel)? };
+    let (mut works, unread) =
+        if names.is_empty() { all_works(session, &cancel) } else { works(session, &[], &names, &cancel)? };
     let elements: Vec<InstallElement> = works.iter().flat_map(Work::elements).collect();
     if args.dry_run {
         return show::changes(session, &elements, true);
     }
     let failed = change(&mut works, &cancel)?;
     show::changes(session, &elements, false)?;
-    ended(&failed)
+    ended(&failed)?;
+    // What could not be looked at may hold entries, and they would go on firing.
+    unread.first().map_or(Ok(0), |error| Err(told(error)))
 }
 
 /// One scheduler, and what is to change in it.
@@ -341,20 +347,15 @@ fn works(
     wanted: &[Wanted],
     names: &[&str],
     cancel: &Cancel,
-) -> Result<Vec<Work>, CliError> {
-    let mut works = Vec::new();
+) -> Result<(Vec<Work>, Vec<InstallError>), CliError> {
+    let (mut works, mut unread) = (Vec::new(), Vec::new());
     let places = Places::of(session, wanted);
     for (place, scheduler) in places.all() {
         let mine: Vec<&Wanted> = wanted.iter().filter(|one| place.is_of(one)).collect();
         let seen = match seen(&*scheduler, cancel) {
             Ok(seen) => seen,
-            // Where nothing is wanted a scheduler that cannot be read stands in nobody's way.
             Err(error) if mine.is_empty() => {
-                if error.is_refusal() {
-                    output::warn(&format!(
-                        "{error}: what is left there of these policies was not looked for"
-                    ));
-                }
+                unread.push(error);
                 continue;
             }
             Err(error) => return Err(told(&error)),
@@ -364,21 +365,20 @@ fn works(
         works.push(Work::new(scheduler, seen, &mine, names));
     }
     works.retain(|work| !work.changes.is_empty() || !work.folders.is_empty());
-    Ok(works)
+    Ok((works, unread))
 }
 
-/// The removal of everything here that bears our mark.
-fn all_works(session: &Session, cancel: &Cancel) -> Result<Vec<Work>, CliError> {
-    let mut works = Vec::new();
+/// The removal of everything here that bears our mark, and what could not be read.
+fn all_works(session: &Session, cancel: &Cancel) -> (Vec<Work>, Vec<InstallError>) {
+    let (mut works, mut unread) = (Vec::new(), Vec::new());
     for (_, scheduler) in Places::of(session, &[]).all() {
         match seen(&*scheduler, cancel) {
             Ok(seen) => works.push(Work::new(scheduler, seen, &[], &[])),
-            Err(error) if error.is_refusal() => return Err(told(&error)),
-            Err(error) => output::warn(&format!("{error}: what is there of this program was not looked for")),
+            Err(error) => unread.push(error),
         }
     }
     works.retain(|work| !work.changes.is_empty());
-    Ok(works)
+    (works, unread)
 }
 
 impl Work {

@@ -22,10 +22,7 @@ use crate::{
         values::{Level, Size},
     },
     run::claims::Place,
-    schedule::{
-        due::{self, Due},
-        entry::Scope,
-    },
+    schedule::{due::ClaimState, entry::Scope},
     store::{Listing, Series, Store as _, Stored},
 };
 use chrono::{DateTime, Utc};
@@ -66,7 +63,7 @@ pub(crate) struct JobRow {
     last_drill: Option<DateTime<Utc>>,
     /// The next slot of the schedule; `null`: by hand.
     next: Option<DateTime<Utc>>,
-    /// The newest slot that should have been run and was not; `null`: none.
+    /// The first slot that should have been run since the last that was, and was not; `null`: none.
     overdue: Option<DateTime<Utc>>,
     /// The age that the newest proven backup may reach; `null`: nothing is promised.
     rpo_seconds: Option<u64>,
@@ -94,7 +91,13 @@ pub(crate) struct StoreRow {
 }
 
 pub(super) fn status(session: &Session, args: &Status) -> Result<u8, CliError> {
-    let policies = session.policies()?;
+    let policies = match session.policies() {
+        Err(error) if args.nagios => {
+            output::print(&format!("POLICY UNKNOWN - {}\n", error.message))?;
+            return Ok(3);
+        }
+        policies => policies?,
+    };
     let cancel = signals::watch()?;
     let catalog = Catalog::open_existing(&session.host.state).ok().flatten();
     let mut document = StatusDocument { jobs: Vec::new(), entries: Vec::new(), stores: Vec::new() };
@@ -160,6 +163,13 @@ fn listing(
     }
 }
 
+/// Seconds that a run may take before a promise that nobody has written counts as broken.
+const GRACE: u64 = 1_800;
+
+fn jitter_of(job: &Job) -> u64 {
+    job.schedule.as_ref().map_or(0, |schedule| schedule.value.jitter.as_secs())
+}
+
 fn job_row(
     session: &Session,
     policy: &Policy,
@@ -176,6 +186,8 @@ fn job_row(
         listing.backups.iter().filter(|stored| !stored.proven() && Some(stored.manifest.time) > since).count()
     };
     let rpo = promised(policy, job);
+    // Where nobody has promised anything the pause between two slots is it, and a run takes its time.
+    let grace = if job.rpo.is_some() { 0 } else { GRACE + jitter_of(job) };
     let last_backup = proven.map(|stored| stored.manifest.time);
     let schedule = job.schedule.as_ref().map(|schedule| &schedule.value);
     JobRow {
@@ -192,13 +204,13 @@ fn job_row(
             .map(|fire| fire.utc),
         overdue: overdue(session, policy, job),
         rpo_seconds: rpo,
-        objective: objective::judge(rpo, listing.is_some(), last_backup, now),
+        objective: objective::judge(rpo.map(|rpo| rpo + grace), listing.is_some(), last_backup, now),
         unproven: listing.map_or(0, newer),
         unclaimed: listing.map_or(0, |listing| listing.unclaimed.len()),
     }
 }
 
-/// The newest slot that nobody has taken although its time has come: what fires, if anything does, comes to nothing.
+/// The first slot after the newest that was taken, when its time is long over: what fires, if anything does, comes to nothing.
 fn overdue(session: &Session, policy: &Policy, job: &Job) -> Option<DateTime<Utc>> {
     /// Schedulers are late, and runs wait for each other.
     const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::minutes(90);
@@ -212,12 +224,10 @@ fn overdue(session: &Session, policy: &Policy, job: &Job) -> Option<DateTime<Utc
     let claims = place.read().ok()?.list;
     // A host that never ran it has nothing to be late with but an installation.
     let now = session.host.now();
-    match due::due(schedule, policy.timezone(), now, &claims) {
-        Due::Now { slot, .. } if !claims.is_empty() && now - slot > PATIENCE + schedule.jitter.as_delta() => {
-            Some(slot)
-        }
-        _ => None,
-    }
+    let newest = claims.iter().filter(|claim| claim.state != ClaimState::Void && claim.slot <= now);
+    let newest = newest.map(|claim| claim.slot).max()?;
+    let next = schedule.cron.fires_after(newest, policy.timezone()).next()?.utc;
+    (now - next > PATIENCE + schedule.jitter.as_delta()).then_some(next)
 }
 
 fn tell(session: &Session, args: &Status, document: &StatusDocument) -> Result<u8, CliError> {

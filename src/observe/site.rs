@@ -73,9 +73,14 @@ pub fn site(host: &Host, policy: &Policy, backend: Backend, purpose: Purpose) ->
             warnings.push(format!("{what} lies in {}, which is cleared at times", env::temp_dir().display()));
         }
     }
+    let text = |path: &Path| {
+        let message = || format!("{} is no UTF-8, and an entry would name another path", path.display());
+        let problem = || vec![Problem::error(Code::BadPath, message(), "rename the folder or the file")];
+        path.to_str().map(str::to_owned).ok_or_else(problem)
+    };
     let site = Site {
-        program: program.to_string_lossy().into_owned(),
-        file: file.to_string_lossy().into_owned(),
+        program: text(&program)?,
+        file: text(&file)?,
         context: Context {
             scope: install.scope(),
             user: install.user.as_ref().map(|user| user.value.clone()),

@@ -61,7 +61,7 @@ fn a_job_under_way_is_waited_for_and_a_second_signal_interrupts_it() {
     signal(daemon.id(), "TERM");
     std::thread::sleep(Duration::from_millis(300));
     signal(daemon.id(), "TERM");
-    daemon.wait().exits(0).says("interrupted");
+    daemon.wait().exits(130).says("interrupted");
     assert!(sandbox.backups(SERIES).is_empty());
 }
 

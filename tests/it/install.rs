@@ -169,7 +169,24 @@ fn entries_of_a_scheduler_that_is_named_no_longer_go_and_torn_blocks_are_refused
     for command in ["install", "uninstall"] {
         sandbox.run(&[command]).exits(5).says("line ").says("crontab -e");
     }
+    sandbox.run(&["--policy", "policy.yaml", "uninstall"]).exits(5).says("line ");
     assert_eq!(crontab(&sandbox), torn);
+    // Objectives are told all the same.
+    let status = sandbox.run(&["status", "--json"]).exits(6);
+    assert_eq!(status.json()["entries"][0]["state"], "missing");
+    sandbox.write("policy.yaml", "version: 1\n");
+    sandbox.run(&["status", "--nagios"]).exits(3).says("POLICY UNKNOWN");
+}
+
+#[test]
+fn a_job_of_every_hour_is_overdue_too_and_one_without_a_promise_of_its_own_may_take_its_time() {
+    let sandbox = sandbox(&TWO.replace("hourly: {", "hourly: {rpo: 30d, "));
+    sandbox.run(&["run", "--due", "--now", "2026-01-05T02:30:00Z"]).exits(0);
+    let at = |now: &str| sandbox.run(&["status", "--json", "--now", now]).json()["jobs"].clone();
+    assert_eq!(at("2026-01-05T04:29:00Z")[0]["overdue"], serde_json::Value::Null);
+    assert_eq!(at("2026-01-07T04:30:00Z")[0]["overdue"], "2026-01-05T03:00:00Z");
+    assert_eq!(at("2026-01-06T02:55:00Z")[1]["objective"], "met");
+    assert_eq!(at("2026-01-06T03:20:00Z")[1]["objective"], "breached");
 }
 
 #[test]

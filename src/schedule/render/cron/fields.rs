@@ -28,8 +28,11 @@ pub(super) struct Fields {
 /// Words a schedule for the clock of the host.
 pub(super) fn of(entry: &Entry, context: &Context, refuser: Refuser<'_>) -> Result<Fields, Refusal> {
     let cron = &entry.schedule.cron;
+    // What fires every minute does so on every clock.
     let every_hour = cron.sets().hour.is_full() && cron.sets().is_every_day();
-    if same_clock(entry.zone, context.host_zone) {
+    let sets = cron.sets();
+    let every_minute = sets.minute.is_full() && every_hour;
+    if every_minute || same_clock(entry.zone, context.host_zone) {
         // As written: which fields begin with `*` decides what cron does at a clock change and which days match.
         return Ok(Fields { text: cron.five_fields(), tier: Tier::Exact, every_hour });
     }
