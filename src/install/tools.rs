@@ -1,18 +1,17 @@
 //! The schedulers' own programs: found on a PATH that is given, called without a shell, in English.
-#![expect(clippy::disallowed_methods, reason = "looks for programs")]
 
 use crate::{
     exec::{
         group::Call,
         program::{self, Ended, ProgramError},
     },
+    platform,
     watch::Watch,
 };
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 /// Where the programs of schedulers lie, should the PATH that is given be a short one.
@@ -54,7 +53,7 @@ impl Tools {
         let folders = named.chain(self.usual.iter().map(PathBuf::from));
         folders
             .map(|folder| folder.join(format!("{name}{}", env::consts::EXE_SUFFIX)))
-            .find(|path| is_program(path))
+            .find(|path| platform::rights::is_program(path))
     }
 
     /// Runs a program; its standard output.
@@ -110,15 +109,6 @@ impl Tools {
             redaction: None,
         }
     }
-}
-
-fn is_program(path: &Path) -> bool {
-    let Ok(metadata) = fs::metadata(path) else { return false };
-    #[cfg(unix)]
-    let may_run = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0;
-    #[cfg(not(unix))]
-    let may_run = true;
-    metadata.is_file() && may_run
 }
 
 /// The status with which a program failed.

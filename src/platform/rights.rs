@@ -50,3 +50,13 @@ pub(crate) fn give_to(path: &Path, user: &str) -> io::Result<()> {
         Ok(())
     }
 }
+
+/// Whether a file is there that somebody may run.
+pub(crate) fn is_program(path: &Path) -> bool {
+    let Ok(metadata) = fs::metadata(path) else { return false };
+    #[cfg(unix)]
+    let may_run = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0;
+    #[cfg(not(unix))]
+    let may_run = true;
+    metadata.is_file() && may_run
+}

@@ -64,7 +64,6 @@ const EFFECTS: &str = "
     src/install/files.rs
     src/install/launchd.rs
     src/install/systemd.rs
-    src/install/tools.rs
     src/main.rs
     src/observe.rs
     src/observe/site.rs

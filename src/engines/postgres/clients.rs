@@ -14,7 +14,10 @@ pub use version::Version;
 use super::access::INHERITED;
 use crate::{
     exec::group::keep_only,
-    platform::process::{end_group, own_group},
+    platform::{
+        process::{end_group, own_group},
+        rights::is_program,
+    },
     watch::{Stopped, Watch},
 };
 use std::{
@@ -261,15 +264,6 @@ fn mishaps(broken: &[(PathBuf, String)]) -> String {
 /// A program's path.
 fn program(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}{}", env::consts::EXE_SUFFIX))
-}
-
-fn is_program(path: &Path) -> bool {
-    let Ok(metadata) = fs::metadata(path) else { return false };
-    #[cfg(unix)]
-    let may_run = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0;
-    #[cfg(not(unix))]
-    let may_run = true;
-    metadata.is_file() && may_run
 }
 
 /// The folder in which the programs of a folder really lie, and whether they are no such programs but a wrapper:

@@ -2,7 +2,7 @@
 
 use super::{
     super::entry::{Backend, Context, Entry},
-    NO_HASH, Refusal,
+    NO_HASH, Refusal, words,
 };
 
 /// Makes the refusals of one entry by one scheduler.
@@ -15,8 +15,7 @@ pub(super) struct Refuser<'a> {
 impl Refuser<'_> {
     /// A refusal.
     pub(super) fn refusal(self, field: &'static str, reason: impl Into<String>, help: &str) -> Refusal {
-        let Self { entry, backend } = self;
-        Refusal { job: entry.shown(), backend, field, reason: reason.into(), help: help.to_owned() }
+        words::refusal(self.entry, self.backend, field, reason, help)
     }
 
     /// Refuses what would end a line early or make another one, and what a shell or systemd takes for something else.

@@ -38,7 +38,8 @@ pub(super) struct Dates {
 impl Local {
     /// The times of a schedule of one zone by the clock of a host in another, or in the same.
     pub(super) fn of(schedule: &Expression, zone: Tz, host: Tz) -> Self {
-        let walls = if same_clock(zone, host) { as_named(schedule) } else { widen(schedule, zone, host) };
+        let walls =
+            if same_clock(zone, host) { Walls::unmoved(schedule) } else { widen(schedule, zone, host) };
         let restricted = |set: &BTreeSet<u32>, unit| (!is_full(set, unit)).then(|| set.clone());
         let months = restricted(&walls.months, Unit::Month);
         let days = restricted(&walls.days, Unit::Day);
@@ -68,19 +69,6 @@ impl Local {
     /// Whether the dates are all there are.
     pub(super) fn is_every_day(&self) -> bool {
         self.dates.iter().any(|dates| *dates == Dates::default())
-    }
-}
-
-fn as_named(schedule: &Expression) -> Walls {
-    let sets = schedule.sets();
-    let minutes = |hour: u32| sets.minute.numbers().map(move |minute| hour * 60 + minute);
-    Walls {
-        times: sets.hour.numbers().flat_map(minutes).collect(),
-        days: sets.day.numbers().collect(),
-        months: sets.month.numbers().collect(),
-        weekdays: sets.weekday.numbers().collect(),
-        either_day: sets.either_day(),
-        is_exact: true,
     }
 }
 
