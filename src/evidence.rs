@@ -1,4 +1,4 @@
-//! What a verification found: the values that manifests, records, reports and JSON all carry.
+//! What was found when a backup was captured and verified: the values that manifests, records, reports and JSON all carry.
 
 use crate::policy::{
     model::{OnFail, TableClass},
@@ -17,6 +17,26 @@ pub enum CheckedOn {
     Snapshot,
     /// On a copy made of the stored or captured bytes.
     Copy,
+}
+
+/// A process that has a file open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: u32,
+    /// Its program's name.
+    pub name: String,
+}
+
+/// A way to capture that was tried and did not serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rung {
+    /// The method.
+    pub method: String,
+    /// Why it did not serve.
+    pub failed: String,
+    /// The processes that held the source, as far as the host told; empty where no holder was the reason.
+    pub holders: Vec<Holder>,
 }
 
 /// The result of one declared check, or of one that every level implies.

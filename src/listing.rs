@@ -1,9 +1,6 @@
 //! Backups as every command shows them: one shape for list, show, run and restore.
 
-use crate::{
-    policy::values::Level,
-    store::{Stored, manifest::Rung},
-};
+use crate::{evidence::Rung, policy::values::Level, store::Stored};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,6 +25,8 @@ pub struct Element {
     /// The ways that were tried before, each with why it did not serve; absent where the first one served.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub rungs: Vec<Rung>,
+    /// Milliseconds for which the capture kept the owner out; `null` where it kept out nobody.
+    pub kept_out_ms: Option<u64>,
     /// The run's start.
     pub time: DateTime<Utc>,
     /// Stored size in bytes.
@@ -63,6 +62,7 @@ impl Element {
             engine: manifest.engine.clone(),
             method: manifest.method.clone(),
             rungs: manifest.rungs.clone(),
+            kept_out_ms: manifest.kept_out_ms,
             time: manifest.time,
             bytes: manifest.bytes,
             original_bytes: manifest.original_bytes,

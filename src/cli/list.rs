@@ -8,11 +8,11 @@ use super::{
     session::Session,
 };
 use crate::{
-    evidence::CheckResult,
+    evidence::{CheckResult, Rung},
     listing::Element,
     plan::rfc3339,
     policy::{Policy, values::Size},
-    store::{Manifest, Record, Stored, manifest::Rung},
+    store::{Manifest, Record, Stored},
 };
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -117,6 +117,7 @@ pub(crate) struct Shown<'a> {
     method: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rungs: Vec<Rung>,
+    kept_out_ms: Option<u64>,
     time: DateTime<Utc>,
     bytes: u64,
     original_bytes: u64,
@@ -185,6 +186,7 @@ pub(crate) fn show(session: &Session, args: &Show) -> Result<u8, CliError> {
             engine: element.engine,
             method: element.method,
             rungs: element.rungs,
+            kept_out_ms: element.kept_out_ms,
             time: element.time,
             bytes: element.bytes,
             original_bytes: element.original_bytes,
@@ -222,11 +224,13 @@ fn describe(
             }
         )
     });
+    let kept_out = manifest.kept_out_ms.map(|ms| format!(", writers kept out for {ms} ms"));
+    let kept_out = kept_out.unwrap_or_default();
     let mut rows = vec![
         row("id", &element.id),
         row("time", &format!("{}, {} ago", rfc3339(element.time), age(now, element.time))),
         row("source", &output::printable(&manifest.source)),
-        row("engine", &format!("{}, captured by {}", manifest.engine, manifest.method)),
+        row("engine", &format!("{}, captured by {}{kept_out}", manifest.engine, manifest.method)),
     ];
     for rung in &manifest.rungs {
         rows.push(row("tried", &output::printable(&format!("{}: {}", rung.method, rung.failed))));

@@ -2,7 +2,7 @@
 
 use super::{Engine, EngineError, ExamineRequest, OpenSide, StoredContent, place::Shape};
 use crate::{
-    evidence::{Evidence, TableFact},
+    evidence::{Evidence, Holder, TableFact},
     fault::Fault,
     policy::model::Tables,
     watch::Watch,
@@ -106,15 +106,6 @@ pub trait AtPath: Engine {
 
 /// Makes a private folder beside the live place, on its first call, for copies that a kill must not leave for ever.
 pub type Spare<'a> = dyn Fn() -> Result<PathBuf, Fault> + 'a;
-
-/// A process that has a file open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
-    /// Its process id.
-    pub pid: u32,
-    /// Its program's name.
-    pub name: String,
-}
 
 /// Names processes for a message: `nginx (412), app (7)`.
 pub(crate) fn named(holders: &[Holder]) -> String {

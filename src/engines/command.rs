@@ -104,6 +104,7 @@ impl Engine for Dump {
         Ok(Capture {
             method: "dump",
             rungs: Vec::new(),
+            kept_out: None,
             checked_on: CheckedOn::Copy,
             evidence: Evidence { checks, ..Evidence::default() },
             side_files: Vec::new(),

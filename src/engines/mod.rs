@@ -25,7 +25,7 @@ mod tables;
 mod testing;
 
 use crate::{
-    evidence::{CheckedOn, Evidence, TableFact},
+    evidence::{CheckedOn, Evidence, Holder, Rung, TableFact},
     exec::Invocation,
     fault::Fault,
     policy::{
@@ -37,13 +37,14 @@ use crate::{
 pub use apart::serve;
 use at_path::kept;
 pub(crate) use at_path::named;
-pub use at_path::{AtPath, Holder, Holds, Spare, Swapped};
+pub use at_path::{AtPath, Holds, Spare, Swapped};
 use chrono::{DateTime, Utc};
 use place::Obstacle;
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// One kind of source, bound to the place of one target.
@@ -153,8 +154,10 @@ pub struct Previous {
 pub struct Capture {
     /// How it was taken: `dbpage`, `backup`, `tar`.
     pub method: &'static str,
-    /// The ways tried before, each with why it did not serve.
-    pub rungs: Vec<(&'static str, String)>,
+    /// The ways tried before, in their order.
+    pub rungs: Vec<Rung>,
+    /// How long the owner could not write, or not open the source; `None` where the capture kept nobody out.
+    pub kept_out: Option<Duration>,
     /// On what the content was examined.
     pub checked_on: CheckedOn,
     /// What was shown.
@@ -208,8 +211,10 @@ pub struct Kept {
     pub path: PathBuf,
     /// Who holds it, as far as the host tells.
     pub holders: Vec<Holder>,
-    /// What was tried, and what came of it.
+    /// What was tried, and what came of it, in words.
     pub tried: Vec<String>,
+    /// The same, for the record.
+    pub rungs: Vec<Rung>,
     /// What ended the trying, where something did.
     pub stopped: Option<Stopped>,
     /// What to do.

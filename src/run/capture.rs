@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     engines::{Capture, CaptureRequest, EngineError, Previous},
+    evidence::Rung,
     fault::Fault,
     observe::{self, SourceView, StoreView},
     pipe::{Encoder, Tee},
@@ -137,15 +138,16 @@ impl<'a> JobRun<'a> {
         for warning in &capture.evidence.warnings {
             self.tell(&Event::Warning(format!("{}: {warning}", target.name.value)));
         }
-        let kept_out = capture.facts.get("kept_out_ms").map(|ms| format!(", writers kept out for {ms} ms"));
+        let kept_out =
+            capture.kept_out.map(|kept_out| format!(", writers kept out for {} ms", kept_out.as_millis()));
         let note = format!(
             "{} by {}{}",
             Size::from_bytes(main.plain_bytes),
             capture.method,
             kept_out.unwrap_or_default()
         );
-        for (method, why) in &capture.rungs {
-            self.tell(&Event::Warning(format!("{}: {method} did not serve: {why}", target.name.value)));
+        for Rung { method, failed, .. } in &capture.rungs {
+            self.tell(&Event::Warning(format!("{}: {method} did not serve: {failed}", target.name.value)));
         }
         let captured = Captured { capture, at, begun, previous, main, scratch };
         self.captured.insert(target.name.to_string(), captured);
@@ -297,14 +299,16 @@ impl<'a> JobRun<'a> {
 
     /// Words an engine's error at its place in the policy: which source, as written and as resolved.
     fn source_error(&self, step: &Step, source: &SourceView, error: &EngineError) -> StepError {
+        let mut rungs = Vec::new();
         let code = match error {
             EngineError::Fault(fault) if fault.is_full() => {
                 return scratch_error(fault, self.target(step).is_ok_and(is_served));
             }
             EngineError::Stopped(stopped) => return StepError::stopped(*stopped),
             EngineError::Kept(kept) => {
+                rungs.clone_from(&kept.rungs);
                 if let Some(stopped) = kept.stopped.map(StepError::stopped) {
-                    return StepError { message: format!("{}: {error}", stopped.message), ..stopped };
+                    return StepError { message: format!("{}: {error}", stopped.message), rungs, ..stopped };
                 }
                 FailureCode::Capture
             }
@@ -320,10 +324,8 @@ impl<'a> JobRun<'a> {
             EngineError::Unexpected { guard, .. } => format!(" (`expect: {guard}`)"),
             _ => String::new(),
         };
-        StepError::new(
-            code,
-            format!("{place}: {}", observe::with_source(&format!("{error}{guard}"), &source.shown)),
-        )
+        let said = observe::with_source(&format!("{error}{guard}"), &source.shown);
+        StepError { rungs, ..StepError::new(code, format!("{place}: {said}")) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happens during a run, as values: human text, progress bars, the run's log and the history fold the same events.
 
-use crate::{plan::Step, store::BackupId};
+use crate::{evidence::Rung, plan::Step, store::BackupId};
 use std::collections::BTreeSet;
 
 /// Something that happened.
@@ -120,6 +120,9 @@ pub struct Failure {
     pub code: FailureCode,
     /// What, where, why, and what to do.
     pub message: String,
+    /// The ways to capture that were tried, each with why it did not serve; absent where that is not what failed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub rungs: Vec<Rung>,
 }
 
 /// The codes of failures: stable, and mapped to exit codes in one place.

@@ -138,6 +138,7 @@ impl JobRun<'_> {
                     step: "hook".to_owned(),
                     code: FailureCode::Hook,
                     message: format!("`after` of an earlier run that was killed: {error}"),
+                    rungs: Vec::new(),
                 };
                 self.tell(&Event::Failed(&failure));
                 self.debts.push(failure);

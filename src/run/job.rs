@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
+    evidence::Rung,
     plan::{Action, Moment, PlannedJob, Step},
     policy::model::{Job, Target},
     store::{Listing, Series, Staging, StoreError, Stored, lock::Lock, manifest::StoredFile},
@@ -80,11 +81,13 @@ pub(super) enum State {
 pub(super) struct StepError {
     pub(super) code: FailureCode,
     pub(super) message: String,
+    /// The ways to capture that were tried.
+    pub(super) rungs: Vec<Rung>,
 }
 
 impl StepError {
     pub(super) fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), rungs: Vec::new() }
     }
 
     pub(super) fn stopped(stopped: Stopped) -> Self {
@@ -332,6 +335,7 @@ impl<'a> JobRun<'a> {
             step: step.kind().to_owned(),
             code: error.code,
             message: error.message,
+            rungs: error.rungs,
         };
         self.tell(&Event::Failed(&failure));
         self.failures.push(failure);

@@ -9,12 +9,9 @@ use crate::{
     evidence::{CheckResult, CheckedOn, TableFact},
     plan::Step,
     policy::values::Level,
-    store::{
-        Manifest, Store as _, Stored,
-        manifest::{FORMAT, Rung},
-    },
+    store::{Manifest, Store as _, Stored, manifest::FORMAT},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What verification showed about a staged backup.
 #[derive(Debug, Clone)]
@@ -76,10 +73,7 @@ impl JobRun<'_> {
         let target = self.target(step)?;
         let job = self.job()?;
         let capture = &captured.capture;
-        let rung = |(method, failed): &(&'static str, String)| Rung {
-            method: (*method).to_owned(),
-            failed: failed.clone(),
-        };
+        let ms = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         Ok(Manifest {
             format: FORMAT,
             id: staged.staging.id().to_string(),
@@ -96,7 +90,8 @@ impl JobRun<'_> {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             engine: target.engine.keyword().to_owned(),
             method: capture.method.to_owned(),
-            rungs: capture.rungs.iter().map(rung).collect(),
+            rungs: capture.rungs.clone(),
+            kept_out_ms: capture.kept_out.map(ms),
             source: target.engine.source(),
             asked: job.asked(target),
             level: proof.level,
@@ -110,7 +105,7 @@ impl JobRun<'_> {
             compression: job.compress.to_string(),
             original_bytes: staged.files.iter().map(|file| file.plain_bytes).sum(),
             bytes: staged.files.iter().map(|file| file.bytes).sum(),
-            duration_ms: u64::try_from(captured.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_ms: ms(captured.begun.elapsed()),
             files: staged.files.clone(),
             facts: capture.facts.clone(),
             digest: String::new(),

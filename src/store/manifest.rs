@@ -2,7 +2,7 @@
 //! truth; everything else can be rebuilt from them.
 
 use crate::{
-    evidence::{CheckResult, CheckedOn, TableFact},
+    evidence::{CheckResult, CheckedOn, Rung, TableFact},
     policy::values::Level,
 };
 use chrono::{DateTime, Utc};
@@ -48,6 +48,8 @@ pub struct Manifest {
     pub method: String,
     /// The ways tried before it, each with why it did not serve.
     pub rungs: Vec<Rung>,
+    /// Milliseconds for which the owner could not write, or not open the source; `null` where nobody was kept out.
+    pub kept_out_ms: Option<u64>,
     /// The source as the policy writes it, variables unexpanded.
     pub source: String,
     /// The level the job asked.
@@ -82,15 +84,6 @@ pub struct Manifest {
     pub facts: BTreeMap<String, String>,
     /// SHA-256, in hex, of this manifest's bytes with this field empty.
     pub digest: String,
-}
-
-/// A way that was tried and did not serve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Rung {
-    /// The method.
-    pub method: String,
-    /// Why it did not serve.
-    pub failed: String,
 }
 
 /// One stored file.

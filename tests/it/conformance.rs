@@ -1,10 +1,12 @@
 //! One suite for every engine: what each of them promises alike, shown on each in each of its formats.
 //!
-//! What is peculiar to one of them has files of its own: `sources`, `writers`, `duckdb`, `postgres`, `globs`, `command`.
+//! What is peculiar to one of them has files of its own: `sources`, `writers`, `duckdb`, `postgres`, `globs`, `command`. So have
+//! credentials and connections (`postgres::unreachable`, `postgres::killed`), versions (`duckdb_stored`, `postgres::clients`),
+//! every type of an engine (`duckdb`, `postgres::whole`) and memory, one engine beside the other (`memory`).
 
 mod kinds;
 
-use crate::support::Answer;
+use crate::support::{Answer, disk::Mount};
 use kinds::{All, Kind, SERIES};
 use rstest::rstest;
 use std::fs;
@@ -174,4 +176,49 @@ fn content_that_fails_its_check_is_published_unproven_and_costs_no_proven_backup
     let listed = kind.sandbox().run(&["list", "--json"]).exits(0).json();
     let count = listed.as_array().unwrap().iter().filter(|backup| backup["proven"] == true).count();
     assert_eq!(count, proven.len());
+}
+
+#[rstest]
+fn a_full_store_takes_no_part_of_a_backup(#[values(0, 1, 2, 3, 4, 5, 6, 7, 8)] n: usize) {
+    let Some(kind) = All::nth(n) else { return };
+    let kind = &*kind;
+    kind.make();
+    // Room for the store's own marks, and for no backup of any kind as it is stored plain.
+    let policy = kind.sandbox().read("policy.yaml");
+    let plain = policy
+        .replace("{local: ./store}", "{local: {path: ./store, min_free: 1KiB}}")
+        .replace("nightly: {", "nightly: {compress: none, ");
+    kind.sandbox().write("policy.yaml", &plain);
+    let Some(small) = Mount::small(&kind.sandbox().path("store"), "64k") else { return };
+    let answer = kind.sandbox().run(&["run", "--json"]).exits(1);
+    let failure = &answer.json()[0]["failures"][0];
+    assert!(["no_room", "storage"].contains(&failure["code"].as_str().unwrap()), "{}: {answer}", kind.name());
+    answer.says("No space left on device").says("free");
+    let left: Vec<_> = kind.sandbox().tree(SERIES).into_iter().filter(|name| name.contains("app")).collect();
+    assert!(left.is_empty() && kind.is_clean(), "{}: {left:?}", kind.name());
+    drop(small);
+    kind.sandbox().run(&["run", "-q", "--new-store", "local"]).exits(0);
+    kind.sandbox().run(&["verify", "-q"]).exits(0);
+}
+
+#[rstest]
+fn a_full_scratch_folder_fails_what_needs_it_and_leaves_nothing(
+    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8)] n: usize,
+) {
+    let Some(kind) = All::nth(n) else { return };
+    let kind = &*kind;
+    kind.make();
+    let scratch = kind.sandbox().state().join("scratch");
+    let Some(small) = Mount::small(&scratch, "16k") else { return };
+    let answer = kind.sandbox().run(&["run"]);
+    if kind.needs_scratch() {
+        answer.exits(1).says("No space left on device").says("free some room there");
+        assert!(kind.sandbox().backups(SERIES).is_empty(), "{}", kind.name());
+    } else {
+        answer.exits(0);
+    }
+    assert!(kind.is_clean(), "{}: something is left", kind.name());
+    drop(small);
+    kind.sandbox().run(&["run", "-q"]).exits(0);
+    kind.sandbox().run(&["verify", "-q"]).exits(0);
 }

@@ -158,6 +158,7 @@ impl Engine for Directory {
         Ok(Capture {
             method: "tar",
             rungs: Vec::new(),
+            kept_out: None,
             checked_on: CheckedOn::Copy,
             evidence,
             side_files: vec![(members::EXTENSION, list_path)],

@@ -17,7 +17,7 @@ use super::{
     report::{Order, Report},
 };
 use crate::{
-    evidence::{CheckedOn, Integrity},
+    evidence::{CheckedOn, Integrity, Rung},
     exec,
     fault::OnPath,
     policy::model::{Command, DuckdbFormat, DuckdbOptions, EngineSpec, WhenLocked},
@@ -36,7 +36,7 @@ const ROUND: Duration = Duration::from_millis(200);
 struct Taken {
     method: &'static str,
     copied: Copied,
-    rungs: Vec<(&'static str, String)>,
+    rungs: Vec<Rung>,
     warnings: Vec<String>,
     /// What an examination found already, where only that tells whether the copy is one.
     report: Option<Report>,
@@ -79,9 +79,6 @@ pub(super) fn capture(
     let mut facts = Header::read(&copied.main)?.facts();
     facts.insert("duckdb_version".to_owned(), report.library.clone());
     facts.extend(report.storage.clone().map(|version| ("storage_version".to_owned(), version)));
-    if let Some(kept_out) = copied.kept_out {
-        facts.insert("kept_out_ms".to_owned(), kept_out.as_millis().to_string());
-    }
     if taken.method == HOT {
         facts.insert("consistency".to_owned(), "checked, not guaranteed".to_owned());
     }
@@ -98,6 +95,7 @@ pub(super) fn capture(
     Ok(Capture {
         method: if is_export { EXPORT } else { taken.method },
         rungs: taken.rungs,
+        kept_out: copied.kept_out,
         checked_on: CheckedOn::Copy,
         evidence,
         side_files: sides
@@ -117,12 +115,20 @@ const HOT: &str = "hot_copy";
 /// What is made of a copy where the format asks for it.
 const EXPORT: &str = "export";
 
-/// Who holds it, without the place: what is kept with a backup shows no value of a variable.
-fn why_locked(error: &EngineError) -> String {
-    match error {
-        EngineError::Busy { holders, .. } => format!("locked by {}", super::super::named(holders)),
-        other => other.to_string(),
-    }
+/// That it was locked, without the place: what is kept with a backup shows no value of a variable.
+fn locked(error: &EngineError, waited: &str) -> Rung {
+    let (failed, holders) = match error {
+        EngineError::Busy { holders, .. } => {
+            (format!("locked by {}", super::super::named(holders)), holders.clone())
+        }
+        other => (other.to_string(), Vec::new()),
+    };
+    Rung { method: LOCKED.to_owned(), failed: format!("{failed}{waited}"), holders }
+}
+
+/// Another way than the lock, and why it did not serve.
+fn rung(method: &str, failed: String) -> Rung {
+    Rung { method: method.to_owned(), failed, holders: Vec::new() }
 }
 
 /// Goes down the rungs until one serves.
@@ -148,23 +154,24 @@ fn take(
     let EngineSpec::Duckdb { options, .. } = request.spec else { return Err(last) };
     let mut is_first = true;
     let mut tried = Vec::new();
-    for rung in &options.rungs() {
+    for declared in &options.rungs() {
         // A wait is the same rung once more, and stands in the record with how long it lasted.
-        if is_first && !matches!(rung, WhenLocked::Wait(_)) {
-            rungs.push((LOCKED, why_locked(&last)));
+        if is_first && !matches!(declared, WhenLocked::Wait(_)) {
+            rungs.push(locked(&last, ""));
         }
         is_first = false;
-        match rung {
+        match declared {
             WhenLocked::Wait(length) => match wait(path, to, length.as_std(), watch) {
                 // Who was waited for is the reason that the time ran out.
                 Err(EngineError::Stopped(stopped @ Stopped::TimedOut)) => {
                     tried.push("it was waited for meanwhile".to_owned());
-                    return Err(kept(last, tried, options, Some(stopped)));
+                    rungs.push(locked(&last, ", until the time ran out"));
+                    return Err(kept(last, tried, rungs, options, Some(stopped)));
                 }
                 Err(error) => return Err(error),
                 Ok(Ok(copied)) => return Ok(taken(LOCKED, copied, &mut rungs)),
                 Ok(Err(busy)) => {
-                    rungs.push((LOCKED, format!("{}, after a wait of {length}", why_locked(&busy))));
+                    rungs.push(locked(&busy, &format!(", after a wait of {length}")));
                     tried.push(format!("waited for {length}"));
                     last = busy;
                 }
@@ -178,7 +185,7 @@ fn take(
                     Ok((copied, report)) => {
                         return Ok(Taken { report: Some(report), ..taken(OWNER, copied, &mut rungs) });
                     }
-                    Err(why) => rungs.push((OWNER, why)),
+                    Err(why) => rungs.push(rung(OWNER, why)),
                 }
                 watch.check()?;
                 Copied::remove(to)?;
@@ -193,22 +200,23 @@ fn take(
                         taken.report = Some(report);
                         return Ok(taken);
                     }
-                    Err(why) => rungs.push((HOT, why)),
+                    Err(why) => rungs.push(rung(HOT, why)),
                 }
                 Copied::remove(to)?;
             }
         }
     }
     // The lock is what stood in the way at first; what else was tried says why it still does.
-    tried
-        .extend(rungs.iter().filter(|(rung, _)| *rung != LOCKED).map(|(rung, why)| format!("{rung}: {why}")));
-    Err(kept(last, tried, options, None))
+    let others = rungs.iter().filter(|rung| rung.method != LOCKED);
+    tried.extend(others.map(|rung| format!("{}: {}", rung.method, rung.failed)));
+    Err(kept(last, tried, rungs, options, None))
 }
 
 /// Words that it is locked, with all that was tried and what to do.
 fn kept(
     busy: EngineError,
     tried: Vec<String>,
+    rungs: Vec<Rung>,
     options: &DuckdbOptions,
     stopped: Option<Stopped>,
 ) -> EngineError {
@@ -218,7 +226,7 @@ fn kept(
     } else {
         "close it there, or say with `when_locked` how long to wait and what else to try, such as `hot_copy`"
     };
-    EngineError::Kept(Box::new(Kept { path, holders, tried, stopped, mend }))
+    EngineError::Kept(Box::new(Kept { path, holders, tried, rungs, stopped, mend }))
 }
 
 /// Tries the locked copy again and again.

@@ -127,6 +127,7 @@ pub(super) fn capture(
     Ok(Capture {
         method: "pg_dump",
         rungs: Vec::new(),
+        kept_out: None,
         checked_on: CheckedOn::Snapshot,
         evidence,
         side_files,

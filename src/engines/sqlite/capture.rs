@@ -28,7 +28,7 @@ use super::{
     twin::twin,
 };
 use crate::{
-    evidence::{CheckedOn, Integrity},
+    evidence::{CheckedOn, Integrity, Rung},
     fault::OnPath,
     pipe::{Blake3, Sum, Summing},
     platform::files,
@@ -96,9 +96,9 @@ impl Sqlite {
         let twin = twin.filter(|_| is_same);
         let shape = Shape::of(&source.database)?;
         shape.guard(request, &source.database)?;
-        let mut rungs = Vec::new();
+        let (mut rungs, mut kept_out) = (Vec::new(), None);
         if let Pages::Backup(why) = &pages {
-            rungs.push(("dbpage", why.clone()));
+            rungs.push(Rung { method: "dbpage".to_owned(), failed: why.clone(), holders: Vec::new() });
         }
         let asked = Examination::of_source(request);
         let wal = source.wal;
@@ -135,7 +135,7 @@ impl Sqlite {
             };
             source.finish(&path)?;
             let locked = began.elapsed();
-            facts.insert("locked_ms".to_owned(), locked.as_millis().to_string());
+            kept_out = (!wal).then_some(locked);
             if !wal && locked > LONG_LOCK {
                 warnings.push(format!(
                     "writers of the source had to wait for {:.1} s: in write-ahead mode (PRAGMA journal_mode = WAL) they \
@@ -161,6 +161,7 @@ impl Sqlite {
         Ok(Capture {
             method: pages.name(),
             rungs,
+            kept_out,
             checked_on,
             evidence,
             side_files: Vec::new(),

@@ -68,6 +68,7 @@ fn manifest(id: &BackupId, files: &[(&str, &[u8])]) -> Manifest {
         engine: "sqlite".to_owned(),
         method: "backup".to_owned(),
         rungs: Vec::new(),
+        kept_out_ms: None,
         source: "${DATABASE_PATH}".to_owned(),
         asked: Level::Checks,
         level: Level::Checks,

@@ -32,6 +32,10 @@ pub(super) trait Kind: Sync {
     fn sets_aside(&self) -> bool {
         true
     }
+    /// Whether a capture needs more than a little room on this host.
+    fn needs_scratch(&self) -> bool {
+        false
+    }
     /// Makes the first content.
     fn make(&self);
     /// Changes it.
@@ -121,6 +125,9 @@ impl Kind for Sqlite {
     }
     fn sandbox(&self) -> &Sandbox {
         &self.sandbox
+    }
+    fn needs_scratch(&self) -> bool {
+        self.mode == "delete"
     }
     fn make(&self) {
         let odd = "CREATE TABLE \"odd \"\"Ω\" (a, b AS (a * 2), c BLOB) ; INSERT INTO \"odd \"\"Ω\" (a, c) VALUES \

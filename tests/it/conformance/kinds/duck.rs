@@ -28,10 +28,13 @@ impl Kind for Duck {
     fn sandbox(&self) -> &Sandbox {
         &self.sandbox
     }
+    fn needs_scratch(&self) -> bool {
+        true
+    }
     fn make(&self) {
         // Parquet cannot hold all of its types.
         let all = if self.is_export {
-            "CREATE TABLE rows AS SELECT range AS x FROM range(20000); CREATE TABLE hollow (x INTEGER);"
+            "CREATE TABLE rows AS SELECT range AS x, hash(range) AS h FROM range(20000); CREATE TABLE hollow (x INTEGER);"
         } else {
             EVERYTHING
         };

@@ -34,6 +34,9 @@ impl Kind for Server {
     fn sandbox(&self) -> &Sandbox {
         &self.sandbox
     }
+    fn needs_scratch(&self) -> bool {
+        self.format == "directory"
+    }
     fn make(&self) {
         self.server(&format!("CREATE DATABASE app OWNER {ROLE}"));
         self.live(&format!(
