@@ -3,6 +3,7 @@
 
 use crate::{
     fault::{Fault, OnPath},
+    policy::paths::normalized,
     scratch::create_private_folder,
 };
 use chrono::{DateTime, SubsecRound, Utc};
@@ -79,6 +80,18 @@ impl Host {
             given_now: self.given_now,
             passing_id: self.passing_id.clone(),
         }
+    }
+
+    /// A path as a command line names it: by itself, or from the working directory; without `.` and `..`.
+    pub fn absolute(&self, path: impl AsRef<Path>) -> PathBuf {
+        normalized(&self.working_folder.join(path))
+    }
+
+    /// The same host as a user with that home sees it, whose state lies where it usually does.
+    #[must_use]
+    pub fn with_home(&self, home: PathBuf) -> Self {
+        let state = home.join(".local/state/policy");
+        Self { home: Some(home), state, ..self.with_environment(self.environment.clone()) }
     }
 
     /// The calendar's time in whole seconds: the one given by `--now`, which stands still, else the real one.

@@ -5,12 +5,13 @@ use super::{
     args::Run,
     dry_run::dry_run,
     error::CliError,
-    kept, output,
+    kept, logs, output,
     run::{Call, carry_out, finish, narrowed, prepare},
     session::Session,
     signals,
 };
 use crate::{
+    fault::Fault,
     observe::World,
     plan::{Selection, rfc3339},
     policy::{Policy, model::Job},
@@ -49,6 +50,9 @@ pub(super) fn due(session: &Session, args: &Run) -> Result<u8, CliError> {
                 }
                 continue;
             };
+            if !args.dry_run {
+                logs::limit(session, policy, job.name.value.as_str());
+            }
             let one =
                 OneJob { session, args, policy, job, schedule: &schedule.value, selection, cancel: &cancel };
             if args.dry_run {
@@ -173,12 +177,13 @@ impl OneJob<'_> {
 
     /// Runs the job if a slot is due: looked at without a lock first, as most calls find nothing; then with it.
     fn run(&self) -> Result<Option<Report>, CliError> {
-        let mut claims = self.place().read()?.list;
+        // What cannot be read is told by whoever cannot hold it either.
+        let mut claims = self.place().read().unwrap_or_default().list;
         if claims.iter().any(|claim| self.is_of_a_clock_ahead(claim))
             && let Some(mut held) = self.hold()?
         {
             // At once, whatever is due: when the time of such a slot has come, its claim looks like any other.
-            self.void(&mut held)?;
+            self.void(&mut held);
             claims = held.claims.list;
         }
         let Some(slot) = self.slot(&claims) else { return Ok(None) };
@@ -187,7 +192,7 @@ impl OneJob<'_> {
         if let Some(damage) = &held.claims.damage {
             output::warn(&format!("{damage}; a slot may be run once more than needed"));
         }
-        self.void(&mut held)?;
+        self.void(&mut held);
         let Some(slot) = self.slot(&held.claims.list) else { return Ok(None) };
         let (world, plan) = prepare(self.session, self.policy, &self.selection())?;
         if plan.steps.is_empty() {
@@ -199,11 +204,11 @@ impl OneJob<'_> {
         let is_known = held.claims.list.iter().any(|claim| claim.slot == slot.at);
         if claims && !is_known && self.is_in_a_store(&world, slot) {
             self.say(&format!("nothing is due: a store holds the backup of {}", rfc3339(slot.at)));
-            held.note_taken(slot.at, real_now)?;
+            self.keep(held.note_taken(slot.at, real_now));
             return Ok(None);
         }
         if claims {
-            held.claim(slot.at, slot.tries, real_now)?;
+            self.keep(held.claim(slot.at, slot.tries, real_now));
         }
         let call = Call { slot: claims.then_some(slot.at), patience: PATIENCE };
         let report = carry_out(self.session, self.args, (&world, &plan), &call, self.cancel)?;
@@ -212,8 +217,8 @@ impl OneJob<'_> {
             // Interrupted, as when the host goes down: due again when it is back.
             130 => {}
             // Another run had a lock all the time: nothing was done for this slot.
-            11 => held.give_back(slot.at)?,
-            _ => held.end(slot.at)?,
+            11 => self.keep(held.give_back(slot.at)),
+            _ => self.keep(held.end(slot.at)),
         }
         Ok(Some(report))
     }
@@ -241,10 +246,13 @@ impl OneJob<'_> {
         loop {
             let holder = match place.hold() {
                 Ok(held) => return Ok(Some(held)),
-                Err(LockError::Fault(fault)) => return Err(fault.into()),
+                Err(LockError::Fault(fault)) => {
+                    self.keep(Err(fault));
+                    return Ok(Some(place.unkept()));
+                }
                 Err(LockError::Held(holder)) => holder,
             };
-            let claims = place.read()?.list;
+            let claims = place.read().unwrap_or_default().list;
             match self.decide(&claims) {
                 Due::Now { slot, .. }
                     if claims.iter().any(|claim| claim.slot == slot && claim.state == ClaimState::Open) =>
@@ -266,16 +274,30 @@ impl OneJob<'_> {
         }
     }
 
-    /// Voids what a clock that was ahead has claimed.
-    fn void(&self, held: &mut Held) -> Result<(), CliError> {
-        for slot in held.void(|claim| self.is_of_a_clock_ahead(claim))? {
+    /// Tells that claims cannot be kept. No backup is lost for that: at worst one is made that was not needed.
+    fn keep(&self, kept: Result<(), Fault>) {
+        if let Err(fault) = kept {
             output::warn(&format!(
-                "{}: the slot of {} was claimed by a clock that was ahead, and is still to come",
-                self.name(),
-                rfc3339(slot)
+                "{}: {fault}: which slots were run cannot be kept, and until it can, a slot may run once more than needed",
+                self.name()
             ));
         }
-        Ok(())
+    }
+
+    /// Voids what a clock that was ahead has claimed.
+    fn void(&self, held: &mut Held) {
+        match held.void(|claim| self.is_of_a_clock_ahead(claim)) {
+            Ok(slots) => {
+                for slot in slots {
+                    output::warn(&format!(
+                        "{}: the slot of {} was claimed by a clock that was ahead, and is still to come",
+                        self.name(),
+                        rfc3339(slot)
+                    ));
+                }
+            }
+            Err(fault) => self.keep(Err(fault)),
+        }
     }
 
     /// Whether in one of the job's stores every target has a backup of this host that was made for the slot: then only the

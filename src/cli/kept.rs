@@ -4,15 +4,15 @@
 
 use super::{error::CliError, output, session::Session};
 use crate::{
-    fault::{Fault, OnPath},
+    fault::Fault,
     plan::rfc3339,
+    platform::whole::{self, Readers},
     policy::{self, Policy, Severity},
 };
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -34,7 +34,7 @@ pub(super) struct Kept {
 pub(super) fn load(session: &Session, keep: bool) -> Result<Kept, CliError> {
     let mut kept = Kept { policies: Vec::new(), is_stale: false };
     for one in session.load(&[])? {
-        let place = policy::paths::normalized(&session.host.working_folder.join(&one.source.name));
+        let place = session.host.absolute(&one.source.name);
         let file = file_of(session, &place);
         if let Some(policy) = one.policy {
             // Kept for another time: this run has what it needs.
@@ -76,11 +76,8 @@ fn store(session: &Session, file: &Path, text: &str) -> Result<(), Fault> {
     if fs::read_to_string(file).is_ok_and(|kept| kept == text) {
         return Ok(());
     }
-    let folder = session.host.state_folder(FOLDER)?;
-    let mut new = tempfile::NamedTempFile::new_in(&folder).on("create a file in", &folder)?;
-    new.write_all(text.as_bytes()).and_then(|()| new.as_file().sync_all()).on("write", file)?;
-    new.persist(file).map_err(|error| error.error).on("replace", file)?;
-    Ok(())
+    session.host.state_folder(FOLDER)?;
+    whole::replace(file, text.as_bytes(), Readers::Owner)
 }
 
 /// A kept policy, read as if its text stood where it stood, and since when it is kept.

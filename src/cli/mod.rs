@@ -16,6 +16,7 @@ mod install;
 mod journal;
 mod kept;
 mod list;
+mod logs;
 pub mod moment;
 mod next;
 mod output;

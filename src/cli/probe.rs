@@ -18,7 +18,10 @@ use crate::{
     install::{self, Action, Change, Scheduler},
     observe::site::{Purpose, SYSTEM_STATE, site},
     plan::entries::{Site, probe_entry},
-    platform,
+    platform::{
+        self,
+        whole::{self, Readers},
+    },
     policy::Policy,
     schedule::{
         entry::{Backend, Scope},
@@ -49,11 +52,11 @@ pub(super) fn probe(
 ) -> Result<u8, CliError> {
     let mut failed = Vec::new();
     for one in wanted {
-        let Some(policy) = policies.iter().find(|policy| policy.name() == one.policy.as_str()) else {
+        let Some(policy) = policies.iter().find(|policy| policy.name() == one.meant.name.as_str()) else {
             continue;
         };
         if one.backend == Backend::Kubernetes {
-            output::warn(&format!("{}: a pod is not this host: nothing was probed there", one.policy));
+            output::warn(&format!("{}: a pod is not this host: nothing was probed there", one.meant.name));
             continue;
         }
         let found = site(&session.host, policy, one.backend, Purpose::Install).map_err(|problems| {
@@ -65,15 +68,15 @@ pub(super) fn probe(
         match there {
             None => failed.push(format!(
                 "{}: {} did not start the probe within {} s",
-                one.policy,
+                one.meant.name,
                 one.backend,
                 PATIENCE.as_secs()
             )),
             Some(there) => {
                 for line in there.beside(&here) {
-                    output::print(&format!("{}: {line}\n", one.policy))?;
+                    output::print(&format!("{}: {line}\n", one.meant.name))?;
                 }
-                failed.extend(there.failures().map(|what| format!("{}: {what}", one.policy)));
+                failed.extend(there.failures().map(|what| format!("{}: {what}", one.meant.name)));
             }
         }
     }
@@ -119,7 +122,10 @@ fn in_scheduler(
     let made = change_in(&mut *scheduler, &change(Action::Create), &entries, cancel);
     let report = made.and_then(|()| {
         if !session.global.quiet {
-            output::tell(&format!("{}: waiting for {} to start the probe", wanted.policy, wanted.backend));
+            output::tell(&format!(
+                "{}: waiting for {} to start the probe",
+                wanted.meant.name, wanted.backend
+            ));
         }
         wait_for(&path, cancel)
     });
@@ -164,9 +170,6 @@ pub(super) fn write_report(session: &Session, path: &PathBuf) -> Result<u8, CliE
         .map_err(|error| CliError::failed(error.to_string()))?;
     // Whole or not at all: who waits reads it as soon as it is there. No new file is made: who asked has made it.
     fs::metadata(path).on("look at", path)?;
-    let folder = path.parent().unwrap_or(path);
-    let new = tempfile::NamedTempFile::new_in(folder).on("create a file in", folder)?;
-    fs::write(new.path(), text).on("write", path)?;
-    new.persist(path).map_err(|error| error.error).on("replace", path)?;
+    whole::replace(path, text.as_bytes(), Readers::Owner)?;
     Ok(0)
 }

@@ -28,7 +28,6 @@ use crate::{
     policy::{
         Policy,
         model::{CommandSpec, EngineSpec, Target},
-        paths::normalized,
         values::Level,
     },
     restore::{self, DatabaseWay, LoadWay, Order, PathWay, Way},
@@ -244,7 +243,7 @@ fn to_path(
 ) -> Result<Way, CliError> {
     let to = match &args.to {
         Some(to) if restore::is_asides(to) => return Err(guard::set_aside(to)),
-        Some(to) => normalized(&session.host.working_folder.join(to)),
+        Some(to) => session.host.absolute(to),
         None => live_place(session, policies, id, target)?,
     };
     let to = behind_links(target, to);

@@ -70,7 +70,7 @@ impl Session {
         }
         // One file may be named in two ways, or lie in a folder that is named too.
         let mut seen = BTreeSet::new();
-        files.retain(|file| seen.insert(policy::paths::normalized(&self.host.working_folder.join(file))));
+        files.retain(|file| seen.insert(self.host.absolute(file)));
         Ok(files)
     }
 
@@ -140,7 +140,7 @@ impl Session {
     }
 
     fn load_one(&self, file: &Path) -> Loaded {
-        let place = policy::paths::normalized(&self.host.working_folder.join(file));
+        let place = self.host.absolute(file);
         let (name, folder) = (file.display().to_string(), place.parent().unwrap_or(&place));
         if place.is_dir() {
             return Loaded::unreadable(&name, folder, "it is a folder that holds no .yaml or .yml file");

@@ -13,7 +13,10 @@ use super::{InstallError, Installed, Scheduler, Settled, State, Tools, marker, t
 use crate::{
     exec::program::ProgramError,
     fault::OnPath as _,
-    platform,
+    platform::{
+        self,
+        whole::{self, Readers},
+    },
     schedule::{
         entry::{Backend, EntryName},
         render::{
@@ -191,8 +194,7 @@ impl Crontab {
             // One that does not know the word says nothing about the text.
             Err(error) if tools::status(&error).is_some() && said.contains("invalid option") => Ok(()),
             Err(error) if tools::status(&error).is_some() => {
-                let said = said.replace(&file.display().to_string(), "").replace("\"\":", "line ");
-                Err(InstallError::Refused { said: said.replace('\n', "; ") })
+                Err(InstallError::Refused { said: complaint(&said, file, dialect) })
             }
             Err(error) => Err(InstallError::program("check the crontab", error)),
         }
@@ -211,10 +213,7 @@ impl Crontab {
         if new == old {
             return Ok(Some(new));
         }
-        let mut file = tempfile::Builder::new()
-            .prefix("crontab.")
-            .tempfile_in(&self.state)
-            .on("create a file in", &self.state)?;
+        let mut file = whole::temporary(&self.state)?;
         let place = file.path().to_owned();
         file.write_all(&new).on("write", &place)?;
         if let Err(error) = self.check(dialect, &place, watch) {
@@ -229,12 +228,7 @@ impl Crontab {
         }
         if let Some(old) = &before {
             // Before anything is lost: what is written next replaces the whole crontab.
-            let mut kept =
-                tempfile::NamedTempFile::new_in(&self.state).on("create a file in", &self.state)?;
-            let path = self.before();
-            kept.write_all(old).on("write", &path)?;
-            kept.as_file().sync_all().on("write", &path)?;
-            kept.persist(&path).map_err(|lost| lost.error).on("write", &path)?;
+            whole::replace(&self.before(), old, Readers::Owner)?;
         }
         if self.read(watch)? != before {
             return Ok(None);
@@ -281,6 +275,19 @@ impl Crontab {
             waited += pause;
         }
     }
+}
+
+/// What crontab(1) says of a text, with the number of the line from 1.
+fn complaint(said: &str, file: &Path, dialect: Dialect) -> String {
+    let place = format!("\"{}\":", file.display());
+    let line = |line: &str| {
+        let placed = line.strip_prefix(&place).and_then(|rest| rest.split_once(':'));
+        let number = placed.and_then(|(number, rest)| Some((number.parse::<u32>().ok()?, rest)));
+        // Debian's counts the lines that came before.
+        let before = u32::from(dialect == Dialect::Debian);
+        number.map_or_else(|| line.to_owned(), |(number, rest)| format!("line {}:{rest}", number + before))
+    };
+    said.lines().map(line).collect::<Vec<_>>().join("; ")
 }
 
 impl Scheduler for Crontab {

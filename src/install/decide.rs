@@ -1,10 +1,13 @@
 //! What is wanted and what is there become changes, and a word for each entry. Pure.
 
 use super::{EntryState, Installed, Seen, State};
-use crate::schedule::{entry::EntryName, render::Rendered};
+use crate::schedule::{
+    entry::EntryName,
+    render::{File, Rendered, marked_file},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// What happens to an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -123,6 +126,12 @@ impl Installed {
         })
     }
 
+    /// The file of the policy that it runs, by its absolute path; `None` where it names none, as in a cluster.
+    pub fn policy_file(&self) -> Option<PathBuf> {
+        let marked = |file: &File| marked_file(&super::marker::text_of(&file.bytes));
+        self.files.iter().find_map(marked).map(PathBuf::from)
+    }
+
     /// Whether it runs a job of a policy, or is the probe of one that was killed.
     pub fn is_of(&self, policy: &str) -> bool {
         self.name == EntryName::of_probe(policy) || self.job_of(policy).is_some()
@@ -132,7 +141,7 @@ impl Installed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::{entry::Tier, render::File};
+    use crate::schedule::entry::Tier;
 
     fn rendered(hash: &str) -> Rendered {
         let (files, argv, warnings) = (Vec::new(), Vec::new(), Vec::new());

@@ -149,12 +149,12 @@ impl InstallError {
                 "run this as a user who may write there: `install: {scope: user}` needs no rights, `system` needs root"
                     .to_owned()
             }
-            Self::Fault(_) => "mend what the system says about the path, and install again".to_owned(),
+            Self::Fault(_) => "mend what the system says about the path, and run this again".to_owned(),
             Self::NoProgram { program, backend } => format!(
                 "install what brings `{program}`, or name another scheduler than {backend} with `install: {{backend: …}}`"
             ),
             Self::Program { .. } | Self::NotArmed { .. } => {
-                "mend what it says, and install again: what is right already is left alone".to_owned()
+                "mend what it says, and run this again: what is right already is left alone".to_owned()
             }
             Self::NoManager { scope: Scope::User, .. } => {
                 "log in as that user, or have the manager run without a login: `loginctl enable-linger USER`; or write \
@@ -172,9 +172,9 @@ impl InstallError {
                  `# policy:end NAME`"
                     .to_owned()
             }
-            Self::Refused { .. } => "mend the crontab with `crontab -e`, and install again".to_owned(),
+            Self::Refused { .. } => "mend the crontab with `crontab -e`, and run this again".to_owned(),
             Self::Busy { .. } => "wait for the other one, and run this again".to_owned(),
-            Self::Unlike { .. } => "see who else writes there, and install again".to_owned(),
+            Self::Unlike { .. } => "see who else writes there, and run this again".to_owned(),
             Self::Answer { program, .. } => format!("run `{program}` by hand and see what it says"),
             Self::Unfit { .. } => "this is a defect of the program: please report it".to_owned(),
             Self::Stopped(_) => "run it again: what is right already is left alone".to_owned(),

@@ -4,14 +4,10 @@
 use super::{InstallError, marker};
 use crate::{
     fault::{Fault, OnPath},
-    platform::files,
+    platform::whole::{self, Readers},
     schedule::{entry::Backend, render::File},
 };
-use std::{
-    fs,
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 /// Fails where something is at a path that is not ours. Nothing there is fine, and so is a file with our mark.
 pub(super) fn refuse_foreign(backend: Backend, path: &Path) -> Result<(), InstallError> {
@@ -28,19 +24,12 @@ pub(super) fn refuse_foreign(backend: Backend, path: &Path) -> Result<(), Instal
     }
 }
 
-/// Writes a file that everybody may read and its owner alone may write: under a temporary name, durable, with its mode, then
-/// renamed. The temporary name begins with a dot and ends with none of a scheduler's endings, so that none reads it.
+/// Writes a file that everybody may read and its owner alone may write, and the folder where it is missing.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).on("create the folder", folder)?;
-    let temporary = tempfile::Builder::new().prefix(".policy-").suffix(".tmp").tempfile_in(folder);
-    let mut temporary = temporary.on("create a file in", folder)?;
-    temporary.write_all(bytes).on("write", path)?;
-    files::make_readable(temporary.path()).on("set the mode of", path)?;
-    temporary.as_file().sync_all().on("write", path)?;
-    // A kill before this leaves what was there, and after it what is new: never a part, which a scheduler would read.
-    temporary.persist(path).map_err(|lost| lost.error).on("write", path)?;
-    files::sync_folder(folder).on("make durable", folder)
+    // A kill leaves what was there or what is new: never a part, which a scheduler would read.
+    whole::replace(path, bytes, Readers::Everybody)
 }
 
 /// Reads a file; `None` where there is none.

@@ -2,7 +2,13 @@
 //!
 //! An entry does not see the shell that installs it. So everything is resolved as the entry's user will resolve it, from its
 //! own environment, and a variable that only the shell has is refused.
-#![expect(clippy::disallowed_methods, reason = "looks for this program and for those that a policy calls")]
+#![expect(clippy::disallowed_methods, reason = "looks for this program")]
+
+mod elsewhere;
+mod search_path;
+
+pub use elsewhere::Elsewhere;
+pub use search_path::{called, keep_tools};
 
 use super::{World, resolve, variables};
 use crate::{
@@ -14,8 +20,6 @@ use crate::{
     platform::process,
     policy::{
         Policy, Severity,
-        model::EngineSpec,
-        paths::normalized,
         problem::{Code, Problem},
         variables::Variables,
     },
@@ -44,11 +48,11 @@ pub struct Found {
 
 /// What entries are looked at for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum Purpose<'a> {
     /// They are installed here, and must be able to run.
     Install,
     /// They are written for another host, which is not measured by this one.
-    Emit,
+    Emit(&'a Elsewhere),
     /// They are compared with what is installed here.
     Compare,
 }
@@ -57,15 +61,31 @@ pub enum Purpose {
 ///
 /// # Errors
 /// Everything that keeps the entries from running, each at its place.
-pub fn site(host: &Host, policy: &Policy, backend: Backend, purpose: Purpose) -> Result<Found, Vec<Problem>> {
+pub fn site(
+    host: &Host,
+    policy: &Policy,
+    backend: Backend,
+    purpose: Purpose<'_>,
+) -> Result<Found, Vec<Problem>> {
     let mut warnings = Vec::new();
-    let file = normalized(&host.working_folder.join(&policy.source().name));
-    let environment = environment(host, policy, backend, &mut warnings)?;
-    let log_folder = log_folder(host, policy, backend)?;
+    let file = host.absolute(&policy.source().name);
+    let (environment, log_folder) = match purpose {
+        Purpose::Emit(elsewhere) => {
+            let there = elsewhere.host(host);
+            (environment_elsewhere(&there, policy, backend, elsewhere)?, log_folder(&there, policy, backend)?)
+        }
+        Purpose::Install | Purpose::Compare => {
+            (environment(host, policy, backend, &mut warnings)?, log_folder(host, policy, backend)?)
+        }
+    };
     let host_zone = zone().unwrap_or_else(|| {
         warnings.push("this host does not say its time zone: its clock is taken for UTC".to_owned());
         Tz::UTC
     });
+    let host_zone = match purpose {
+        Purpose::Emit(elsewhere) => elsewhere.zone(policy, backend, host_zone, &mut warnings),
+        Purpose::Install | Purpose::Compare => host_zone,
+    };
     let install = policy.install();
     let program = program(host).unwrap_or_else(|| PathBuf::from("/usr/local/bin/policy"));
     for (what, path) in [("this program", &program), ("the policy", &file)] {
@@ -78,9 +98,17 @@ pub fn site(host: &Host, policy: &Policy, backend: Backend, purpose: Purpose) ->
         let problem = || vec![Problem::error(Code::BadPath, message(), "rename the folder or the file")];
         path.to_str().map(str::to_owned).ok_or_else(problem)
     };
+    let (program, file) = match purpose {
+        Purpose::Emit(elsewhere) => {
+            let here = elsewhere::Paths { program: text(&program)?, file: text(&file)? };
+            let elsewhere::Paths { program, file } = elsewhere.paths(policy, backend, here, &mut warnings)?;
+            (program, file)
+        }
+        Purpose::Install | Purpose::Compare => (text(&program)?, text(&file)?),
+    };
     let site = Site {
-        program: text(&program)?,
-        file: text(&file)?,
+        program,
+        file,
         context: Context {
             scope: install.scope(),
             user: install.user.as_ref().map(|user| user.value.clone()),
@@ -135,6 +163,31 @@ fn unseen(host: &Host, policy: &Policy, site: &Site) -> Vec<Problem> {
     found.into_iter().map(told).collect()
 }
 
+/// What an entry of another host is started with: nothing of this shell, and no tool is looked for.
+fn environment_elsewhere(
+    there: &Host,
+    policy: &Policy,
+    backend: Backend,
+    elsewhere: &Elsewhere,
+) -> Result<BTreeMap<String, String>, Vec<Problem>> {
+    let mut environment = BTreeMap::new();
+    if backend == Backend::TaskScheduler {
+        return Ok(environment);
+    }
+    let folders = search_path::folders(there, policy, backend)?;
+    environment.insert("PATH".to_owned(), search_path::joined(&folders)?);
+    match (policy.install().scope(), &elsewhere.home) {
+        (Scope::User, Some(home)) => {
+            environment.insert("HOME".to_owned(), home.clone());
+        }
+        (Scope::User, None) => {}
+        (Scope::System, _) => {
+            environment.insert("POLICY_STATE_DIR".to_owned(), SYSTEM_STATE.to_owned());
+        }
+    }
+    Ok(environment)
+}
+
 /// What an entry is started with.
 fn environment(
     host: &Host,
@@ -145,7 +198,7 @@ fn environment(
     let mut environment = BTreeMap::new();
     // A task of Windows has the variables of its user, and can be given none.
     if backend != Backend::TaskScheduler {
-        environment.insert("PATH".to_owned(), path(host, policy, backend, warnings)?);
+        environment.insert("PATH".to_owned(), search_path::of(host, policy, backend, warnings)?);
     }
     // A scheduler gives an entry the home that the system knows: where the shell has another, `~` would be another place. In
     // a crontab somebody else's `HOME=` may stand above our lines.
@@ -170,74 +223,11 @@ fn environment(
     Ok(environment)
 }
 
-/// The `PATH` of the entries: the policy's own folders, those of every host, and where this shell finds what is in none of
-/// them.
-fn path(
-    host: &Host,
-    policy: &Policy,
-    backend: Backend,
-    warnings: &mut Vec<String>,
-) -> Result<String, Vec<Problem>> {
-    let mut folders: Vec<PathBuf> = Vec::new();
-    let known = variables(host, policy)?;
-    for written in &policy.install().search_path {
-        folders.push(resolve(host, policy, &known, written)?.path);
-    }
-    folders.extend(usual(backend).iter().map(PathBuf::from));
-    // What a job calls by name is found in the folder where this shell finds it.
-    let is_in = |folder: &Path, name: &str| {
-        which::which_in_global(name, Some(folder)).is_ok_and(|mut all| all.next().is_some())
-    };
-    for name in called(policy) {
-        if folders.iter().any(|folder| is_in(folder, &name)) {
-            continue;
-        }
-        match env::split_paths(&host.path()).find(|folder| folder.is_absolute() && is_in(folder, &name)) {
-            Some(folder) => {
-                warnings.push(format!(
-                    "`{name}` is found in {}, which is added to the PATH of the entries",
-                    folder.display()
-                ));
-                folders.push(folder);
-            }
-            None => warnings.push(format!(
-                "`{name}`, which this policy calls, is on no PATH here: name its folder in `install.search_path`"
-            )),
-        }
-    }
-    let joined = env::join_paths(&folders).map_err(|error| {
-        let help = "take the separator out of the name of the folder";
-        vec![Problem::error(
-            Code::BadPath,
-            format!("a folder of `search_path` cannot be part of a PATH: {error}"),
-            help,
-        )]
-    })?;
-    Ok(joined.to_string_lossy().into_owned())
-}
-
-/// The folders of programs that every host of a scheduler has.
-const fn usual(backend: Backend) -> &'static [&'static str] {
-    match backend {
-        Backend::Systemd | Backend::Cron | Backend::Kubernetes | Backend::TaskScheduler => {
-            &["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-        }
-        Backend::Launchd => &["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"],
-    }
-}
-
-/// The programs that a policy calls by name.
-pub fn called(policy: &Policy) -> BTreeSet<String> {
-    let words = policy.commands().filter_map(|command| Some(command.argv.first()?.value.as_written()));
-    let is_name = |word: &&str| !word.contains(['/', '\\', '$', '{']);
-    let mut names: BTreeSet<String> = words.filter(is_name).map(str::to_owned).collect();
-    if policy.targets().values().any(|target| matches!(target.engine, EngineSpec::Postgres(_))) {
-        names.extend(["pg_dump".to_owned(), "psql".to_owned()]);
-    }
-    names
-}
-
-fn log_folder(host: &Host, policy: &Policy, backend: Backend) -> Result<Option<String>, Vec<Problem>> {
+/// The folder for what entries print; `None`: their scheduler has a journal.
+///
+/// # Errors
+/// When the folder that the policy names cannot be resolved here.
+pub fn log_folder(host: &Host, policy: &Policy, backend: Backend) -> Result<Option<String>, Vec<Problem>> {
     let text = |path: PathBuf| Some(path.to_string_lossy().into_owned());
     if let Some(written) = &policy.install().log_dir {
         let known: Variables = variables(host, policy)?;
@@ -259,15 +249,16 @@ fn zone() -> Option<Tz> {
     iana_time_zone::get_timezone().ok()?.parse().ok()
 }
 
-/// Where this program lies: by the name on the PATH that leads to it, where there is one. A package manager moves the file
-/// behind that name with each version.
+/// Where this program lies: by the name on the PATH that leads to it, where there is one, first by that which entries were
+/// installed with. A package manager moves the file behind that name with each version.
 fn program(host: &Host) -> Option<PathBuf> {
     let own = env::current_exe().ok()?;
     let canonical = own.canonicalize().ok()?;
     let name = own.file_name()?;
     let search = host.path();
-    let named =
-        env::split_paths(&search).filter(|folder| folder.is_absolute()).map(|folder| folder.join(name));
+    let known = search_path::remembered(host).remove(&*name.to_string_lossy());
+    let folders = known.into_iter().chain(env::split_paths(&search));
+    let named = folders.filter(|folder| folder.is_absolute()).map(|folder| folder.join(name));
     let mut same = named.filter(|path| path.canonicalize().is_ok_and(|found| found == canonical));
     Some(same.next().unwrap_or(canonical))
 }

@@ -9,3 +9,4 @@ pub(crate) mod locks;
 pub(crate) mod process;
 pub(crate) mod rights;
 pub(crate) mod signals;
+pub(crate) mod whole;

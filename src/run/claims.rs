@@ -6,6 +6,7 @@
 
 use crate::{
     fault::{Fault, OnPath},
+    platform::whole::{self, Readers},
     schedule::due::{Claim, ClaimState},
     scratch::create_private_folder,
     store::lock::{self, HolderNote, Lock, LockError, Mode},
@@ -13,7 +14,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use std::{
     fs::File,
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -43,7 +44,8 @@ pub(crate) struct Claims {
 pub(crate) struct Held {
     place: Place,
     pub(crate) claims: Claims,
-    _lock: Lock,
+    /// `None` where this host cannot keep claims: then nothing is written either.
+    lock: Option<Lock>,
 }
 
 impl Place {
@@ -88,7 +90,12 @@ impl Place {
         create_private_folder(&self.folder)?;
         let path = self.folder.join(format!("{}.lock", self.stem));
         let lock = lock::lock(&path, Mode::Exclusive, &HolderNote::own())?;
-        Ok(Held { claims: self.read()?, place: self.clone(), _lock: lock })
+        Ok(Held { claims: self.read()?, place: self.clone(), lock: Some(lock) })
+    }
+
+    /// The claims where none can be kept: what is claimed is forgotten with the process.
+    pub(crate) fn unkept(&self) -> Held {
+        Held { claims: Claims::default(), place: self.clone(), lock: None }
     }
 }
 
@@ -141,18 +148,14 @@ impl Held {
         self.write()
     }
 
-    /// The new file is whole and durable before it takes the old one's name, and the name before anything relies on it: of a
-    /// power cut either all of the old claims or all of the new ones are left.
+    /// Durable when it returns, before anything relies on it.
     fn write(&self) -> Result<(), Fault> {
-        let (path, folder) = (self.place.file(), &self.place.folder);
-        let text = serde_json::to_string(&self.claims.list).map_err(io::Error::other).on("write", &path)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).on("create a file in", folder)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).on("write", &path)?;
-        file.persist(&path).map_err(|error| error.error).on("replace", &path)?;
-        if cfg!(unix) {
-            File::open(folder).and_then(|folder| folder.sync_all()).on("make durable", folder)?;
+        if self.lock.is_none() {
+            return Ok(());
         }
-        Ok(())
+        let path = self.place.file();
+        let text = serde_json::to_string(&self.claims.list).map_err(io::Error::other).on("write", &path)?;
+        whole::replace(&path, text.as_bytes(), Readers::Owner)
     }
 }
 

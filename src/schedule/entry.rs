@@ -57,7 +57,7 @@ impl Backend {
             }
             (Self::Cron, Note::GapMerged { .. }) => Some("cron starts each, and the guard runs one"),
             (Self::Kubernetes, Note::GapMoved | Note::GapMerged { .. }) => {
-                Some("Kubernetes skips it: it is run with the next start, or not at all")
+                Some("Kubernetes skips it, and an added start makes up for it")
             }
             (Self::Kubernetes, Note::FoldOnce) => {
                 Some("Kubernetes starts both passes, and the guard runs one")
@@ -180,6 +180,8 @@ pub struct Entry {
     pub policy: String,
     /// The job's name.
     pub job: String,
+    /// The policy's file by its absolute path, as `argv` names it: by it two policies of one name are told apart.
+    pub file: String,
     /// Program and arguments without those that a backend adds: `/usr/bin/policy --policy /srv/p.yaml run prod/nightly --due`.
     /// Program and policy are absolute and canonical; no element holds a control character.
     pub argv: Vec<String>,

@@ -24,6 +24,7 @@ pub(crate) fn entry(cron: &str, zone: Tz) -> Entry {
         name: EntryName::of("prod", "nightly"),
         policy: "prod".to_owned(),
         job: "nightly".to_owned(),
+        file: "/srv/prod.yaml".to_owned(),
         argv: words(&["/usr/bin/policy", "--policy", "/srv/prod.yaml", "run", "prod/nightly", "--due"]),
         schedule: Schedule {
             cron: Expression::parse(cron).unwrap(),

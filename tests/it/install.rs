@@ -23,7 +23,7 @@ usage: crontab [-u user] file
 *) cat "$1" >"$file" ;;
 esac"#;
 
-const TWO: &str = "\
+pub(crate) const TWO: &str = "\
 version: 1
 name: prod
 timezone: UTC
@@ -35,14 +35,14 @@ jobs:
   nightly: {schedule: {cron: \"0 2 * * *\", jitter: 10m}, retention: {last: 3}}
 ";
 
-fn sandbox(text: &str) -> Sandbox {
+pub(crate) fn sandbox(text: &str) -> Sandbox {
     let sandbox = Sandbox::with_policy(text);
     sandbox.sql("app.db", "CREATE TABLE t(x)");
     sandbox.program("crontab", CRONTAB);
     sandbox
 }
 
-fn crontab(sandbox: &Sandbox) -> String {
+pub(crate) fn crontab(sandbox: &Sandbox) -> String {
     fs::read_to_string(sandbox.home().join("crontab")).unwrap_or_default()
 }
 

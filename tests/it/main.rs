@@ -33,6 +33,7 @@ mod duckdb;
 #[cfg(all(unix, feature = "duckdb"))]
 mod duckdb_stored;
 mod due;
+mod due_state;
 #[cfg(unix)]
 mod entries;
 mod examiner;
@@ -46,6 +47,7 @@ mod history;
 mod hooks;
 mod install;
 #[cfg(target_os = "linux")]
+mod install_apart;
 mod install_cron;
 #[cfg(target_os = "linux")]
 mod install_systemd;

@@ -18,7 +18,9 @@ const EFFECTS: &str = "
     src/cli/history.rs
     src/cli/install.rs
     src/cli/install/places.rs
+    src/cli/install/wanted.rs
     src/cli/kept.rs
+    src/cli/logs.rs
     src/cli/plan.rs
     src/cli/probe.rs
     src/cli/probe/report.rs
@@ -67,11 +69,13 @@ const EFFECTS: &str = "
     src/main.rs
     src/observe.rs
     src/observe/site.rs
+    src/observe/site/search_path.rs
     src/platform/files.rs
     src/platform/folder/portable.rs
     src/platform/locks.rs
     src/platform/process.rs
     src/platform/rights.rs
+    src/platform/whole.rs
     src/restore.rs
     src/restore/aside.rs
     src/restore/beside.rs

@@ -1,6 +1,7 @@
 //! The words of what has to do with schedules.
 
 use crate::schedule::entry::Backend;
+use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -13,6 +14,18 @@ pub struct Install {
     /// Only write the files of the entries into a folder, for whatever platform.
     #[arg(long, value_name = "DIR", conflicts_with = "probe")]
     pub emit: Option<PathBuf>,
+    /// With `--emit`: where `policy` lies on the host that the files are for.
+    #[arg(long, value_name = "PATH", requires = "emit")]
+    pub for_program: Option<String>,
+    /// With `--emit`: where the policy's file lies on that host; of several policies, the folder of their files.
+    #[arg(long, value_name = "PATH", requires = "emit")]
+    pub for_policy: Option<String>,
+    /// With `--emit`: the home of the user whose entries they will be.
+    #[arg(long, value_name = "DIR", requires = "emit")]
+    pub for_home: Option<String>,
+    /// With `--emit`: the time zone of that host's clock.
+    #[arg(long, value_name = "ZONE", requires = "emit")]
+    pub for_timezone: Option<Tz>,
     /// Say what would be changed, and change nothing.
     #[arg(short = 'n', long)]
     pub dry_run: bool,

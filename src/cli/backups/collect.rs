@@ -117,7 +117,7 @@ fn collect_place(session: &Session, place: &str, shelf: &mut Shelf<'_>) -> Resul
     let bare = place.strip_prefix("file://").unwrap_or(place);
     let path = match (bare.strip_prefix("~/"), &session.host.home) {
         (Some(rest), Some(home)) => home.join(rest),
-        _ => policy::paths::normalized(&session.host.working_folder.join(bare)),
+        _ => session.host.absolute(bare),
     };
     let store = LocalStore::new(place, path, false);
     match store.id() {

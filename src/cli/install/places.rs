@@ -4,7 +4,7 @@
 use super::Wanted;
 use crate::{
     cli::session::Session,
-    fault::{Fault, OnPath as _},
+    fault::Fault,
     host::Host,
     install::{
         Scheduler, Tools,
@@ -16,7 +16,10 @@ use crate::{
         task_scheduler::TaskScheduler,
     },
     plan::{Platform, entries::backend},
-    platform,
+    platform::{
+        self,
+        whole::{self, Readers},
+    },
     policy::{Policy, model::BackendChoice},
     schedule::entry::{Backend, Scope},
     scratch::create_private_folder,
@@ -108,7 +111,7 @@ pub(super) fn remember(session: &Session, wanted: &[Wanted]) -> Result<(), Fault
     let lines = known.iter().map(|name| format!("{}\n", name.as_deref().unwrap_or_default()));
     let path = session.host.state.join(CLUSTERS);
     create_private_folder(&session.host.state)?;
-    fs::write(&path, lines.collect::<String>()).on("write", &path)
+    whole::replace(&path, lines.collect::<String>().as_bytes(), Readers::Owner)
 }
 
 fn scheduler(host: &Host, place: &Place) -> Box<dyn Scheduler> {

@@ -3,14 +3,14 @@
 use crate::{
     cli::{
         error::CliError,
-        install::{Places, Wanted, seen, told, wanted},
+        install::{Meant, Place, Places, Wanted, chosen, seen, told, wanted},
         output,
         session::Session,
     },
-    install::{EntryState, standings},
+    install::{EntryState, InstallError, Seen, standings},
     observe::site::Purpose,
     plan::entries::jobs_by_entry,
-    policy::Policy,
+    policy::{Policy, model::BackendChoice},
     schedule::{
         entry::{Backend, EntryName},
         render::Rendered,
@@ -59,6 +59,37 @@ impl EntryRow {
     }
 }
 
+/// What was seen in one place.
+type Look = (Place, Backend, Result<Vec<Seen>, InstallError>);
+
+/// Looks at places that were not looked at yet.
+fn look(places: &Places<'_>, looks: &mut Vec<Look>, cancel: &Cancel) {
+    for (place, scheduler) in places.all() {
+        if !looks.iter().any(|(known, ..)| *known == place) {
+            looks.push((place, scheduler.backend(), seen(&*scheduler, cancel)));
+        }
+    }
+}
+
+/// The scheduler that a policy's entries are measured by: its own; of one that leaves it to the host, the one in which they
+/// are, as `install --backend` may have named another than the host's.
+fn measure(policy: &Policy, looks: &[Look]) -> Option<Backend> {
+    let name = policy.name().as_str();
+    let has = |backend: Backend| {
+        let mut there =
+            looks.iter().filter(|(_, of, _)| *of == backend).filter_map(|(.., seen)| seen.as_ref().ok());
+        there.any(|seen| seen.iter().any(|one| one.installed.is_of(name)))
+    };
+    measured(policy.install().backend, chosen(policy), has)
+}
+
+fn measured(choice: BackendChoice, usual: Option<Backend>, has: impl Fn(Backend) -> bool) -> Option<Backend> {
+    if choice != BackendChoice::Auto || usual.is_some_and(&has) {
+        return usual;
+    }
+    Backend::ALL.into_iter().find(|backend| has(*backend)).or(usual)
+}
+
 /// The entries that these policies want or have, in every scheduler of this host.
 pub(super) fn rows(
     session: &Session,
@@ -72,14 +103,18 @@ pub(super) fn rows(
             jobs_by_entry(policy).into_iter().map(|(name, job)| (name, (policy.name().to_string(), job)))
         })
         .collect();
-    let wanted = wanted(session, policies, backend, Purpose::Compare)?;
+    let meant: Vec<Meant> = policies.iter().map(|policy| Meant::of(session, policy)).collect();
+    let mut looks = Vec::new();
+    look(&Places::of(session, &[]), &mut looks, cancel);
+    let choice = |policy: &Policy| backend.or_else(|| measure(policy, &looks));
+    let wanted = wanted(session, policies, &choice, Purpose::Compare)?;
+    look(&Places::of(session, &wanted), &mut looks, cancel);
     let mut rows = Vec::new();
-    let places = Places::of(session, &wanted);
-    for (place, scheduler) in places.all() {
+    for (place, backend, seen) in looks {
         let mine: Vec<&Wanted> = wanted.iter().filter(|one| place.is_of(one)).collect();
         let entries: BTreeMap<EntryName, Rendered> =
             mine.iter().flat_map(|one| one.entries.clone()).collect();
-        let seen = match seen(&*scheduler, cancel) {
+        let seen = match seen {
             Ok(seen) => seen,
             Err(_) if mine.is_empty() => continue,
             Err(error) if error.is_stop() => return Err(told(&error)),
@@ -88,7 +123,7 @@ pub(super) fn rows(
                 let unseen = entries.keys().map(|name| {
                     let (policy, job) = names.get(name).cloned().unzip();
                     EntryRow {
-                        backend: scheduler.backend(),
+                        backend,
                         name: name.to_string(),
                         policy: policy.unwrap_or_default(),
                         job,
@@ -101,26 +136,25 @@ pub(super) fn rows(
                 continue;
             }
         };
-        let is_ours = |one: &crate::install::Seen| {
-            policies.iter().any(|policy| one.installed.is_of(policy.name().as_str()))
-        };
-        let seen: Vec<_> = seen.into_iter().filter(is_ours).collect();
+        let owner = |one: &Seen| meant.iter().find(|policy| one.installed.is_of(&policy.name));
+        let seen: Vec<Seen> = seen.into_iter().filter(|one| owner(one).is_some()).collect();
         for standing in standings(&entries, &seen) {
             let (policy, job) = names.get(&standing.name).cloned().unzip();
-            let of = || {
-                let found = seen.iter().find(|one| one.installed.name == standing.name)?;
-                policies
-                    .iter()
-                    .map(|policy| policy.name().to_string())
-                    .find(|name| found.installed.is_of(name))
-            };
+            let found = seen.iter().find(|one| one.installed.name == standing.name);
+            let owner = found.and_then(owner);
+            let mut facts = standing.state.facts;
+            if let (Some(owner), Some(found)) = (owner, found)
+                && let Some(file) = owner.rival(&found.installed)
+            {
+                facts.push(format!("it runs `{}`, another policy of that name", file.display()));
+            }
             rows.push(EntryRow {
-                backend: scheduler.backend(),
+                backend,
                 name: standing.name.to_string(),
-                policy: policy.or_else(of).unwrap_or_default(),
+                policy: policy.or_else(|| owner.map(|owner| owner.name.clone())).unwrap_or_default(),
                 job,
                 state: standing.state.state,
-                facts: standing.state.facts,
+                facts,
                 next: standing.state.next,
             });
         }
@@ -144,4 +178,24 @@ pub(super) fn print(rows: &[EntryRow]) -> Result<u8, CliError> {
         output::print(&format!("{}: {fact}\n", row.name))?;
     }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_names_no_scheduler_is_measured_by_the_one_in_which_it_is() {
+        let (cron, systemd) = (Some(Backend::Cron), Some(Backend::Systemd));
+        let only = |one: Backend| move |backend| backend == one;
+        assert_eq!(measured(BackendChoice::Auto, systemd, only(Backend::Cron)), cron);
+        assert_eq!(measured(BackendChoice::Auto, systemd, |_| true), systemd);
+        assert_eq!(measured(BackendChoice::Auto, systemd, |_| false), systemd);
+        assert_eq!(
+            measured(BackendChoice::One(Backend::Systemd), systemd, only(Backend::Cron)),
+            systemd,
+            "what a policy says is what it wants"
+        );
+        assert_eq!(measured(BackendChoice::None, None, only(Backend::Cron)), None);
+    }
 }

@@ -18,6 +18,7 @@ use super::{
     },
     File, NO_HASH, Refusal, Rendered,
     crontab_text::{begin, end},
+    file_mark,
     lines::Refuser,
     sealed,
 };
@@ -72,7 +73,11 @@ pub fn render(entry: &Entry, context: &Context) -> Result<Rendered, Refusal> {
 /// Lines between the two marks.
 fn block(entry: &Entry, variables: &str, lines: &[String]) -> Vec<u8> {
     let (begin, end) = (begin(&entry.name, NO_HASH), end(&entry.name));
-    let about = format!("# {}; to change it, change the policy and install it again", entry.shown());
+    let about = format!(
+        "# {} by {}; to change it, change the policy and install it again",
+        entry.shown(),
+        file_mark(entry)
+    );
     format!("{begin}\n{about}\n{variables}{}\n{end}\n", lines.join("\n")).into_bytes()
 }
 

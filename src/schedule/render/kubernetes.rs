@@ -1,9 +1,9 @@
 //! A `CronJob` of Kubernetes, and a `ConfigMap` with the policy that it runs.
 //!
-//! The controller knows zones and takes either of two day fields, so a schedule is said exactly. What it does not do: it skips
-//! what a clock change skips, starts a repeated hour's times twice (kubernetes/kubernetes#121594), and starts none or two Jobs
-//! now and then ("about once"). The guard refuses what is too much. Nothing of the host is in the objects: program, policy
-//! and state have their places in the pod.
+//! The controller knows zones and takes either of two day fields, so a schedule is said exactly. But it skips what a clock
+//! change skips: where that concerns a fixed time, the first instant after is added. And it starts a repeated hour's times
+//! twice (kubernetes/kubernetes#121594), and none or two Jobs now and then ("about once"). The guard refuses what is too
+//! much. Nothing of the host is in the objects: program, policy and state have their places in the pod.
 //!
 //! `patch` is a JSON merge patch (RFC 7386), put onto the `CronJob` last. Such a patch replaces lists as a whole; one that
 //! loses the command, the schedule or the marks of the entry is refused.
@@ -22,11 +22,9 @@ use sha2::{Digest as _, Sha256};
 use super::{
     super::{
         CatchUp,
-        entry::{Backend, Context, Entry, Tier},
+        entry::{Backend, Context, Entry},
     },
-    File, NO_HASH, Refusal, Rendered,
-    local::skipped,
-    sealed, words,
+    File, NO_HASH, Refusal, Rendered, sealed, words,
 };
 use times::Times;
 
@@ -89,7 +87,7 @@ pub fn render(entry: &Entry, _: &Context, spec: &KubernetesSpec) -> Result<Rende
     let bytes = format!("{}---\n{}", written(entry, &config_map)?, written(entry, &cron_job)?).into_bytes();
     let (files, hash) = sealed(vec![File { name: format!("{}.yaml", entry.name), bytes }]);
     let warnings = warnings(entry, spec, &times);
-    Ok(Rendered { tier: Tier::Exact, files, hash, argv: vec![argv], warnings })
+    Ok(Rendered { tier: times.tier, files, hash, argv: vec![argv], warnings })
 }
 
 /// What the container runs. Its host's paths are not the pod's.
@@ -140,9 +138,6 @@ fn warnings(entry: &Entry, spec: &KubernetesSpec, times: &Times) -> Vec<String> 
              {} seconds",
             times.deadline
         ));
-    }
-    if let Some(at) = skipped(entry, entry.zone) {
-        warnings.push(format!("the clock of {} skips {at}, and so does the controller", entry.zone));
     }
     warnings
 }

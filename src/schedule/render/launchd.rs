@@ -16,7 +16,7 @@ use super::{
         CatchUp,
         entry::{Backend, Context, Entry, Scope, Tier},
     },
-    File, NO_HASH, Refusal, Rendered,
+    File, NO_HASH, Refusal, Rendered, file_mark,
     local::{Local, is_every_minute, skipped},
     sealed, words,
     xml::Element,
@@ -69,7 +69,7 @@ pub fn render(entry: &Entry, context: &Context) -> Result<Rendered, Refusal> {
     if let (Scope::System, Some(user)) = (context.scope, &context.user) {
         keys.add("UserName", string(user.as_str()));
     }
-    keys.add("EnvironmentVariables", environment(context));
+    keys.add("EnvironmentVariables", environment(entry, context));
     if let Some(folder) = &context.log_folder {
         let folder = folder.trim_end_matches('/');
         keys.add("StandardOutPath", string(format!("{folder}/{}.log", entry.name)));
@@ -107,10 +107,11 @@ fn warnings(entry: &Entry, context: &Context) -> Vec<String> {
     warnings
 }
 
-fn environment(context: &Context) -> Element {
+fn environment(entry: &Entry, context: &Context) -> Element {
     let mut variables: BTreeMap<_, _> =
         context.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    variables.insert("POLICY_HASH", NO_HASH);
+    let mark = format!("{NO_HASH} {}", file_mark(entry));
+    variables.insert("POLICY_HASH", &mark);
     let mut keys = Keys::default();
     for (name, value) in variables {
         keys.add(name, string(value));

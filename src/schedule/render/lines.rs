@@ -5,6 +5,10 @@ use super::{
     NO_HASH, Refusal, words,
 };
 
+/// What is no key of the policy, and can be in the way all the same.
+pub(super) const PROGRAM: &str = "the path of the program";
+const FILE: &str = "the path of the policy";
+
 /// Makes the refusals of one entry by one scheduler.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refuser<'a> {
@@ -23,19 +27,23 @@ impl Refuser<'_> {
         for text in [&self.entry.policy, &self.entry.job] {
             self.one_line("name", text)?;
         }
-        for word in &self.entry.argv {
-            self.one_line("argv", word)?;
+        for (n, word) in self.entry.argv.iter().enumerate() {
+            self.one_line(if n == 0 { PROGRAM } else { FILE }, word)?;
         }
         if !self.entry.argv.first().is_some_and(|program| program.starts_with('/')) {
             let reason =
                 "the program's path is not absolute, and a scheduler has no search path to find it by";
-            return Err(self.refusal("argv", reason, "install the program, and call it by its full path"));
+            return Err(self.refusal(PROGRAM, reason, "install the program, and call it by its full path"));
         }
         for (name, value) in &context.environment {
             self.one_line("install.search_path", value)?;
             if !is_variable(name) {
                 let reason = format!("`{}` is no name of a variable", name.escape_default());
-                return Err(self.refusal("environment", reason, "name it with letters, digits and `_`"));
+                return Err(self.refusal(
+                    "install.search_path",
+                    reason,
+                    "name it with letters, digits and `_`",
+                ));
             }
         }
         if let Some(folder) = &context.log_folder {

@@ -14,8 +14,8 @@ use super::{
         CatchUp,
         entry::{Backend, Context, Entry, Scope},
     },
-    FORMAT, File, NO_HASH, Refusal, Rendered,
-    lines::Refuser,
+    FORMAT, File, NO_HASH, Refusal, Rendered, file_mark,
+    lines::{PROGRAM, Refuser},
     sealed,
 };
 use quote::{specifiers, word};
@@ -75,7 +75,7 @@ fn service(entry: &Entry, context: &Context, refuser: Refuser<'_>) -> Result<Fil
     }
     unit.section("Service");
     // A time that comes while it runs is dropped; the guard makes up for it. There is no `Restart=`: attempts are the
-    // program's own.
+    // program's own, and before systemd 244 a oneshot unit with any is refused.
     unit.line("Type", "oneshot");
     unit.line("ExecStart", &command(entry, refuser)?);
     // Of a oneshot service this is the whole run; `RuntimeMaxSec=` has no effect.
@@ -121,7 +121,7 @@ fn command(entry: &Entry, refuser: Refuser<'_>) -> Result<String, Refusal> {
             if text.contains(['"', '\'', '\\']) {
                 let reason =
                     format!("systemd starts no program whose path holds quotes or backslashes, as `{text}`");
-                return Err(refuser.refusal("argv", reason, "install the program below another folder"));
+                return Err(refuser.refusal(PROGRAM, reason, "install the program below another folder"));
             }
             words.push(word(text));
         } else {
@@ -152,6 +152,7 @@ impl Unit {
         self.section("X-Policy");
         self.line("Policy", &entry.policy);
         self.line("Job", &entry.job);
+        self.line("File", &file_mark(entry));
         self.line("Format", &FORMAT.to_string());
         self.line("Hash", NO_HASH);
         File { name: format!("{}.{kind}", entry.name), bytes: (self.0.join("\n") + "\n").into_bytes() }

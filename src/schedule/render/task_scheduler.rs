@@ -19,7 +19,7 @@ use super::{
         CatchUp,
         entry::{Backend, Context, Entry, Scope, Tier},
     },
-    File, NO_HASH, Refusal, Rendered,
+    File, NO_HASH, Refusal, Rendered, file_mark,
     local::{Local, is_every_minute, skipped},
     sealed, words,
     xml::Element,
@@ -100,7 +100,10 @@ fn registration(entry: &Entry) -> Element {
         "RegistrationInfo",
         vec![
             Element::text("Author", "policy"),
-            Element::text("Description", format!("policy:{} sha256={NO_HASH}", entry.name)),
+            Element::text(
+                "Description",
+                format!("policy:{} sha256={NO_HASH} {}", entry.name, file_mark(entry)),
+            ),
             Element::text(
                 "Documentation",
                 format!("Job {}: {schedule} ({})", entry.shown(), entry.zone.name()),

@@ -93,6 +93,7 @@ pub(super) fn entry_of(schedule: &Expression, zone: Tz, argv: &[&str]) -> Entry 
         name: EntryName::of("prod", "nightly"),
         policy: "prod".to_owned(),
         job: "nightly".to_owned(),
+        file: "/srv/prod.yaml".to_owned(),
         argv: argv.iter().map(|word| (*word).to_owned()).collect(),
         schedule: Schedule {
             cron: schedule.clone(),

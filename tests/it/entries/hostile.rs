@@ -6,7 +6,7 @@ use policy::{
     policy::values::Duration,
     schedule::{
         entry::{Entry, Scope},
-        render::{hash_of, kubernetes, launchd, task_scheduler},
+        render::{hash_of, kubernetes, launchd, marked_file, task_scheduler},
     },
 };
 
@@ -47,6 +47,7 @@ fn hostile() -> Vec<String> {
 fn hostile_entry() -> Entry {
     let mut entry = entry("30 2 * * *", Tz::UTC);
     entry.argv.extend(hostile());
+    entry.file = hostile().concat();
     entry
 }
 
@@ -68,10 +69,13 @@ fn the_words_of_a_property_list_and_of_a_task_are_read_back_as_they_were() {
     for read in &read {
         assert_eq!(argv(read), entry.argv);
     }
+    let xml = String::from_utf8(plist.files[0].bytes.clone()).unwrap();
+    assert_eq!(marked_file(&xml), Some(hostile().concat()));
     let keys = &read[0]["plist"];
     assert_eq!(keys["UserName"], "Jürgen <&> \"Ω\"");
     assert_eq!(keys["EnvironmentVariables"]["WITH <&>"], "a \"b\" & <c> %d% $e");
-    assert_eq!(keys["EnvironmentVariables"]["POLICY_HASH"], plist.hash.as_str());
+    let mark = keys["EnvironmentVariables"]["POLICY_HASH"].as_str().unwrap();
+    assert_eq!(mark.split(' ').next(), Some(plist.hash.as_str()));
     assert_eq!(keys["StandardOutPath"], format!("/Library/Logs/<&> ü/{}.log", entry.name));
     assert_eq!(keys["Umask"], 0o077);
 }

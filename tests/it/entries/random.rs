@@ -156,8 +156,8 @@ fn is_second_pass(at: DateTime<Utc>, zone: Tz) -> bool {
 
 /// Holds what was read against the calendar.
 ///
-/// `in_its_zone` are schedulers that count by the clock of the schedule: what that clock skips, they skip, and what it
-/// repeats, they may repeat.
+/// `in_its_zone` are schedulers of hosts whose clock is that of the schedule: what it skips, they are documented to start
+/// later.
 fn holds(case: &Case, rendered: &Rendered, read: &BTreeSet<DateTime<Utc>>, in_its_zone: bool) {
     let (start, end) = case.window();
     let cron = &case.entry.schedule.cron;
@@ -199,7 +199,7 @@ fn all_hold(
     }
     for ((case, rendered), read) in kept.iter().zip(entries.read(python)) {
         assert_eq!(argv(&read), rendered.argv[0], "{}", case.shown());
-        let in_its_zone = kind == "kubernetes" || case.host == case.entry.zone;
+        let in_its_zone = kind != "kubernetes" && case.host == case.entry.zone;
         holds(case, rendered, &fires(&read), in_its_zone);
     }
     (entries, tiers)
@@ -227,12 +227,13 @@ fn a_task_has_every_minute_of_its_schedule_and_where_it_is_exact_no_other() {
 }
 
 #[test]
-fn a_cron_job_has_the_minutes_of_its_schedule_and_no_others() {
+fn a_cron_job_has_every_minute_of_its_schedule_and_others_only_where_its_clock_skips_one() {
     let Some(python) = python("yaml, cronsim, zoneinfo") else { return };
-    let (_, [exact, ..]) = all_hold("kubernetes", 200, &python, |case| {
+    let (_, [exact, superset, ..]) = all_hold("kubernetes", 200, &python, |case| {
         kubernetes::render(&case.entry, &context(case.host), &cluster())
     });
-    assert_eq!(exact, cases(200).len());
+    assert_eq!(exact + superset, cases(200).len());
+    assert!(superset > 0 && superset * 10 < exact, "{superset} of {exact}");
 }
 
 #[test]

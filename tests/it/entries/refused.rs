@@ -130,10 +130,16 @@ fn what_a_person_should_know_is_said() {
     for warnings in [
         launchd::render(&entry, &context).unwrap().warnings,
         task_scheduler::render(&entry, &context).unwrap().warnings,
-        kubernetes::render(&entry, &context, &cluster()).unwrap().warnings,
     ] {
         assert!(warnings.iter().any(|warning| warning.starts_with(skipped)), "{warnings:?}");
     }
+    // What the controller skips is added: the first instant after, on all days, of which the guard takes one.
+    let rendered = kubernetes::render(&entry, &context, &cluster()).unwrap();
+    assert_eq!(rendered.tier, Tier::Superset);
+    let text = String::from_utf8(rendered.files[0].bytes.clone()).unwrap();
+    assert!(text.contains("schedule: 0,30 2,3 * * *\n"), "{text}");
+    let outside = kubernetes::render(&super::entry("30 4 * * *", Tz::Europe__Berlin), &context, &cluster());
+    assert_eq!(outside.unwrap().tier, Tier::Exact);
     context.scope = Scope::System;
     entry.schedule.cron = policy::schedule::calendar::Expression::parse("*/5 4 * * *").unwrap();
     entry.schedule.catch_up = CatchUp::Within(Duration::from_secs(86_400));

@@ -48,7 +48,7 @@ fn a_block_is_the_lines_of_a_user() {
         text(&rendered.files, 0),
         format!(
             "# policy:begin policy-prod-nightly-0c995b82 sha256={hash}
-# prod/nightly; to change it, change the policy and install it again
+# prod/nightly by policy-file=/srv/prod.yaml; to change it, change the policy and install it again
 30 2 13 * 5 {command}
 @reboot {command}
 26 * * * * {command}
@@ -138,7 +138,7 @@ fn what_is_too_long_or_no_line_is_refused() {
     entry.argv[6].push('x');
     assert_eq!(render(&entry, &context).unwrap_err().field, "install.backend");
     entry.argv[6] = "a\nb".to_owned();
-    assert_eq!(render(&entry, &context).unwrap_err().field, "argv");
+    assert_eq!(render(&entry, &context).unwrap_err().field, "the path of the policy");
 }
 
 /// What Debian's cron gives the shell (`do_command.c`), and how cronie, which keeps some backslashes, could.

@@ -1,6 +1,16 @@
 //! The times as the controller reads them (robfig/cron v3).
 
-use super::super::super::{CatchUp, calendar::Set, entry::Entry};
+use std::collections::BTreeSet;
+
+use super::super::{
+    super::{
+        CatchUp,
+        calendar::{Set, Unit},
+        entry::{Entry, Tier},
+    },
+    local::skipped,
+    widen::{Walls, is_full, widen},
+};
 
 /// Below 10 seconds a `CronJob` may never be scheduled (kubernetes.io/docs/concepts/workloads/controllers/cron-jobs).
 const DEADLINE_MIN: u64 = 10;
@@ -18,6 +28,8 @@ pub(super) struct Times {
     pub(super) schedule: String,
     /// How late it may start one, in seconds.
     pub(super) deadline: u64,
+    /// How exactly they are those of the schedule.
+    pub(super) tier: Tier,
 }
 
 impl Times {
@@ -29,9 +41,34 @@ impl Times {
             CatchUp::UntilNext => shortest,
             CatchUp::Within(window) => window.as_secs(),
         };
-        let deadline = window.min(shortest.saturating_mul(GAPS)).max(DEADLINE_MIN);
-        Self { schedule: schedule(entry), deadline }
+        // The controller skips what a clock change skips. Where that concerns a fixed time, the first instant after is added,
+        // and the guard refuses it on all other days.
+        let (schedule, most, tier) = if skipped(entry, entry.zone).is_some() {
+            let walls = widen(&entry.schedule.cron, entry.zone, entry.zone);
+            (widened(&walls), most_within(&walls), Tier::Superset)
+        } else {
+            (schedule(entry), shortest.saturating_mul(GAPS), Tier::Exact)
+        };
+        let deadline = window.min(most).max(DEADLINE_MIN);
+        Self { schedule, deadline, tier }
     }
+}
+
+/// The longest window, in seconds, that holds less than 100 of these times, whatever their days.
+fn most_within(walls: &Walls) -> u64 {
+    let per_day = (walls.hours().len() * walls.minutes().len()).max(1) as u64;
+    if per_day <= GAPS { GAPS / per_day * 86_400 } else { GAPS * 60 }
+}
+
+/// The fields of times that were widened.
+fn widened(walls: &Walls) -> String {
+    let numbers = |set: &BTreeSet<u32>| set.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    let list = |set: &BTreeSet<u32>, unit| if is_full(set, unit) { "*".to_owned() } else { numbers(set) };
+    let (day, weekday) = (list(&walls.days, Unit::Day), list(&walls.weekdays, Unit::Weekday));
+    let every = walls.either_day && (day == "*" || weekday == "*");
+    let (day, weekday) = if every { ("*".to_owned(), "*".to_owned()) } else { (day, weekday) };
+    let (minute, hour) = (list(&walls.minutes(), Unit::Minute), list(&walls.hours(), Unit::Hour));
+    format!("{minute} {hour} {day} {} {weekday}", list(&walls.months, Unit::Month))
 }
 
 /// The fields as lists of numbers, and `*` for one that names all: the controller knows no 7 as Sunday, and reads a step in a day

@@ -56,6 +56,7 @@ WantedBy=timers.target
 [X-Policy]
 Policy=prod
 Job=nightly
+File=policy-file=/srv/prod.yaml
 Format=1
 Hash={hash}
 "
@@ -85,6 +86,7 @@ UMask=0077
 [X-Policy]
 Policy=prod
 Job=nightly
+File=policy-file=/srv/prod.yaml
 Format=1
 Hash={hash}
 "
@@ -154,16 +156,16 @@ fn what_no_unit_can_hold_is_refused() {
         change(&mut entry, &mut context);
         render(&entry, &context).expect_err("refused").field
     };
-    assert_eq!(refused(&|entry, _| entry.argv[2] = "a\nb".into()), "argv");
-    assert_eq!(refused(&|entry, _| entry.argv[0] = "policy".into()), "argv");
-    assert_eq!(refused(&|entry, _| entry.argv[2] = NO_HASH.into()), "argv");
-    assert_eq!(refused(&|entry, _| entry.argv[0] = "/opt/it's/policy".into()), "argv");
-    assert_eq!(refused(&|entry, _| entry.argv.clear()), "argv");
+    assert_eq!(refused(&|entry, _| entry.argv[2] = "a\nb".into()), "the path of the policy");
+    assert_eq!(refused(&|entry, _| entry.argv[0] = "policy".into()), "the path of the program");
+    assert_eq!(refused(&|entry, _| entry.argv[2] = NO_HASH.into()), "the path of the policy");
+    assert_eq!(refused(&|entry, _| entry.argv[0] = "/opt/it's/policy".into()), "the path of the program");
+    assert_eq!(refused(&|entry, _| entry.argv.clear()), "the path of the program");
     assert_eq!(refused(&|_, context| context.log_folder = Some("log".into())), "install.log_dir");
     assert_eq!(refused(&|_, context| context.user = Some("a b".into())), "install.user");
     assert_eq!(
         refused(&|_, context| drop(context.environment.insert("A B".into(), String::new()))),
-        "environment"
+        "install.search_path"
     );
 }
 
