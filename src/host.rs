@@ -3,7 +3,9 @@
 
 use crate::{
     fault::{Fault, OnPath},
+    platform::process,
     policy::paths::normalized,
+    schedule::due::Moment,
     scratch::create_private_folder,
 };
 use chrono::{DateTime, SubsecRound, Utc};
@@ -107,6 +109,13 @@ impl Host {
     /// The real clock.
     pub fn real_now(&self) -> DateTime<Utc> {
         Utc::now()
+    }
+
+    /// The real clock, and the time since the host's start.
+    pub fn moment(&self) -> Moment {
+        let (boot, up) = process::since_boot().unzip();
+        let up = up.map_or(0, |up| i64::try_from(up.as_secs()).unwrap_or(i64::MAX));
+        Moment { at: self.real_now(), boot, up_secs: up }
     }
 
     /// Whether `--now` lies later than the real clock: then nothing is deleted.

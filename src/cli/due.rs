@@ -17,7 +17,7 @@ use crate::{
     policy::{Policy, model::Job},
     run::{
         Report,
-        claims::{Held, Place},
+        claims::{Claims, Held, Place},
     },
     schedule::{
         Schedule,
@@ -56,7 +56,7 @@ pub(super) fn due(session: &Session, args: &Run) -> Result<u8, CliError> {
             let one =
                 OneJob { session, args, policy, job, schedule: &schedule.value, selection, cancel: &cancel };
             if args.dry_run {
-                if one.is_due_as_claimed()? {
+                if one.is_due_as_claimed() {
                     planned.push((*policy, one.selection()));
                 }
                 continue;
@@ -126,6 +126,19 @@ impl OneJob<'_> {
         Place::of(&self.session.host.state, self.policy.name().as_str(), self.job.name.value.as_str())
     }
 
+    /// The claims as this host keeps them. What cannot be read is told by whoever cannot hold it either.
+    fn read(&self) -> Claims {
+        let mut claims = self.place().read().unwrap_or_default();
+        self.reinstate(&mut claims);
+        claims
+    }
+
+    fn reinstate(&self, claims: &mut Claims) {
+        if self.session.host.given_now().is_none() {
+            claims.reinstate(&self.session.host.moment());
+        }
+    }
+
     fn decide(&self, claims: &[Claim]) -> Due {
         // What a clock that was ahead has claimed is still to come; it is voided once the lock is held.
         let counts = |claim: &&Claim| !self.is_of_a_clock_ahead(claim);
@@ -171,14 +184,13 @@ impl OneJob<'_> {
     }
 
     /// Whether a slot is due, as far as this host's claims tell; takes no lock.
-    fn is_due_as_claimed(&self) -> Result<bool, CliError> {
-        Ok(self.slot(&self.place().read()?.list).is_some())
+    fn is_due_as_claimed(&self) -> bool {
+        self.slot(&self.read().list).is_some()
     }
 
     /// Runs the job if a slot is due: looked at without a lock first, as most calls find nothing; then with it.
     fn run(&self) -> Result<Option<Report>, CliError> {
-        // What cannot be read is told by whoever cannot hold it either.
-        let mut claims = self.place().read().unwrap_or_default().list;
+        let mut claims = self.read().list;
         if claims.iter().any(|claim| self.is_of_a_clock_ahead(claim))
             && let Some(mut held) = self.hold()?
         {
@@ -245,14 +257,17 @@ impl OneJob<'_> {
         let until = Instant::now() + PATIENCE;
         loop {
             let holder = match place.hold() {
-                Ok(held) => return Ok(Some(held)),
+                Ok(mut held) => {
+                    self.reinstate(&mut held.claims);
+                    return Ok(Some(held));
+                }
                 Err(LockError::Fault(fault)) => {
                     self.keep(Err(fault));
                     return Ok(Some(place.unkept()));
                 }
                 Err(LockError::Held(holder)) => holder,
             };
-            let claims = place.read().unwrap_or_default().list;
+            let claims = self.read().list;
             match self.decide(&claims) {
                 Due::Now { slot, .. }
                     if claims.iter().any(|claim| claim.slot == slot && claim.state == ClaimState::Open) =>
@@ -286,7 +301,7 @@ impl OneJob<'_> {
 
     /// Voids what a clock that was ahead has claimed.
     fn void(&self, held: &mut Held) {
-        match held.void(|claim| self.is_of_a_clock_ahead(claim)) {
+        match held.void(&self.session.host.moment(), |claim| self.is_of_a_clock_ahead(claim)) {
             Ok(slots) => {
                 for slot in slots {
                     output::warn(&format!(

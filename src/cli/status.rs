@@ -15,18 +15,18 @@ use super::{
 use crate::{
     catalog::Catalog,
     observe::{World, site::SYSTEM_STATE},
-    plan::rfc3339,
+    plan::{Plan, Platform, Selection, build, rfc3339},
     policy::{
         Policy,
         model::Job,
         values::{Level, Size},
     },
     run::claims::Place,
-    schedule::{due::ClaimState, entry::Scope},
+    schedule::{Schedule, due::ClaimState, entry::Scope},
     store::{Listing, Series, Store as _, Stored},
 };
 use chrono::{DateTime, Utc};
-use objective::{Objective, promised};
+use objective::Objective;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
@@ -105,7 +105,9 @@ pub(super) fn status(session: &Session, args: &Status) -> Result<u8, CliError> {
         let world = session.world(policy)?;
         let mut last_round: BTreeMap<&str, u64> = BTreeMap::new();
         let mut used: BTreeMap<&str, u64> = BTreeMap::new();
+        let plan = build(policy, &Selection::default(), Platform::current(), None);
         for job in policy.jobs().values() {
+            let facts = JobFacts::of(session, policy, job, &plan);
             for target in &job.targets {
                 for store in job.stores.iter().map(|store| store.store.as_str()) {
                     let listing = listing(&world, catalog.as_ref(), job, (target.as_str(), store));
@@ -117,8 +119,7 @@ pub(super) fn status(session: &Session, args: &Status) -> Result<u8, CliError> {
                     }
                     document.jobs.push(job_row(
                         session,
-                        policy,
-                        job,
+                        (policy, job, &facts),
                         (target.as_str(), store),
                         listing.as_ref(),
                     ));
@@ -170,10 +171,36 @@ fn jitter_of(job: &Job) -> u64 {
     job.schedule.as_ref().map_or(0, |schedule| schedule.value.jitter.as_secs())
 }
 
+/// What holds for every target and store of a job.
+struct JobFacts {
+    /// The age in seconds that a newest proven backup may reach.
+    rpo: Option<u64>,
+    /// The next slot.
+    next: Option<DateTime<Utc>>,
+    /// The first slot that was not run in time.
+    overdue: Option<DateTime<Utc>>,
+}
+
+impl JobFacts {
+    fn of(session: &Session, policy: &Policy, job: &Job, plan: &Plan) -> Self {
+        let fires = |schedule: &Schedule| {
+            schedule.cron.fires_after(session.host.now(), policy.timezone()).next().map(|fire| fire.utc)
+        };
+        Self {
+            rpo: plan
+                .jobs
+                .iter()
+                .find(|planned| planned.job == job.name.value.as_str())
+                .and_then(|of| of.rpo_secs),
+            next: job.schedule.as_ref().and_then(|schedule| fires(&schedule.value)),
+            overdue: overdue(session, policy, job),
+        }
+    }
+}
+
 fn job_row(
     session: &Session,
-    policy: &Policy,
-    job: &Job,
+    (policy, job, facts): (&Policy, &Job, &JobFacts),
     (target, store): (&str, &str),
     listing: Option<&Listing>,
 ) -> JobRow {
@@ -185,11 +212,9 @@ fn job_row(
         let since = proven.map(|stored| stored.manifest.time);
         listing.backups.iter().filter(|stored| !stored.proven() && Some(stored.manifest.time) > since).count()
     };
-    let rpo = promised(policy, job);
     // Where nobody has promised anything the pause between two slots is it, and a run takes its time.
     let grace = if job.rpo.is_some() { 0 } else { GRACE + jitter_of(job) };
     let last_backup = proven.map(|stored| stored.manifest.time);
-    let schedule = job.schedule.as_ref().map(|schedule| &schedule.value);
     JobRow {
         policy: policy.name().to_string(),
         job: job.name.to_string(),
@@ -199,12 +224,10 @@ fn job_row(
         last_verified: proven.map(Stored::verified_at),
         level: proven.map(Stored::level),
         last_drill: None,
-        next: schedule
-            .and_then(|schedule| schedule.cron.fires_after(now, policy.timezone()).next())
-            .map(|fire| fire.utc),
-        overdue: overdue(session, policy, job),
-        rpo_seconds: rpo,
-        objective: objective::judge(rpo.map(|rpo| rpo + grace), listing.is_some(), last_backup, now),
+        next: facts.next,
+        overdue: facts.overdue,
+        rpo_seconds: facts.rpo,
+        objective: objective::judge(facts.rpo.map(|rpo| rpo + grace), listing.is_some(), last_backup, now),
         unproven: listing.map_or(0, newer),
         unclaimed: listing.map_or(0, |listing| listing.unclaimed.len()),
     }

@@ -187,3 +187,16 @@ pub(crate) fn host_name() -> String {
     #[cfg(not(unix))]
     return std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown host".to_owned());
 }
+
+/// Which start of the host this is, and the time since then with sleep; `None` where the system does not tell.
+pub(crate) fn since_boot() -> Option<(String, std::time::Duration)> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::time::{ClockId, clock_gettime};
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let up = clock_gettime(ClockId::Boottime).tv_sec;
+        Some((boot.trim().to_owned(), std::time::Duration::from_secs(u64::try_from(up).ok()?)))
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}

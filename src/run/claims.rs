@@ -7,7 +7,7 @@
 use crate::{
     fault::{Fault, OnPath},
     platform::whole::{self, Readers},
-    schedule::due::{Claim, ClaimState},
+    schedule::due::{Claim, ClaimState, Moment, Voided, was_voided_by_a_clock_behind},
     scratch::create_private_folder,
     store::lock::{self, HolderNote, Lock, LockError, Mode},
 };
@@ -38,6 +38,17 @@ pub(crate) struct Claims {
     pub(crate) list: Vec<Claim>,
     /// Why the file was not read, if it lies there and is none.
     pub(crate) damage: Option<String>,
+}
+
+impl Claims {
+    /// Gives back their state to claims that were voided by a clock that was behind.
+    pub(crate) fn reinstate(&mut self, now: &Moment) {
+        for claim in self.list.iter_mut().filter(|claim| was_voided_by_a_clock_behind(claim, now)) {
+            if let Some(voided) = claim.voided.take() {
+                claim.state = voided.was;
+            }
+        }
+    }
 }
 
 /// The claims of a job while its lock is held.
@@ -102,7 +113,7 @@ impl Place {
 impl Held {
     /// Takes a slot; durable when it returns.
     pub(crate) fn claim(&mut self, slot: DateTime<Utc>, tries: u32, at: DateTime<Utc>) -> Result<(), Fault> {
-        self.put(Claim { slot, at, tries, state: ClaimState::Open })
+        self.put(Claim { slot, at, tries, state: ClaimState::Open, voided: None })
     }
 
     /// Records that what was claimed last has ended.
@@ -124,13 +135,18 @@ impl Held {
 
     /// Notes that a slot was found taken elsewhere.
     pub(crate) fn note_taken(&mut self, slot: DateTime<Utc>, at: DateTime<Utc>) -> Result<(), Fault> {
-        self.put(Claim { slot, at, tries: 1, state: ClaimState::Ended })
+        self.put(Claim { slot, at, tries: 1, state: ClaimState::Ended, voided: None })
     }
 
     /// Voids the claims for which `is_void` says so, and returns their slots.
-    pub(crate) fn void(&mut self, is_void: impl Fn(&Claim) -> bool) -> Result<Vec<DateTime<Utc>>, Fault> {
+    pub(crate) fn void(
+        &mut self,
+        now: &Moment,
+        is_void: impl Fn(&Claim) -> bool,
+    ) -> Result<Vec<DateTime<Utc>>, Fault> {
         let mut slots = Vec::new();
         for claim in self.claims.list.iter_mut().filter(|claim| is_void(claim)) {
+            claim.voided = Some(Voided { moment: now.clone(), was: claim.state });
             claim.state = ClaimState::Void;
             slots.push(claim.slot);
         }

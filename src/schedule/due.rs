@@ -27,6 +27,29 @@ pub struct Claim {
     pub tries: u32,
     /// What became of it.
     pub state: ClaimState,
+    /// Of a claim that is void: what voided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voided: Option<Voided>,
+}
+
+/// When a claim was voided, by the clock at hand and by the time since the host's start, which nobody sets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voided {
+    /// When.
+    pub moment: Moment,
+    /// What had become of the claim.
+    pub was: ClaimState,
+}
+
+/// A moment by the clock, and by the time since the host's start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The clock.
+    pub at: DateTime<Utc>,
+    /// Which start of the host; `None` where the system does not tell.
+    pub boot: Option<String>,
+    /// Seconds since then, those of sleep included.
+    pub up_secs: i64,
 }
 
 /// What became of a claim.
@@ -101,6 +124,14 @@ fn window(schedule: &Schedule) -> Option<TimeDelta> {
 /// Whether a claim was made by a clock that has been set back since.
 pub fn is_of_a_clock_ahead(claim: &Claim, real_now: DateTime<Utc>) -> bool {
     claim.state != ClaimState::Void && claim.at > real_now + SKEW
+}
+
+/// Whether a claim was voided by a clock that was behind: it has been set forward since, to a time at which the claim is
+/// one of the past. Across a start of the host nobody can tell, and the claim stays void: one run too many, and none lost.
+pub fn was_voided_by_a_clock_behind(claim: &Claim, now: &Moment) -> bool {
+    let Some(Voided { moment, .. }) = &claim.voided else { return false };
+    let set_forward = (now.at - moment.at) - TimeDelta::seconds(now.up_secs - moment.up_secs);
+    moment.boot.is_some() && moment.boot == now.boot && set_forward > SKEW && claim.at <= now.at + SKEW
 }
 
 /// The delay of a slot: the same for every trigger of it, and spread over the hosts.

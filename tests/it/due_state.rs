@@ -79,3 +79,29 @@ fn a_log_that_has_become_long_is_begun_anew_by_the_run_that_writes_to_it() {
     assert_eq!(fs::read_to_string(logs.join(format!("{name}.log.1"))).unwrap(), much);
     assert!(into(&log).len() > text.len(), "a short one goes on");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_clock_that_was_behind_for_a_while_costs_no_second_run() {
+    let sandbox = sandbox();
+    sandbox.run(&["run", "--due"]).exits(0).says("proven");
+    let file = sandbox.state().join("claims/app.nightly.json");
+    let kept: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let uptime = fs::read_to_string("/proc/uptime").unwrap();
+    let up: i64 = uptime.split('.').next().unwrap().parse().unwrap();
+    // As a call has left it whose clock stood in 2020, a minute ago.
+    let voided = |boot: &str| {
+        let mut claims = kept.clone();
+        claims[0]["state"] = "void".into();
+        claims[0]["voided"] = serde_json::json!({
+            "moment": {"at": "2020-01-01T00:00:00Z", "boot": boot.trim(), "up_secs": up - 60},
+            "was": "ended",
+        });
+        fs::write(&file, claims.to_string()).unwrap();
+    };
+    voided(&fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap());
+    sandbox.run(&["run", "--due"]).exits(0).says("nothing is due").hides("proven");
+    // Of another start of the host nobody can tell which clock was wrong.
+    voided("another");
+    sandbox.run(&["run", "--due"]).exits(0).says("proven");
+}

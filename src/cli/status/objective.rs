@@ -1,9 +1,5 @@
 //! What a job promises, and whether it holds. Pure.
 
-use crate::{
-    plan::{Platform, Selection, build},
-    policy::{Policy, model::Job},
-};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,13 +24,6 @@ impl Objective {
             Self::Unknown => "unknown",
         }
     }
-}
-
-/// The age that a job's newest proven backup may reach, in seconds, as its plan says.
-pub(super) fn promised(policy: &Policy, job: &Job) -> Option<u64> {
-    let selection = Selection { jobs: vec![job.name.to_string()], ..Selection::default() };
-    let plan = build(policy, &selection, Platform::current(), None);
-    plan.jobs.first().and_then(|planned| planned.rpo_secs)
 }
 
 /// Judges a series whose store could be read, or not.

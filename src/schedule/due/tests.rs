@@ -12,7 +12,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn claim(slot: &str, state: ClaimState, tries: u32) -> Claim {
-    Claim { slot: at(slot), at: at(slot), tries, state }
+    Claim { slot: at(slot), at: at(slot), tries, state, voided: None }
 }
 
 fn now(slot: &str, tries: u32) -> Due {
@@ -90,6 +90,30 @@ fn a_claim_made_ahead_of_the_clock_is_known_by_its_time() {
     assert!(!is_of_a_clock_ahead(&claim, at("2026-01-05T07:30:00Z")));
 }
 
+#[test]
+fn a_claim_that_was_voided_by_a_clock_behind_counts_again_when_the_clock_is_set() {
+    let moment = |time: &str, boot: Option<&str>, up_secs| Moment {
+        at: at(time),
+        boot: boot.map(str::to_owned),
+        up_secs,
+    };
+    let voided = |boot| {
+        let voided = Voided { moment: moment("2020-01-01T00:00:00Z", boot, 30), was: ClaimState::Ended };
+        let claim = claim("2026-01-05T07:00:00Z", ClaimState::Void, 1);
+        Claim { voided: Some(voided), ..claim }
+    };
+    let counts = |claim: &Claim, now: Moment| was_voided_by_a_clock_behind(claim, &now);
+    let set = moment("2026-01-05T08:00:00Z", Some("a"), 90);
+    assert!(counts(&voided(Some("a")), set.clone()));
+    assert!(!counts(&voided(Some("b")), set.clone()), "of another start nobody knows");
+    assert!(!counts(&voided(None), moment("2026-01-05T08:00:00Z", None, 90)));
+    assert!(!counts(&voided(Some("a")), moment("2026-01-05T06:00:00Z", Some("a"), 90)), "still to come");
+    // The time has passed: it was the other clock that was ahead.
+    let six_years = (at("2026-01-05T08:00:00Z") - at("2020-01-01T00:00:00Z")).num_seconds() + 30;
+    assert!(!counts(&voided(Some("a")), moment("2026-01-05T08:00:00Z", Some("a"), six_years)));
+    assert!(!counts(&claim("2026-01-05T07:00:00Z", ClaimState::Void, 1), set));
+}
+
 /// A year of minutes, with triggers in every one of them, in both clock changes: each slot runs once.
 #[test]
 fn whatever_fires_each_slot_of_a_year_runs_once() {
@@ -104,13 +128,13 @@ fn whatever_fires_each_slot_of_a_year_runs_once() {
         let (mut time, end) = (at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
         let first = schedule.cron.last_at_or_before(time, zone).unwrap().utc;
         let mut claims: Vec<Claim> =
-            vec![Claim { slot: first, at: first, tries: 1, state: ClaimState::Ended }];
+            vec![Claim { slot: first, at: first, tries: 1, state: ClaimState::Ended, voided: None }];
         let mut ran = Vec::new();
         let mut step = 7;
         while time < end {
             if let Due::Now { slot, tries } = due(&schedule, zone, time, &claims) {
                 ran.push(slot);
-                claims = vec![Claim { slot, at: time, tries, state: ClaimState::Ended }];
+                claims = vec![Claim { slot, at: time, tries, state: ClaimState::Ended, voided: None }];
             }
             step = (step * 31 + 11) % 29 + 1;
             time += TimeDelta::minutes(step);

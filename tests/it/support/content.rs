@@ -108,6 +108,18 @@ pub(crate) fn of_folder(folder: &Path) -> Content {
     content
 }
 
+/// Demands that two contents are the same, and names what differs.
+#[track_caller]
+pub(crate) fn assert_same(actual: &Content, expected: &Content) {
+    let differing: Vec<_> = expected
+        .keys()
+        .chain(actual.keys())
+        .filter(|name| actual.get(*name) != expected.get(*name))
+        .map(|name| format!("{name}: {:?} instead of {:?}", actual.get(name), expected.get(name)))
+        .collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
 /// Decodes a stored `.zst` file to a place, by the stock library.
 pub(crate) fn decode(stored: &Path, place: &Path) {
     let from = fs::File::open(stored).unwrap();

@@ -226,13 +226,7 @@ fn what_was_in_the_log_alone_comes_back_with_every_row_and_every_script() {
 
 #[track_caller]
 fn assert_same(actual: &Content, expected: &Content) {
-    let differing: Vec<_> = expected
-        .keys()
-        .chain(actual.keys())
-        .filter(|name| actual.get(*name) != expected.get(*name))
-        .map(|name| format!("{name}: {:?} instead of {:?}", actual.get(name), expected.get(name)))
-        .collect();
-    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    content::assert_same(actual, expected);
     assert!(expected.len() > 2 * data::TABLES, "too little was compared");
 }
 

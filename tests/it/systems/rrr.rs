@@ -5,7 +5,7 @@
 
 use crate::support::{
     Answer, Sandbox,
-    content::{self, Content},
+    content::{self, Content, assert_same},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
@@ -113,17 +113,6 @@ fn trade(hour: i64) -> String {
 fn at(hour: i64) -> String {
     let first: DateTime<Utc> = "2026-01-05T00:00:00Z".parse().unwrap();
     (first + TimeDelta::hours(hour)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-}
-
-#[track_caller]
-fn assert_same(actual: &Content, expected: &Content) {
-    let differing: Vec<_> = expected
-        .keys()
-        .chain(actual.keys())
-        .filter(|name| actual.get(*name) != expected.get(*name))
-        .map(|name| format!("{name}: {:?} instead of {:?}", actual.get(name), expected.get(name)))
-        .collect();
-    assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
 #[test]
