@@ -163,6 +163,12 @@ pub trait Scheduler {
     /// When it cannot be asked at all.
     fn state(&self, installed: &Installed, watch: &Watch<'_>) -> Result<State, InstallError>;
 
+    /// Whether an entry may be put here under a name; asked of all of them before the first one is written.
+    ///
+    /// # Errors
+    /// When what is there bears no mark of ours.
+    fn free(&self, name: &EntryName, watch: &Watch<'_>) -> Result<(), InstallError>;
+
     /// Makes an entry, or brings it up to date.
     ///
     /// # Errors
@@ -201,10 +207,22 @@ pub struct Applied {
     pub warnings: Vec<String>,
 }
 
+/// Whether what is to be written can be: asked of every scheduler before the first one is touched.
+///
+/// # Errors
+/// When entries would not be armed here, and when something that is not ours has the name of one.
+pub fn ready(scheduler: &dyn Scheduler, changes: &[Change], watch: &Watch<'_>) -> Result<(), InstallError> {
+    let mut puts = changes.iter().filter(|change| change.action.writes()).peekable();
+    if puts.peek().is_some() {
+        scheduler.ready(watch)?;
+    }
+    puts.try_for_each(|change| scheduler.free(&change.name, watch))
+}
+
 /// Makes the changes. One that fails does not keep the others from being made; without a change the scheduler is not called.
 ///
 /// # Errors
-/// When entries would not be armed here, and then nothing was written; when nothing came into force; and when it was stopped.
+/// Those of [`ready`], and then nothing was written; when nothing came into force; and when it was stopped.
 pub fn apply(
     scheduler: &mut dyn Scheduler,
     changes: &[Change],
@@ -213,9 +231,7 @@ pub fn apply(
 ) -> Result<Applied, InstallError> {
     let puts = changes.iter().filter(|change| change.action.writes());
     let removals = changes.iter().filter(|change| change.action == Action::Remove);
-    if puts.clone().next().is_some() {
-        scheduler.ready(watch)?;
-    }
+    ready(scheduler, changes, watch)?;
     let mut applied = Applied::default();
     let mut any = false;
     let mut take = |name: &EntryName, made: Result<(), InstallError>, applied: &mut Applied| match made {

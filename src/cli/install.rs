@@ -123,8 +123,9 @@ pub(super) fn install(session: &Session, args: &Install) -> Result<u8, CliError>
 /// armed everywhere. A kill in between leaves an entry too many, of which the guard lets one run; the other way round a job
 /// that moves from one scheduler to another would be in none. For the same reason nothing is removed where something failed.
 fn change(works: &mut [Work], cancel: &Cancel) -> Result<Vec<(EntryName, InstallError)>, CliError> {
-    for work in works.iter().filter(|work| work.changes.iter().any(|change| change.action.writes())) {
-        work.scheduler.ready(&Watch::new(cancel, None, &|_| ())).map_err(|error| told(&error))?;
+    for work in works.iter() {
+        let watch = Watch::new(cancel, None, &|_| ());
+        install::ready(&*work.scheduler, &work.changes, &watch).map_err(|error| told(&error))?;
     }
     let mut failed = Vec::new();
     for work in works.iter_mut() {

@@ -82,6 +82,10 @@ impl Scheduler for CronFolder {
         Ok(state)
     }
 
+    fn free(&self, name: &EntryName, _: &Watch<'_>) -> Result<(), InstallError> {
+        files::refuse_foreign(Backend::Cron, &self.folder.join(name.as_str()))
+    }
+
     fn put(&mut self, name: &EntryName, rendered: &Rendered, _: &Watch<'_>) -> Result<(), InstallError> {
         let unfit = |why: &str| InstallError::Unfit {
             name: name.clone(),

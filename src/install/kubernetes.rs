@@ -197,6 +197,10 @@ impl Scheduler for Kubernetes {
         Ok(state)
     }
 
+    fn free(&self, name: &EntryName, watch: &Watch<'_>) -> Result<(), InstallError> {
+        self.ours(name, watch).map(drop)
+    }
+
     fn put(&mut self, name: &EntryName, rendered: &Rendered, watch: &Watch<'_>) -> Result<(), InstallError> {
         self.ours(name, watch)?;
         for file in &rendered.files {

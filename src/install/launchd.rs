@@ -165,6 +165,10 @@ impl Scheduler for Launchd {
         Ok(state)
     }
 
+    fn free(&self, name: &EntryName, _: &Watch<'_>) -> Result<(), InstallError> {
+        files::refuse_foreign(Backend::Launchd, &self.folder.join(Self::file(name)))
+    }
+
     fn put(&mut self, name: &EntryName, rendered: &Rendered, _: &Watch<'_>) -> Result<(), InstallError> {
         let [file] = &rendered.files[..] else {
             let why = "it is not one property list".to_owned();

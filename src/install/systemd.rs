@@ -230,6 +230,12 @@ impl Scheduler for Systemd {
         Ok(state)
     }
 
+    fn free(&self, name: &EntryName, _: &Watch<'_>) -> Result<(), InstallError> {
+        units(name)
+            .iter()
+            .try_for_each(|unit| files::refuse_foreign(Backend::Systemd, &self.folders.units.join(unit)))
+    }
+
     fn put(&mut self, name: &EntryName, rendered: &Rendered, _: &Watch<'_>) -> Result<(), InstallError> {
         let names: Vec<&str> = rendered.files.iter().map(|file| file.name.as_str()).collect();
         if names != units(name) {

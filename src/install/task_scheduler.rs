@@ -149,6 +149,10 @@ impl Scheduler for TaskScheduler {
         Ok(state)
     }
 
+    fn free(&self, name: &EntryName, watch: &Watch<'_>) -> Result<(), InstallError> {
+        self.refuse_foreign(name, watch).map(drop)
+    }
+
     fn put(&mut self, name: &EntryName, rendered: &Rendered, watch: &Watch<'_>) -> Result<(), InstallError> {
         let [file] = &rendered.files[..] else {
             let why = "it is not one task".to_owned();

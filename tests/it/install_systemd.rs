@@ -253,16 +253,22 @@ fn a_unit_that_is_not_ours_stays_and_one_that_systemd_cannot_use_is_told() {
     fs::write(&file, "[Service]\nExecStart=/bin/true\n").unwrap();
     let (b, of_b) = manager.entry("b", "every other tuesday");
     let (c, of_c) = manager.entry("c", NEXT_YEAR);
-    let wanted = BTreeMap::from([(a.clone(), of_a), (b.clone(), of_b), (c.clone(), of_c)]);
+    let mut wanted = BTreeMap::from([(a.clone(), of_a), (b.clone(), of_b), (c.clone(), of_c)]);
     let mut systemd = manager.systemd();
-    let applied = with_watch(|watch| {
-        let seen = survey(&systemd, watch).unwrap();
-        assert!(seen.is_empty(), "{seen:?}");
-        apply(&mut systemd, &decide(&wanted, &seen), &wanted, watch).unwrap()
-    });
+    let mut applied = |wanted: &BTreeMap<_, _>| {
+        with_watch(|watch| {
+            let seen = survey(&systemd, watch).unwrap();
+            assert!(seen.is_empty(), "{seen:?}");
+            apply(&mut systemd, &decide(wanted, &seen), wanted, watch)
+        })
+    };
+    assert!(applied(&wanted).unwrap_err().is_refusal());
+    assert_eq!(fs::read_dir(manager.units()).unwrap().count(), 1, "nothing is written where one may not be");
+    wanted.remove(&a);
+    let applied = applied(&wanted).unwrap();
     let failed: Vec<_> =
         applied.failed.iter().map(|(name, error)| (name.clone(), error.is_refusal())).collect();
-    assert_eq!(failed, [(a.clone(), true), (b.clone(), false)], "{applied:?}");
+    assert_eq!(failed, [(b.clone(), false)], "{applied:?}");
     assert_eq!(state_of(&systemd, &c).state, EntryState::Installed, "one that fails keeps no other one back");
     assert!(with_watch(|watch| systemd.remove(&a, watch)).unwrap_err().is_refusal());
     assert_eq!(fs::read_to_string(&file).unwrap(), "[Service]\nExecStart=/bin/true\n");
