@@ -3,7 +3,7 @@
 use super::{EntryState, Installed, Seen, State};
 use crate::schedule::{
     entry::EntryName,
-    render::{File, Rendered, marked_file},
+    render::{File, Rendered, marks::marked_file},
 };
 use schemars::JsonSchema;
 use serde::Serialize;

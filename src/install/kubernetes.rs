@@ -7,11 +7,11 @@
 #[cfg(unix)]
 mod tests;
 
-use super::{EntryState, InstallError, Installed, Scheduler, Settled, State, Tools, marker};
+use super::{EntryState, InstallError, Installed, Scheduler, Settled, State, Tools};
 use crate::{
     schedule::{
         entry::{Backend, EntryName},
-        render::{File, Rendered},
+        render::{File, Rendered, marks},
     },
     watch::Watch,
 };
@@ -91,7 +91,7 @@ impl Kubernetes {
 }
 
 fn is_ours(item: &Value) -> bool {
-    item["metadata"]["labels"][marker::MANAGED_BY] == "policy"
+    item["metadata"]["labels"][marks::MANAGED_BY] == "policy"
 }
 
 fn kind(item: &Value) -> &str {
@@ -101,7 +101,7 @@ fn kind(item: &Value) -> &str {
 /// An entry out of its objects; `None` where none states a hash.
 fn entry(name: &EntryName, items: &[Value]) -> Option<Installed> {
     let hash =
-        |item: &Value| item["metadata"]["annotations"][marker::HASH_ANNOTATION].as_str().map(str::to_owned);
+        |item: &Value| item["metadata"]["annotations"][marks::HASH_ANNOTATION].as_str().map(str::to_owned);
     let stated = items.iter().find_map(hash)?;
     let missing =
         ["CronJob", "ConfigMap"].into_iter().find(|kind| !items.iter().any(|item| item["kind"] == *kind));
@@ -169,7 +169,7 @@ impl Scheduler for Kubernetes {
         if !self.has_program() {
             return Ok(Vec::new());
         }
-        let label = format!("{}=policy", marker::MANAGED_BY);
+        let label = format!("{}=policy", marks::MANAGED_BY);
         let mut by_name: BTreeMap<EntryName, Vec<Value>> = BTreeMap::new();
         for item in self.get(&[&"get", &KINDS, &"-l", &label, &"-o", &"json"], watch)? {
             let name = item["metadata"]["name"].as_str().and_then(EntryName::parse);
@@ -217,7 +217,7 @@ impl Scheduler for Kubernetes {
             return Ok(());
         }
         // By both labels, so that what is not ours is not deleted, should it take the name meanwhile.
-        let labels = format!("{}=policy,app.kubernetes.io/instance={name}", marker::MANAGED_BY);
+        let labels = format!("{}=policy,app.kubernetes.io/instance={name}", marks::MANAGED_BY);
         let removed = self.tools.run("kubectl", &self.words(&[&"delete", &KINDS, &"-l", &labels]), watch);
         removed.map_err(|error| InstallError::program(format!("delete {name}"), error))?;
         if self.ours(name, watch)?.is_empty() {

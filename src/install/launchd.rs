@@ -15,7 +15,7 @@ use crate::{
     platform,
     schedule::{
         entry::{Backend, EntryName},
-        render::{File, Rendered},
+        render::{File, Rendered, marks},
     },
     watch::Watch,
 };
@@ -54,12 +54,12 @@ impl Launchd {
     }
 
     fn file(name: &EntryName) -> String {
-        format!("{}{name}.plist", marker::LABEL)
+        format!("{}{name}.plist", marks::LABEL)
     }
 
     /// The service as launchctl names it. It always has a label: without one, `bootout` would end the whole domain.
     fn service(&self, name: &EntryName) -> String {
-        format!("{}/{}{name}", self.domain, marker::LABEL)
+        format!("{}/{}{name}", self.domain, marks::LABEL)
     }
 
     fn is_loaded(&self, name: &EntryName, watch: &Watch<'_>) -> Result<bool, InstallError> {
@@ -138,7 +138,7 @@ impl Scheduler for Launchd {
     fn installed(&self, _: &Watch<'_>) -> Result<Vec<Installed>, InstallError> {
         let mut found = Vec::new();
         for file in files::names(&self.folder)? {
-            let label = file.strip_suffix(".plist").and_then(|stem| stem.strip_prefix(marker::LABEL));
+            let label = file.strip_suffix(".plist").and_then(|stem| stem.strip_prefix(marks::LABEL));
             let Some(name) = label.and_then(EntryName::parse) else { continue };
             let Some(bytes) = files::read(&self.folder.join(&file))? else { continue };
             let files = vec![File { name: file, bytes }];

@@ -1,22 +1,11 @@
-//! The marks by which entries are known as ours, and the hash that stands in them. Pure.
+//! The hash that stands in the marks of an entry, and whether its bytes still have it. Pure.
 
 use super::Installed;
 use crate::schedule::{
     entry::{Backend, EntryName},
-    render::{File, hash_of},
+    render::{File, hash_of, marks},
 };
 use std::borrow::Cow;
-
-/// What every label of launchd begins with.
-pub(super) const LABEL: &str = "dev.policy.";
-/// The folder of the Windows Task Scheduler that is ours.
-pub(super) const TASK_FOLDER: &str = r"\policy\";
-/// The label by which objects of Kubernetes are ours.
-pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// How a block of a crontab begins.
-pub(super) const BEGIN: &str = "# policy:begin";
-/// The annotation of an object of Kubernetes that holds its hash.
-pub(super) const HASH_ANNOTATION: &str = "policy.dev/hash";
 
 /// What is told of an entry whose bytes have another hash than it states.
 pub(super) const CHANGED: &str =
@@ -37,20 +26,24 @@ pub(super) fn stated(backend: Backend, bytes: &[u8]) -> Option<String> {
     let text = text_of(bytes);
     match backend {
         Backend::Systemd => {
-            let section = after_line(&text, |line| line == "[X-Policy]")?;
+            let section = after_line(&text, |line| {
+                line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) == Some(marks::SECTION)
+            })?;
             let lines = section.lines().map(str::trim).take_while(|line| !line.starts_with('['));
             lines.filter_map(|line| line.strip_prefix("Hash=")).find_map(first_hash)
         }
-        Backend::Cron => text.lines().filter(|line| line.starts_with(BEGIN)).find_map(first_hash),
-        Backend::Launchd => first_hash(text.split_once("POLICY_HASH")?.1),
+        Backend::Cron => text
+            .lines()
+            .filter(|line| line.strip_prefix("# ").is_some_and(|line| line.starts_with(marks::BEGIN)))
+            .find_map(first_hash),
+        Backend::Launchd => first_hash(text.split_once(marks::HASH_VARIABLE)?.1),
         // It stands among the words about the task, before what it does.
         Backend::TaskScheduler => {
             let about = text.split_once("<RegistrationInfo>")?.1;
             first_hash(about.split_once("</RegistrationInfo>")?.0)
         }
-        Backend::Kubernetes => {
-            first_hash(text.split_once(HASH_ANNOTATION)?.1).filter(|_| text.contains(MANAGED_BY))
-        }
+        Backend::Kubernetes => first_hash(text.split_once(marks::HASH_ANNOTATION)?.1)
+            .filter(|_| text.contains(marks::MANAGED_BY)),
     }
 }
 

@@ -13,7 +13,7 @@ use super::{EntryState, InstallError, Installed, Scheduler, Settled, State, Tool
 use crate::{
     schedule::{
         entry::{Backend, EntryName},
-        render::{File, Rendered, hash_of},
+        render::{File, Rendered, hash_of, marks},
     },
     scratch::create_private_folder,
     watch::Watch,
@@ -38,7 +38,7 @@ impl TaskScheduler {
     }
 
     fn task(name: &EntryName) -> String {
-        format!("{}{name}", marker::TASK_FOLDER)
+        format!("{}{name}", marks::TASK_FOLDER)
     }
 
     fn kept(&self, name: &EntryName) -> PathBuf {
@@ -57,7 +57,7 @@ impl TaskScheduler {
         let first = |line: &str| Some(line.trim().strip_prefix('"')?.split_once('"')?.0.to_owned());
         let names = listed.lines().filter_map(first);
         let mut names: Vec<EntryName> =
-            names.filter_map(|name| EntryName::parse(name.strip_prefix(marker::TASK_FOLDER)?)).collect();
+            names.filter_map(|name| EntryName::parse(name.strip_prefix(marks::TASK_FOLDER)?)).collect();
         names.sort();
         // A task with several triggers has a line for each.
         names.dedup();

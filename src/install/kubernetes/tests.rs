@@ -25,10 +25,10 @@ esac"#;
 fn entry(minute: u32) -> (EntryName, Rendered) {
     let name = name("a");
     let object = |kind: &str, spec: &Value| {
-        let labels = json!({marker::MANAGED_BY: "policy"});
+        let labels = json!({marks::MANAGED_BY: "policy"});
         let metadata =
             |annotations| json!({"name": name.as_str(), "labels": labels, "annotations": annotations});
-        let told = json!({"kind": kind, "metadata": metadata(json!({marker::HASH_ANNOTATION: NO_HASH})), "spec": spec});
+        let told = json!({"kind": kind, "metadata": metadata(json!({marks::HASH_ANNOTATION: NO_HASH})), "spec": spec});
         let mut there = told.clone();
         there["metadata"]["annotations"][LAST_APPLIED] = told.to_string().into();
         there["spec"]["successfulJobsHistoryLimit"] = 3.into();

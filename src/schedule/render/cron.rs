@@ -18,8 +18,8 @@ use super::{
     },
     File, NO_HASH, Refusal, Rendered,
     crontab_text::{begin, end},
-    file_mark,
     lines::Refuser,
+    marks::file_mark,
     sealed,
 };
 use quote::{is_plain, shell_word};

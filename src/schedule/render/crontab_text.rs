@@ -9,7 +9,11 @@
 
 use std::ops::Range;
 
-use super::{super::entry::EntryName, File};
+use super::{
+    super::entry::EntryName,
+    File,
+    marks::{BEGIN, END},
+};
 
 /// What a block's first line ends with where the line before had no end.
 const UNFINISHED: &str = " after-unfinished-line";
@@ -48,12 +52,12 @@ pub type Defect = (usize, String);
 
 /// A block's first line.
 pub(super) fn begin(name: &EntryName, hash: &str) -> String {
-    format!("# policy:begin {name} sha256={hash}")
+    format!("# {BEGIN} {name} sha256={hash}")
 }
 
 /// A block's last line.
 pub(super) fn end(name: &EntryName) -> String {
-    format!("# policy:end {name}")
+    format!("# {END} {name}")
 }
 
 /// A line that is a mark, or was one.
@@ -69,7 +73,7 @@ impl Mark {
         let text = String::from_utf8_lossy(line);
         let comment = text.trim_start().strip_prefix('#')?;
         let word = comment.split_whitespace().next()?;
-        if !["policy:begin", "policy:end"].contains(&word) {
+        if ![BEGIN, END].contains(&word) {
             return None;
         }
         // Only what is written again as it stands is a mark.
@@ -77,10 +81,11 @@ impl Mark {
     }
 
     fn strict(text: &str) -> Option<Self> {
-        if let Some(name) = text.strip_prefix("# policy:end ") {
+        let text = text.strip_prefix("# ")?;
+        if let Some(name) = text.strip_prefix(END).and_then(|rest| rest.strip_prefix(' ')) {
             return EntryName::parse(name).map(Self::End);
         }
-        let (name, hash) = text.strip_prefix("# policy:begin ")?.split_once(" sha256=")?;
+        let (name, hash) = text.strip_prefix(BEGIN)?.strip_prefix(' ')?.split_once(" sha256=")?;
         let (hash, unfinished) = hash.strip_suffix(UNFINISHED).map_or((hash, false), |hash| (hash, true));
         let is_hash = hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let name = EntryName::parse(name).filter(|_| is_hash)?;

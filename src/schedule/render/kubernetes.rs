@@ -24,7 +24,9 @@ use super::{
         CatchUp,
         entry::{Backend, Context, Entry},
     },
-    File, NO_HASH, Refusal, Rendered, sealed, words,
+    File, NO_HASH, Refusal, Rendered,
+    marks::{HASH_ANNOTATION, MANAGED_BY},
+    sealed, words,
 };
 use times::Times;
 
@@ -32,8 +34,6 @@ use times::Times;
 const POLICY_FOLDER: &str = "/etc/policy";
 /// Where the state lies in the pod.
 const STATE_FOLDER: &str = "/var/lib/policy";
-/// The annotation that holds an entry's hash.
-pub const HASH: &str = "policy.dev/hash";
 
 /// What a policy says of its cluster.
 #[derive(Debug, Clone, Default)]
@@ -104,7 +104,7 @@ fn metadata(entry: &Entry, spec: &KubernetesSpec) -> Value {
         metadata.insert(text("namespace"), text(namespace));
     }
     metadata.insert(text("labels"), labels(entry));
-    let annotations = [("policy.dev/job", text(&entry.shown())), (HASH, text(NO_HASH))];
+    let annotations = [("policy.dev/job", text(&entry.shown())), (HASH_ANNOTATION, text(NO_HASH))];
     metadata.insert(text("annotations"), map(annotations));
     Value::Mapping(metadata)
 }
@@ -113,7 +113,7 @@ fn labels(entry: &Entry) -> Value {
     map([
         ("app.kubernetes.io/name", text("policy")),
         ("app.kubernetes.io/instance", text(entry.name.as_str())),
-        ("app.kubernetes.io/managed-by", text("policy")),
+        (MANAGED_BY, text("policy")),
     ])
 }
 

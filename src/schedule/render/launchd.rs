@@ -16,15 +16,13 @@ use super::{
         CatchUp,
         entry::{Backend, Context, Entry, Scope, Tier},
     },
-    File, NO_HASH, Refusal, Rendered, file_mark,
+    File, NO_HASH, Refusal, Rendered,
     local::{Local, is_every_minute, skipped},
+    marks::{self, file_mark},
     sealed, words,
     xml::Element,
 };
 use intervals::Intervals;
-
-/// What labels begin with.
-const PREFIX: &str = "dev.policy.";
 
 /// Modes that an entry's files are made with: `0077`, in decimal as a property list has it.
 const UMASK: u32 = 0o077;
@@ -34,7 +32,7 @@ const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
 
 /// The label of an entry in launchd.
 pub fn label(entry: &Entry) -> String {
-    format!("{PREFIX}{}", entry.name)
+    format!("{}{}", marks::LABEL, entry.name)
 }
 
 /// Writes the property list of an entry.
@@ -111,7 +109,7 @@ fn environment(entry: &Entry, context: &Context) -> Element {
     let mut variables: BTreeMap<_, _> =
         context.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let mark = format!("{NO_HASH} {}", file_mark(entry));
-    variables.insert("POLICY_HASH", &mark);
+    variables.insert(marks::HASH_VARIABLE, &mark);
     let mut keys = Keys::default();
     for (name, value) in variables {
         keys.add(name, string(value));

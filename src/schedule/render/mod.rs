@@ -10,15 +10,15 @@ pub mod kubernetes;
 pub mod launchd;
 mod lines;
 mod local;
+pub mod marks;
 pub mod systemd;
 pub mod task_scheduler;
 mod widen;
 mod words;
 mod xml;
 
-use super::entry::{Entry, Tier};
+use super::entry::Tier;
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 
 /// The format of entries. A change of it changes every hash, so that an installation brings all of them up to date.
 pub const FORMAT: u32 = 1;
@@ -64,39 +64,6 @@ pub struct Refusal {
     pub reason: String,
     /// What to write instead.
     pub help: String,
-}
-
-/// How an entry names the file of its policy, percent-encoded: one word in the comment or text where its hash stands.
-pub const FILE_MARK: &str = "policy-file=";
-
-/// That word.
-pub(super) fn file_mark(entry: &Entry) -> String {
-    let mut word = FILE_MARK.to_owned();
-    for byte in entry.file.bytes() {
-        // A comment of XML may hold no two dashes, and a line of systemd may not end with a backslash.
-        if byte.is_ascii_alphanumeric() || b"/._".contains(&byte) {
-            word.push(char::from(byte));
-        } else {
-            let _ = write!(word, "%{byte:02X}"); // a String takes everything
-        }
-    }
-    word
-}
-
-/// The file that a text of an entry names so; `None` where it names none.
-pub fn marked_file(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once(FILE_MARK)?;
-    let word = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"/._%".contains(b));
-    let mut bytes = Vec::new();
-    let mut word = word.collect::<Vec<_>>().into_iter();
-    while let Some(byte) = word.next() {
-        let digit = |b: Option<u8>| char::from(b?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        bytes.push(match byte {
-            b'%' => digit(word.next())? << 4 | digit(word.next())?,
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// Takes the hash of files that hold [`NO_HASH`], and writes it there.

@@ -14,8 +14,9 @@ use super::{
         CatchUp,
         entry::{Backend, Context, Entry, Scope},
     },
-    FORMAT, File, NO_HASH, Refusal, Rendered, file_mark,
+    FORMAT, File, NO_HASH, Refusal, Rendered,
     lines::{PROGRAM, Refuser},
+    marks::{self, file_mark},
     sealed,
 };
 use quote::{specifiers, word};
@@ -149,7 +150,7 @@ impl Unit {
 
     /// Adds what tells our units from others, and names the file. systemd ignores sections that begin with `X-`.
     fn finish(mut self, entry: &Entry, kind: &str) -> File {
-        self.section("X-Policy");
+        self.section(marks::SECTION);
         self.line("Policy", &entry.policy);
         self.line("Job", &entry.job);
         self.line("File", &file_mark(entry));

@@ -19,15 +19,13 @@ use super::{
         CatchUp,
         entry::{Backend, Context, Entry, Scope, Tier},
     },
-    File, NO_HASH, Refusal, Rendered, file_mark,
+    File, NO_HASH, Refusal, Rendered,
     local::{Local, is_every_minute, skipped},
+    marks::{self, file_mark},
     sealed, words,
     xml::Element,
 };
 use triggers::Triggers;
-
-/// The folder of tasks.
-const FOLDER: &str = r"\policy\";
 
 /// The schema's limit for a path.
 const PATH_MAX: usize = 260;
@@ -43,7 +41,7 @@ const NAMESPACE: &str = "http://schemas.microsoft.com/windows/2004/02/mit/task";
 
 /// The path of an entry's task.
 pub fn path(entry: &Entry) -> String {
-    format!("{FOLDER}{}", entry.name)
+    format!("{}{}", marks::TASK_FOLDER, entry.name)
 }
 
 /// Writes the task of an entry.

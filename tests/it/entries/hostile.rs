@@ -6,7 +6,7 @@ use policy::{
     policy::values::Duration,
     schedule::{
         entry::{Entry, Scope},
-        render::{hash_of, kubernetes, launchd, marked_file, task_scheduler},
+        render::{hash_of, kubernetes, launchd, marks::marked_file, task_scheduler},
     },
 };
 

@@ -5,9 +5,11 @@ use serde_yaml::Value;
 use super::{
     super::{
         super::entry::{Backend, Entry},
-        Refusal, words,
+        Refusal,
+        marks::{HASH_ANNOTATION, MANAGED_BY},
+        words,
     },
-    HASH, KubernetesSpec, POLICY_FOLDER, STATE_FOLDER, cron_job,
+    KubernetesSpec, POLICY_FOLDER, STATE_FOLDER, cron_job,
 };
 
 /// The length of each part of a zone's name that the API server takes.
@@ -104,8 +106,8 @@ pub(super) fn check_patched(entry: &Entry, plain: &Value, patched: &Value) -> Re
         &["kind"],
         &["metadata", "name"],
         &["metadata", "namespace"],
-        &["metadata", "labels", "app.kubernetes.io/managed-by"],
-        &["metadata", "annotations", HASH],
+        &["metadata", "labels", MANAGED_BY],
+        &["metadata", "annotations", HASH_ANNOTATION],
         &["spec", "schedule"],
         &["spec", "timeZone"],
     ];
