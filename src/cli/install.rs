@@ -97,6 +97,9 @@ pub(super) fn install(session: &Session, args: &Install) -> Result<u8, CliError>
     for error in unread.iter().filter(|error| error.is_refusal()) {
         output::warn(&format!("{error}: what is left there of these policies was not looked for"));
     }
+    for (name, how) in works.iter().flat_map(Work::altered) {
+        output::warn(&format!("{name}: {how}; that goes, as it is written anew"));
+    }
     let elements: Vec<InstallElement> = works.iter().flat_map(Work::elements).collect();
     if args.dry_run {
         return show::changes(session, &elements, true);

@@ -92,6 +92,24 @@ fn entries_are_made_left_alone_brought_up_to_date_and_removed() {
 }
 
 #[test]
+fn what_somebody_wrote_into_an_entry_is_told_before_it_goes() {
+    let sandbox = sandbox(TWO);
+    sandbox.run(&["install"]).exits(0);
+    let installed = crontab(&sandbox);
+    let end = "# policy:end policy-prod-nightly-0c995b82";
+    fs::write(sandbox.home().join("crontab"), installed.replace(end, &format!("0 9 * * * mine\n{end}")))
+        .unwrap();
+    for words in [&["install", "-n"][..], &["install"]] {
+        let answer = sandbox.run(words).exits(0).says("policy-prod-nightly-0c995b82: it was changed after");
+        answer.says("that goes, as it is written anew");
+    }
+    assert_eq!(crontab(&sandbox), installed);
+    sandbox.run(&["install"]).exits(0).hides("that goes");
+    let kept = fs::read_to_string(sandbox.state().join("crontab/crontab.before")).unwrap();
+    assert!(kept.contains("mine"), "{kept}");
+}
+
+#[test]
 fn status_tells_how_entries_stand_and_what_is_promised() {
     let sandbox = sandbox(&TWO.replace("  hourly: {schedule: \"@hourly\", retention: {last: 3}}\n", ""));
     let now = "2026-01-05T12:00:00Z";

@@ -146,6 +146,15 @@ impl Work {
         Self::of(scheduler, seen, &[])
     }
 
+    /// The entries that are written anew though somebody has changed them, and how that is known.
+    pub(super) fn altered(&self) -> impl Iterator<Item = (&EntryName, &str)> {
+        let changes = self.changes.iter().filter(|change| change.action == Action::Update);
+        changes.filter_map(|change| {
+            let seen = self.seen.iter().find(|seen| seen.installed.name == change.name)?;
+            Some((&change.name, seen.installed.altered.as_deref()?))
+        })
+    }
+
     fn is_idle(&self) -> bool {
         self.changes.is_empty() && self.folders.is_empty() && self.rivals.is_empty()
     }
