@@ -22,7 +22,7 @@ use super::{
 use crate::{
     fault::OnPath as _,
     install::{self, Action, InstallError, Seen},
-    observe::site::{Purpose, keep_tools},
+    observe::site::Purpose,
     platform,
     schedule::{
         entry::{Backend, EntryName},
@@ -108,11 +108,7 @@ pub(super) fn install(session: &Session, args: &Install) -> Result<u8, CliError>
     for (folder, user) in works.iter().flat_map(|work| &work.folders) {
         make_for(Path::new(folder), user.as_deref())?;
     }
-    remember(session, &wanted)?;
-    let tools = wanted.iter().filter_map(|one| {
-        Some((policies.iter().find(|policy| policy.name().as_str() == one.meant.name)?, one.backend))
-    });
-    keep_tools(&session.host, &tools.collect::<Vec<_>>())?;
+    remember(session, &policies, &wanted)?;
     let failed = change(&mut works, &cancel)?;
     show::changes(session, &elements, false)?;
     ended(&failed)?;

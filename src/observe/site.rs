@@ -8,7 +8,7 @@ mod elsewhere;
 mod search_path;
 
 pub use elsewhere::Elsewhere;
-pub use search_path::{called, keep_tools};
+pub use search_path::{TOOLS, called, tools};
 
 use super::{World, resolve, variables};
 use crate::{
@@ -69,15 +69,6 @@ pub fn site(
 ) -> Result<Found, Vec<Problem>> {
     let mut warnings = Vec::new();
     let file = host.absolute(&policy.source().name);
-    let (environment, log_folder) = match purpose {
-        Purpose::Emit(elsewhere) => {
-            let there = elsewhere.host(host);
-            (environment_elsewhere(&there, policy, backend, elsewhere)?, log_folder(&there, policy, backend)?)
-        }
-        Purpose::Install | Purpose::Compare => {
-            (environment(host, policy, backend, &mut warnings)?, log_folder(host, policy, backend)?)
-        }
-    };
     let host_zone = zone().unwrap_or_else(|| {
         warnings.push("this host does not say its time zone: its clock is taken for UTC".to_owned());
         Tz::UTC
@@ -98,17 +89,27 @@ pub fn site(
         let problem = || vec![Problem::error(Code::BadPath, message(), "rename the folder or the file")];
         path.to_str().map(str::to_owned).ok_or_else(problem)
     };
-    let (program, file) = match purpose {
+    let here = elsewhere::Paths { program: text(&program)?, file: text(&file)? };
+    let (paths, environment, log_folder) = match purpose {
         Purpose::Emit(elsewhere) => {
-            let here = elsewhere::Paths { program: text(&program)?, file: text(&file)? };
-            let elsewhere::Paths { program, file } = elsewhere.paths(policy, backend, here, &mut warnings)?;
-            (program, file)
+            let there = elsewhere.host(host);
+            let paths = elsewhere.paths(policy, backend, here, &mut warnings)?;
+            let log_folder = match elsewhere.log_folder(policy, &paths.file) {
+                Some(folder) => Some(folder),
+                None => log_folder(&there, policy, backend)?,
+            };
+            (paths, environment_elsewhere(&there, policy, backend, elsewhere)?, log_folder)
         }
-        Purpose::Install | Purpose::Compare => (text(&program)?, text(&file)?),
+        Purpose::Install | Purpose::Compare => {
+            let bare = bare(host);
+            let environment =
+                of_the_shell(host, &bare, |seen| environment((host, seen), policy, backend, &mut warnings))?;
+            (here, environment, of_the_shell(host, &bare, |seen| log_folder(seen, policy, backend))?)
+        }
     };
     let site = Site {
-        program,
-        file,
+        program: paths.program,
+        file: paths.file,
         context: Context {
             scope: install.scope(),
             user: install.user.as_ref().map(|user| user.value.clone()),
@@ -125,6 +126,31 @@ pub fn site(
         }
     }
     Ok(Found { site, warnings })
+}
+
+/// The host without the variables of this shell, but for those of this program, which entries are given.
+fn bare(host: &Host) -> Host {
+    let own = OWN.into_iter().filter_map(|name| Some((name.to_owned(), host.environment.get(name)?.clone())));
+    host.with_environment(own.collect())
+}
+
+/// Resolves something as an entry will; where only this shell's variables can, that is said.
+fn of_the_shell<T>(
+    host: &Host,
+    bare: &Host,
+    mut resolve: impl FnMut(&Host) -> Result<T, Vec<Problem>>,
+) -> Result<T, Vec<Problem>> {
+    resolve(bare).map_err(|problems| {
+        let is_here = resolve(host).is_ok();
+        problems.into_iter().map(|problem| if is_here { of_this_shell(problem) } else { problem }).collect()
+    })
+}
+
+/// Adds to a problem that only an entry has it.
+fn of_this_shell(mut problem: Problem) -> Problem {
+    problem.message = format!("{}; it is in this shell alone, which an entry does not see", problem.message);
+    "write it into a file that `env_files` names".clone_into(&mut problem.help);
+    problem
 }
 
 /// The host as an entry sees it: no variable of this shell but those it is started with.
@@ -152,13 +178,8 @@ fn unseen(host: &Host, policy: &Policy, site: &Site) -> Vec<Problem> {
         return found;
     }
     let here: BTreeSet<String> = errors(problems(host)).into_iter().map(|problem| problem.message).collect();
-    let told = |mut problem: Problem| {
-        if !here.contains(&problem.message) {
-            problem.message =
-                format!("{}; it is in this shell alone, which an entry does not see", problem.message);
-            "write it into a file that `env_files` names".clone_into(&mut problem.help);
-        }
-        problem
+    let told = |problem: Problem| {
+        if here.contains(&problem.message) { problem } else { of_this_shell(problem) }
     };
     found.into_iter().map(told).collect()
 }
@@ -188,23 +209,24 @@ fn environment_elsewhere(
     Ok(environment)
 }
 
-/// What an entry is started with.
+/// What an entry is started with. `seen` is the host as it sees it.
 fn environment(
-    host: &Host,
+    (host, seen): (&Host, &Host),
     policy: &Policy,
     backend: Backend,
     warnings: &mut Vec<String>,
 ) -> Result<BTreeMap<String, String>, Vec<Problem>> {
     let mut environment = BTreeMap::new();
-    // A task of Windows has the variables of its user, and can be given none.
-    if backend != Backend::TaskScheduler {
-        environment.insert("PATH".to_owned(), search_path::of(host, policy, backend, warnings)?);
+    match backend {
+        // A task of Windows has the variables of its user, and can be given none; a pod has those of its image.
+        Backend::TaskScheduler | Backend::Kubernetes => return Ok(environment),
+        Backend::Systemd | Backend::Cron | Backend::Launchd => {}
     }
+    environment.insert("PATH".to_owned(), search_path::of((host, seen), policy, backend, warnings)?);
     // A scheduler gives an entry the home that the system knows: where the shell has another, `~` would be another place. In
     // a crontab somebody else's `HOME=` may stand above our lines.
     let system = process::home_of_user();
     if policy.install().scope() == Scope::User
-        && backend != Backend::TaskScheduler
         && let Some(home) =
             host.home.as_ref().filter(|home| backend == Backend::Cron || system.as_ref() != Some(home))
     {
@@ -217,7 +239,11 @@ fn environment(
             environment.insert(name.to_owned(), value);
         }
     }
-    if policy.install().scope() == Scope::System && backend != Backend::TaskScheduler {
+    // Of a state folder that follows from a variable of this shell the entry would know nothing.
+    if policy.install().scope() == Scope::User && host.environment.contains_key("XDG_STATE_HOME") {
+        environment.insert("POLICY_STATE_DIR".to_owned(), host.state.to_string_lossy().into_owned());
+    }
+    if policy.install().scope() == Scope::System {
         environment.entry("POLICY_STATE_DIR".to_owned()).or_insert_with(|| SYSTEM_STATE.to_owned());
     }
     Ok(environment)

@@ -1,5 +1,5 @@
 //! The schedulers of this host, in which entries may lie.
-#![expect(clippy::disallowed_methods, reason = "remembers clusters in the state folder")]
+#![expect(clippy::disallowed_methods, reason = "remembers clusters and tools in the state folder")]
 
 use super::Wanted;
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         systemd::{Folders, Systemd},
         task_scheduler::TaskScheduler,
     },
+    observe::site::{TOOLS, tools},
     plan::{Platform, entries::backend},
     platform::{
         self,
@@ -99,8 +100,15 @@ fn remembered(host: &Host) -> BTreeSet<Option<String>> {
     text.lines().map(|line| Some(line.to_owned()).filter(|name| !name.is_empty())).collect()
 }
 
-/// Remembers the clusters in which entries are about to be made.
-pub(super) fn remember(session: &Session, wanted: &[Wanted]) -> Result<(), Fault> {
+/// Remembers the clusters in which entries are about to be made, and where their tools are.
+pub(super) fn remember(session: &Session, policies: &[Policy], wanted: &[Wanted]) -> Result<(), Fault> {
+    let of = |one: &Wanted| policies.iter().find(|policy| policy.name().as_str() == one.meant.name);
+    // A pod's tools are those of its image.
+    let here = wanted.iter().filter(|one| one.backend != Backend::Kubernetes);
+    let here: Vec<_> = here.filter_map(|one| Some((of(one)?, one.backend))).collect();
+    if let Some(lines) = tools(&session.host, &here) {
+        keep(&session.host, TOOLS, &lines)?;
+    }
     let mut known = remembered(&session.host);
     let before = known.len();
     let in_clusters = wanted.iter().filter(|one| one.backend == Backend::Kubernetes);
@@ -108,10 +116,15 @@ pub(super) fn remember(session: &Session, wanted: &[Wanted]) -> Result<(), Fault
     if known.len() == before {
         return Ok(());
     }
-    let lines = known.iter().map(|name| format!("{}\n", name.as_deref().unwrap_or_default()));
-    let path = session.host.state.join(CLUSTERS);
-    create_private_folder(&session.host.state)?;
-    whole::replace(&path, lines.collect::<String>().as_bytes(), Readers::Owner)
+    let lines = known.into_iter().map(Option::unwrap_or_default).collect();
+    keep(&session.host, CLUSTERS, &lines)
+}
+
+/// Keeps lines in a file of the state folder.
+fn keep(host: &Host, name: &str, lines: &BTreeSet<String>) -> Result<(), Fault> {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    create_private_folder(&host.state)?;
+    whole::replace(&host.state.join(name), text.as_bytes(), Readers::Owner)
 }
 
 fn scheduler(host: &Host, place: &Place) -> Box<dyn Scheduler> {

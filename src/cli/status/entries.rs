@@ -9,7 +9,7 @@ use crate::{
     },
     install::{EntryState, InstallError, Seen, standings},
     observe::site::Purpose,
-    plan::entries::jobs_by_entry,
+    plan::{entries::jobs_by_entry, rfc3339},
     policy::{Policy, model::BackendChoice},
     schedule::{
         entry::{Backend, EntryName},
@@ -33,6 +33,10 @@ pub(crate) struct EntryRow {
     policy: String,
     /// The job's name; `null` for a job that is no more.
     job: Option<String>,
+    /// Its first file, or the name of its block; `null` where it cannot be looked at.
+    file: Option<String>,
+    /// The hash that it states of itself, SHA-256 in hex; `null`: it is not there.
+    hash: Option<String>,
     /// How it stands.
     state: EntryState,
     /// What was found, in sentences.
@@ -42,6 +46,13 @@ pub(crate) struct EntryRow {
 }
 
 impl EntryRow {
+    /// Adds that it does not bring its job to run.
+    pub(super) fn note_overdue(&mut self, policy: &str, job: &str, slot: DateTime<Utc>) {
+        if self.policy == policy && self.job.as_deref() == Some(job) {
+            self.facts.push(format!("its slot of {} was not run", rfc3339(slot)));
+        }
+    }
+
     pub(super) fn is_drift(&self) -> bool {
         self.state != EntryState::Installed
     }
@@ -57,6 +68,10 @@ impl EntryRow {
     pub(super) fn state(&self) -> &'static str {
         self.state.as_str()
     }
+}
+
+fn first_file(seen: &Seen) -> Option<String> {
+    seen.installed.files.first().map(|file| file.name.clone())
 }
 
 /// What was seen in one place.
@@ -127,6 +142,8 @@ pub(super) fn rows(
                         name: name.to_string(),
                         policy: policy.unwrap_or_default(),
                         job,
+                        file: None,
+                        hash: None,
                         state: EntryState::Missing,
                         facts: vec![format!("it cannot be looked at: {error}; {}", error.help())],
                         next: None,
@@ -153,6 +170,10 @@ pub(super) fn rows(
                 name: standing.name.to_string(),
                 policy: policy.or_else(|| owner.map(|owner| owner.name.clone())).unwrap_or_default(),
                 job,
+                file: found
+                    .and_then(first_file)
+                    .or_else(|| entries.get(&standing.name)?.files.first().map(|file| file.name.clone())),
+                hash: found.map(|found| found.installed.stated.clone()),
                 state: standing.state.state,
                 facts,
                 next: standing.state.next,
@@ -169,7 +190,7 @@ pub(super) fn print(rows: &[EntryRow]) -> Result<u8, CliError> {
     }
     let mut table = vec![["ENTRY", "SCHEDULER", "STATE", "FIRES NEXT"].map(str::to_owned).to_vec()];
     for row in rows {
-        let next = row.next.map_or_else(String::new, crate::plan::rfc3339);
+        let next = row.next.map_or_else(String::new, rfc3339);
         table.push(vec![row.name.clone(), row.backend.to_string(), row.state().to_owned(), next]);
     }
     output::print("\n")?;

@@ -1,6 +1,7 @@
 //! Entries for another host: where program, policy and home lie there is said, and not looked for here.
 
 use chrono_tz::Tz;
+use std::collections::BTreeMap;
 
 use crate::{
     host::Host,
@@ -38,8 +39,17 @@ impl Elsewhere {
     pub(super) fn host(&self, here: &Host) -> Host {
         match &self.home {
             Some(home) => here.with_home(home.into()),
-            None => here.with_environment(here.environment.clone()),
+            None => here.with_environment(BTreeMap::new()),
         }
+    }
+
+    /// The folder that a policy names for logs, where that is one beside its file; by the file's place there.
+    pub(super) fn log_folder(&self, policy: &Policy, file: &str) -> Option<String> {
+        let written = policy.install().log_dir.as_ref()?.value.0.as_written();
+        let is_relative = !written.starts_with(['/', '~', '$']) && !is_absolute(written, true);
+        let (folder, _) = file.rsplit_once(['/', '\\'])?;
+        let below = written.trim_start_matches("./");
+        is_relative.then(|| format!("{folder}/{below}"))
     }
 
     /// The zone of that host: said, or this one's, or that of the policy where it can only be another host.
@@ -64,12 +74,12 @@ impl Elsewhere {
         here: Paths,
         warnings: &mut Vec<String>,
     ) -> Result<Paths, Vec<Problem>> {
-        let name = policy.name();
         let is_windows = backend == Backend::TaskScheduler;
+        let own = here.file.rsplit(['/', '\\']).next().unwrap_or_default();
         let given_policy = self.policy.as_ref().map(|path| match (self.is_folder, is_windows) {
             (false, _) => path.clone(),
-            (true, true) => format!("{}\\{name}.yaml", path.trim_end_matches(['\\', '/'])),
-            (true, false) => format!("{}/{name}.yaml", path.trim_end_matches('/')),
+            (true, true) => format!("{}\\{own}", path.trim_end_matches(['\\', '/'])),
+            (true, false) => format!("{}/{own}", path.trim_end_matches('/')),
         });
         for (option, path) in
             [("--for-program", &self.program), ("--for-policy", &given_policy), ("--for-home", &self.home)]
@@ -88,7 +98,7 @@ impl Elsewhere {
         let usual = match backend {
             Backend::TaskScheduler => Paths {
                 program: r"C:\Program Files\policy\policy.exe".to_owned(),
-                file: format!(r"C:\ProgramData\policy\{name}.yaml"),
+                file: format!(r"C:\ProgramData\policy\{own}"),
             },
             _ => Paths { program: "/usr/local/bin/policy".to_owned(), file: here.file.clone() },
         };

@@ -1,22 +1,16 @@
 //! The `PATH` of entries: the policy's own folders, those of every host, and where the tools that a policy calls were found.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "looks for the programs that a policy calls, and remembers where they are"
-)]
+#![expect(clippy::disallowed_methods, reason = "looks for the programs that a policy calls")]
 
 use super::super::{resolve, variables};
 use crate::{
     engines::postgres::clients::{Clients, USUAL},
-    fault::Fault,
     host::Host,
-    platform::whole::{self, Readers},
     policy::{
         Policy,
         model::EngineSpec,
         problem::{Code, Problem},
     },
     schedule::entry::Backend,
-    scratch::create_private_folder,
     watch::{Cancel, Watch},
 };
 use std::{
@@ -28,7 +22,7 @@ use std::{
 /// Below the state folder: this program, and tools that are in no usual folder, and where they were when entries were
 /// installed, as `NAME<tab>FOLDER`, one a line. They are looked for there first, so that it does not matter from which shell entries are
 /// installed again or looked at.
-const TOOLS: &str = "tools";
+pub const TOOLS: &str = "tools";
 /// The programs of PostgreSQL, which are found where they usually are as well.
 const POSTGRES: [&str; 2] = ["pg_dump", "psql"];
 
@@ -53,12 +47,12 @@ pub(super) fn joined(folders: &[PathBuf]) -> Result<String, Vec<Problem>> {
 
 /// The `PATH` of the entries of this host.
 pub(super) fn of(
-    host: &Host,
+    (host, seen): (&Host, &Host),
     policy: &Policy,
     backend: Backend,
     warnings: &mut Vec<String>,
 ) -> Result<String, Vec<Problem>> {
-    let mut folders = folders(host, policy, backend)?;
+    let mut folders = folders(seen, policy, backend)?;
     for (name, folder) in elsewhere(host, policy, &folders) {
         match folder {
             Some(folder) => {
@@ -78,11 +72,9 @@ pub(super) fn of(
     joined(&folders)
 }
 
-/// Remembers where the tools of these policies are that the usual folders do not have.
-///
-/// # Errors
-/// When the state folder cannot keep it.
-pub fn keep_tools(host: &Host, policies: &[(&Policy, Backend)]) -> Result<(), Fault> {
+/// Where this program is, and where the tools of these policies are that the usual folders do not have: with what is known
+/// already, as lines that are to be kept in [`TOOLS`]; `None` where there is nothing new.
+pub fn tools(host: &Host, policies: &[(&Policy, Backend)]) -> Option<BTreeSet<String>> {
     let before = remembered(host);
     let mut known = before.clone();
     if let Some(program) = super::program(host)
@@ -90,18 +82,15 @@ pub fn keep_tools(host: &Host, policies: &[(&Policy, Backend)]) -> Result<(), Fa
     {
         known.insert(name.to_string_lossy().into_owned(), folder.to_owned());
     }
+    let bare = super::bare(host);
     for (policy, backend) in policies {
         // What is wrong with its folders was told.
-        let Ok(folders) = folders(host, policy, *backend) else { continue };
+        let Ok(folders) = folders(&bare, policy, *backend) else { continue };
         let found = elsewhere(host, policy, &folders).into_iter();
         known.extend(found.filter_map(|(name, folder)| Some((name, folder?))));
     }
-    if known == before {
-        return Ok(());
-    }
-    let lines = known.iter().map(|(name, folder)| format!("{name}\t{}\n", folder.display()));
-    create_private_folder(&host.state)?;
-    whole::replace(&host.state.join(TOOLS), lines.collect::<String>().as_bytes(), Readers::Owner)
+    let lines = || known.iter().map(|(name, folder)| format!("{name}\t{}", folder.display())).collect();
+    (known != before).then(lines)
 }
 
 pub(super) fn remembered(host: &Host) -> BTreeMap<String, PathBuf> {
