@@ -50,6 +50,16 @@ mod install;
 mod install_apart;
 mod install_cron;
 #[cfg(target_os = "linux")]
+mod install_foreign;
+#[cfg(target_os = "linux")]
+mod install_full;
+#[cfg(target_os = "linux")]
+mod install_killed;
+#[cfg(target_os = "linux")]
+mod install_moves;
+#[cfg(target_os = "linux")]
+mod install_system;
+#[cfg(target_os = "linux")]
 mod install_systemd;
 mod list;
 #[cfg(unix)]

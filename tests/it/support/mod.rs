@@ -15,7 +15,11 @@ pub(crate) mod duck;
 #[cfg(target_os = "linux")]
 pub(crate) mod faults;
 #[cfg(target_os = "linux")]
+pub(crate) mod host;
+#[cfg(target_os = "linux")]
 pub(crate) mod installing;
+#[cfg(target_os = "linux")]
+pub(crate) mod manager;
 #[cfg(target_os = "linux")]
 pub(crate) mod postgres;
 #[cfg(target_os = "linux")]
@@ -40,6 +44,8 @@ pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
     root: PathBuf,
     variables: Vec<(String, String)>,
+    /// The process in whose mount namespace everything is called, if it is not that of the tests.
+    within: Option<u32>,
 }
 
 /// What a call of the program came to.
@@ -70,7 +76,7 @@ impl Sandbox {
         for part in ["home", "bin", "work"] {
             fs::create_dir(root.join(part)).unwrap();
         }
-        Self { folder, root, variables: Vec::new() }
+        Self { folder, root, variables: Vec::new(), within: None }
     }
 
     /// A sandbox whose working directory holds `policy.yaml` with this text.
@@ -167,7 +173,10 @@ impl Sandbox {
 
     /// Any program in the same sealed environment.
     pub(crate) fn prepare(&self, program: &Path, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program);
+        let mut command = match self.within {
+            None => Command::new(program),
+            Some(process) => host::command_within(process, &self.root.join("work"), program),
+        };
         command
             .args(arguments)
             .current_dir(self.root.join("work"))
