@@ -41,6 +41,7 @@ mod examiner;
 mod examples;
 #[cfg(target_os = "linux")]
 mod faults;
+mod fires;
 mod globs;
 mod guard;
 mod history;
