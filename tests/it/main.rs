@@ -59,6 +59,8 @@ mod install_killed;
 #[cfg(target_os = "linux")]
 mod install_moves;
 #[cfg(target_os = "linux")]
+mod install_promises;
+#[cfg(target_os = "linux")]
 mod install_system;
 #[cfg(target_os = "linux")]
 mod install_systemd;
