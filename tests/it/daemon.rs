@@ -7,13 +7,27 @@ use crate::support::{
     simple::{SERIES, policy},
     until,
 };
-use std::{fs, process::Command, time::Duration};
+use std::{
+    fs,
+    process::{Child, Command},
+    time::Duration,
+};
 
 fn sandbox(job: &str) -> Sandbox {
     let text = policy("", &format!(", schedule: \"* * * * *\"{job}")).replace("last: 3", "last: 50");
     let sandbox = Sandbox::with_policy(&text);
     sandbox.sql("app.db", "CREATE TABLE t(x)");
     sandbox
+}
+
+/// A daemon that ends with its test, also where that fails.
+struct Logged(Child);
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn signal(process: u32, name: &str) {
@@ -73,7 +87,7 @@ fn a_changed_policy_is_taken_when_it_is_valid_and_the_old_one_stays_when_it_is_n
     let log = sandbox.path("log");
     let mut command = sandbox.command(&["daemon"]);
     command.stderr(fs::File::create(&log).unwrap());
-    let mut daemon = command.spawn().unwrap();
+    let mut daemon = Logged(command.spawn().unwrap());
     let said = |words: &str| fs::read_to_string(&log).unwrap().contains(words);
     until("the start", || said("next 20"));
     sandbox.write("policy.yaml", text.replace("jobs:", "jbos:"));
@@ -85,8 +99,8 @@ fn a_changed_policy_is_taken_when_it_is_valid_and_the_old_one_stays_when_it_is_n
     sandbox.write("policy.yaml", text.replace("nightly", "often"));
     until("the new policy", || said("app/often: next"));
     until("a backup", || !sandbox.backups("store/app/often/app").is_empty());
-    signal(daemon.id(), "TERM");
-    assert!(daemon.wait().unwrap().success());
+    signal(daemon.0.id(), "TERM");
+    assert!(daemon.0.wait().unwrap().success());
 }
 
 #[test]
