@@ -24,10 +24,10 @@
 //! | [`retention`] | which backups stay, with reasons | no |
 //! | [`selector`] | how backups are named on the command line | no |
 //! | [`plan`] | steps, their order, their text, stored snapshots of it | no |
-//! | [`evidence`] | what a verification found | no |
+//! | [`evidence`] | what was found when a backup was captured and verified | no |
 //! | [`pipe`] | compress and digest in one streaming pass, and back | no |
 //! | [`fault`], [`watch`] | I/O errors with verb and path; deadlines, requests to stop, progress | clock |
-//! | `platform` | what Linux, macOS and Windows do differently: the only code that one of them alone compiles | yes |
+//! | `platform` | what Linux, macOS and Windows do differently: the only code that one of them alone compiles; small files that are replaced as a whole | yes |
 //! | [`exec`] | the policy's commands, and PostgreSQL's programs: started, stopped, their words shown without the variables' values | yes |
 //! | [`scratch`] | private folders that disappear with their process, or with the next one | yes |
 //! | [`engines`] | `trait Engine`: SQLite, DuckDB, PostgreSQL, commands and folders; capture, examine, restore, swap | yes |

@@ -21,7 +21,7 @@ use crate::{
     },
     schedule::{
         Schedule,
-        due::{self, Claim, ClaimState, Due},
+        due::{self, Claim, ClaimState, Due, Moment},
     },
     store::{Series, Store as _, lock::LockError},
     watch::{Cancel, Watch},
@@ -50,9 +50,6 @@ pub(super) fn due(session: &Session, args: &Run) -> Result<u8, CliError> {
                 }
                 continue;
             };
-            if !args.dry_run {
-                logs::limit(session, policy, job.name.value.as_str());
-            }
             let one =
                 OneJob { session, args, policy, job, schedule: &schedule.value, selection, cancel: &cancel };
             if args.dry_run {
@@ -126,30 +123,30 @@ impl OneJob<'_> {
         Place::of(&self.session.host.state, self.policy.name().as_str(), self.job.name.value.as_str())
     }
 
-    /// The claims as this host keeps them. What cannot be read is told by whoever cannot hold it either.
+    /// The claims as this host keeps them, in accord with its clock. What cannot be read is told by whoever cannot hold it.
     fn read(&self) -> Claims {
-        let mut claims = self.place().read().unwrap_or_default();
-        self.reinstate(&mut claims);
+        let place = self.place();
+        let mut claims = place.read().unwrap_or_default();
+        claims.add(self.kept_elsewhere(&place));
+        if let Some(now) = self.moment() {
+            due::settle(&mut claims.list, &now);
+        }
         claims
     }
 
-    fn reinstate(&self, claims: &mut Claims) {
-        if self.session.host.given_now().is_none() {
-            claims.reinstate(&self.session.host.moment());
-        }
+    fn kept_elsewhere(&self, place: &Place) -> Vec<Claim> {
+        let elsewhere = place.elsewhere(&self.session.host).and_then(|place| place.read().ok());
+        elsewhere.map_or_else(Vec::new, |claims| claims.list)
+    }
+
+    /// By which claims are judged; with `--now` it is not the clock that is asked.
+    fn moment(&self) -> Option<Moment> {
+        let host = &self.session.host;
+        host.given_now().is_none().then(|| host.moment())
     }
 
     fn decide(&self, claims: &[Claim]) -> Due {
-        // What a clock that was ahead has claimed is still to come; it is voided once the lock is held.
-        let counts = |claim: &&Claim| !self.is_of_a_clock_ahead(claim);
-        let claims: Vec<Claim> = claims.iter().filter(counts).cloned().collect();
-        due::due(self.schedule, self.policy.timezone(), self.session.host.now(), &claims)
-    }
-
-    /// Whether a claim was made by a clock that has been set back since. With `--now` it is not the clock that is asked.
-    fn is_of_a_clock_ahead(&self, claim: &Claim) -> bool {
-        let host = &self.session.host;
-        host.given_now().is_none() && due::is_of_a_clock_ahead(claim, host.real_now())
+        due::due(self.schedule, self.policy.timezone(), self.session.host.now(), claims)
     }
 
     /// The slot to run by these claims; what keeps it from being run is said.
@@ -190,21 +187,21 @@ impl OneJob<'_> {
 
     /// Runs the job if a slot is due: looked at without a lock first, as most calls find nothing; then with it.
     fn run(&self) -> Result<Option<Report>, CliError> {
-        let mut claims = self.read().list;
-        if claims.iter().any(|claim| self.is_of_a_clock_ahead(claim))
-            && let Some(mut held) = self.hold()?
-        {
+        let mut claims = self.place().read().unwrap_or_default().list;
+        let is_of_another_clock = self.moment().is_some_and(|now| due::settle(&mut claims, &now).1);
+        if is_of_another_clock {
             // At once, whatever is due: when the time of such a slot has come, its claim looks like any other.
-            self.void(&mut held);
-            claims = held.claims.list;
+            drop(self.hold()?);
         }
+        let claims = self.read().list;
         let Some(slot) = self.slot(&claims) else { return Ok(None) };
         self.wait_for_jitter(slot)?;
         let Some(mut held) = self.hold()? else { return Ok(None) };
         if let Some(damage) = &held.claims.damage {
             output::warn(&format!("{damage}; a slot may be run once more than needed"));
         }
-        self.void(&mut held);
+        // Under the lock: of two that find a log too long one begins it anew.
+        logs::limit(self.session, self.policy, self.job.name.value.as_str());
         let Some(slot) = self.slot(&held.claims.list) else { return Ok(None) };
         let (world, plan) = prepare(self.session, self.policy, &self.selection())?;
         if plan.steps.is_empty() {
@@ -253,18 +250,30 @@ impl OneJob<'_> {
     /// Takes the lock of the job's claims; `None` where whoever holds it runs the very slot.
     #[expect(clippy::disallowed_methods, reason = "waiting is measured on the monotonic clock")]
     fn hold(&self) -> Result<Option<Held>, CliError> {
-        let place = self.place();
+        let own = self.place();
+        let mut place = own.clone();
         let until = Instant::now() + PATIENCE;
         loop {
             let holder = match place.hold() {
                 Ok(mut held) => {
-                    self.reinstate(&mut held.claims);
+                    let others = if place == own { self.kept_elsewhere(&own) } else { self.read().list };
+                    held.add(others);
+                    self.settle(&mut held);
                     return Ok(Some(held));
                 }
-                Err(LockError::Fault(fault)) => {
-                    self.keep(Err(fault));
-                    return Ok(Some(place.unkept()));
-                }
+                Err(LockError::Fault(fault)) if place == own => match own.elsewhere(&self.session.host) {
+                    Some(elsewhere) => {
+                        let folder = elsewhere.folder().display();
+                        output::warn(&format!(
+                            "{}: {fault}: which slots were run is kept in {folder}, until this host is started anew",
+                            self.name()
+                        ));
+                        place = elsewhere;
+                        continue;
+                    }
+                    None => return Ok(Some(self.unkept(&own, fault))),
+                },
+                Err(LockError::Fault(fault)) => return Ok(Some(self.unkept(&own, fault))),
                 Err(LockError::Held(holder)) => holder,
             };
             let claims = self.read().list;
@@ -289,19 +298,29 @@ impl OneJob<'_> {
         }
     }
 
-    /// Tells that claims cannot be kept. No backup is lost for that: at worst one is made that was not needed.
+    /// The claims where this host can keep none.
+    fn unkept(&self, place: &Place, fault: Fault) -> Held {
+        self.keep(Err(fault));
+        let mut held = place.unkept();
+        held.add(self.read().list);
+        held
+    }
+
+    /// Tells that claims cannot be kept. No backup is lost for that: at worst some are made that were not needed.
     fn keep(&self, kept: Result<(), Fault>) {
         if let Err(fault) = kept {
             output::warn(&format!(
-                "{}: {fault}: which slots were run cannot be kept, and until it can, a slot may run once more than needed",
+                "{}: {fault}: which slots were run cannot be kept, and until it can, the job runs with every trigger until a \
+                 store holds the backup of the slot",
                 self.name()
             ));
         }
     }
 
-    /// Voids what a clock that was ahead has claimed.
-    fn void(&self, held: &mut Held) {
-        match held.void(&self.session.host.moment(), |claim| self.is_of_a_clock_ahead(claim)) {
+    /// Brings what is claimed in accord with the clock.
+    fn settle(&self, held: &mut Held) {
+        let Some(now) = self.moment() else { return };
+        match held.settle(&now) {
             Ok(slots) => {
                 for slot in slots {
                     output::warn(&format!(

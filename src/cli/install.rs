@@ -22,7 +22,7 @@ use super::{
 use crate::{
     fault::OnPath as _,
     install::{self, Action, InstallError, Seen},
-    observe::site::Purpose,
+    observe::site::{Purpose, SYSTEM_STATE},
     platform,
     schedule::{
         entry::{Backend, EntryName},
@@ -32,7 +32,10 @@ use crate::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::{fmt::Write as _, path::Path};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 /// What happens to the entries of a policy, as `install --json` and `uninstall --json` print it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -72,6 +75,13 @@ impl EntryElement {
     }
 }
 
+fn tell_rival((name, file): &(EntryName, PathBuf)) {
+    output::warn(&format!("{name} stays: it runs `{}`, another policy of that name", file.display()));
+}
+
+/// The folders of the host's own entries.
+const OURS: [&str; 2] = [SYSTEM_STATE, "/var/log/policy"];
+
 fn named(args: &Install) -> Option<Backend> {
     args.backend.and_then(Scheduler::backend)
 }
@@ -85,7 +95,12 @@ pub(super) fn install(session: &Session, args: &Install) -> Result<u8, CliError>
     let wanted = wanted(session, &policies, &here(named(args)), Purpose::Install)?;
     let meant: Vec<Meant> = policies.iter().map(|policy| Meant::of(session, policy)).collect();
     let (mut works, unread) = works(session, &wanted, &meant, &cancel)?;
-    if let Some((name, file)) = works.iter().flat_map(|work| &work.rivals).next() {
+    let rivals = |is_wanted| {
+        works.iter().filter(move |work| work.is_wanted == is_wanted).flat_map(|work| &work.rivals)
+    };
+    // In another place, as that of the host beside a user's, nothing of theirs is in the way.
+    rivals(false).for_each(tell_rival);
+    if let Some((name, file)) = rivals(true).next() {
         // The one that is installed would silently stop.
         let file = file.display();
         let refused = CliError::refused(format!("{name} runs `{file}`: two policies cannot have one name"));
@@ -102,9 +117,18 @@ pub(super) fn install(session: &Session, args: &Install) -> Result<u8, CliError>
     }
     let elements: Vec<InstallElement> = works.iter().flat_map(Work::elements).collect();
     if args.dry_run {
+        for work in &works {
+            match install::ready(&*work.scheduler, &work.changes, &Watch::new(&cancel, None, &|_| ())) {
+                Ok(()) => {}
+                Err(error) if error.is_refusal() || error.is_stop() => return Err(told(&error)),
+                // A host on which a change is reviewed need not be the one that it is for.
+                Err(error) => output::warn(&format!("this would fail here: {error}; {}", error.help())),
+            }
+        }
         return show::changes(session, &elements, true);
     }
-    // Also where nothing is changed: an entry whose log has no folder could not be started.
+    // Also where nothing is changed: an entry whose log has no folder could not be started. Before anything is: here a user
+    // whom this host does not have is found, for whom cron would skip the whole file.
     for (folder, user) in works.iter().flat_map(|work| &work.folders) {
         make_for(Path::new(folder), user.as_deref())?;
     }
@@ -143,11 +167,12 @@ fn change(works: &mut [Work], cancel: &Cancel) -> Result<Vec<(EntryName, Install
     Ok(failed)
 }
 
-/// Makes a folder in which entries write, readable by their user alone.
+/// Makes a folder in which entries write, readable by their user alone. One that was another user's is handed on with what is
+/// in it, but for a folder that a policy names: what else lies there nobody knows.
 pub(super) fn make_for(folder: &Path, user: Option<&str>) -> Result<(), CliError> {
-    let is_new = !folder.exists();
+    let is_ours = !folder.exists() || OURS.iter().any(|ours| folder.starts_with(ours));
     crate::scratch::create_private_folder(folder)?;
-    if let Some(user) = user.filter(|_| is_new) {
+    if let Some(user) = user.filter(|_| is_ours) {
         platform::rights::give_to(folder, user).on("give to the user of the entries", folder)?;
     }
     Ok(())
@@ -177,9 +202,7 @@ pub(super) fn uninstall(session: &Session, args: &Uninstall) -> Result<u8, CliEr
     };
     let (mut works, unread) =
         if meant.is_empty() { all_works(session, &cancel) } else { works(session, &[], &meant, &cancel)? };
-    for (name, file) in works.iter().flat_map(|work| &work.rivals) {
-        output::warn(&format!("{name} stays: it runs `{}`, another policy of that name", file.display()));
-    }
+    works.iter().flat_map(|work| &work.rivals).for_each(tell_rival);
     let elements: Vec<InstallElement> = works.iter().flat_map(Work::elements).collect();
     if args.dry_run {
         return show::changes(session, &elements, true);

@@ -17,19 +17,23 @@ use std::{
 /// The length in bytes at which a log is begun anew. With the part before it that is twice as much for each job.
 const LONGEST: u64 = 4 << 20;
 
-/// Begins the log of a job's entry anew when it is long, and this process writes to it: nobody else's files are touched.
+/// Begins the logs of a job's entry anew that are long and that this process writes to: nobody else's files are touched.
 pub(super) fn limit(session: &Session, policy: &Policy, job: &str) {
-    let name = format!("{}.log", EntryName::of(policy.name().as_str(), job));
+    let name = EntryName::of(policy.name().as_str(), job);
     let of = |backend| log_folder(&session.host, policy, backend).ok().flatten();
-    // Where `log_dir` is set, both are the same, and systemd's too.
-    let folders = [Backend::Cron, Backend::Launchd].into_iter().filter_map(of);
-    for path in folders.map(|folder| Path::new(&folder).join(&name)) {
-        let is_long = fs::metadata(&path).is_ok_and(|seen| seen.is_file() && seen.len() > LONGEST);
-        if is_long && files::is_standard_error(&path) {
-            if let Err(fault) = begin_anew(&path) {
+    // Where `log_dir` is set, both are the same, and systemd's too. launchd has a log of its own for errors.
+    let mut folders: Vec<String> = [Backend::Cron, Backend::Launchd].into_iter().filter_map(of).collect();
+    folders.dedup();
+    for folder in folders {
+        for ending in ["log", "error.log"] {
+            let path = Path::new(&folder).join(format!("{name}.{ending}"));
+            let is_long = fs::metadata(&path).is_ok_and(|seen| seen.is_file() && seen.len() > LONGEST);
+            if is_long
+                && files::is_output_of_this_process(&path)
+                && let Err(fault) = begin_anew(&path)
+            {
                 output::warn(&format!("this log cannot be begun anew: {fault}"));
             }
-            return;
         }
     }
 }

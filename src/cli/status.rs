@@ -22,7 +22,11 @@ use crate::{
         values::{Level, Size},
     },
     run::claims::Place,
-    schedule::{Schedule, due::ClaimState, entry::Scope},
+    schedule::{
+        Schedule,
+        due::{self, ClaimState},
+        entry::Scope,
+    },
     store::{Listing, Series, Store as _, Stored},
 };
 use chrono::{DateTime, Utc};
@@ -256,7 +260,10 @@ fn overdue(session: &Session, policy: &Policy, job: &Job) -> Option<DateTime<Utc
         Scope::System => Path::new(SYSTEM_STATE),
     };
     let place = Place::of(state, policy.name().as_str(), job.name.value.as_str());
-    let claims = place.read().ok()?.list;
+    let mut claims = place.read().ok()?.list;
+    if session.host.given_now().is_none() {
+        due::settle(&mut claims, &session.host.moment());
+    }
     // A host that never ran it has nothing to be late with but an installation.
     let now = session.host.now();
     let newest = claims.iter().filter(|claim| claim.state != ClaimState::Void && claim.slot <= now);

@@ -193,10 +193,17 @@ impl Crontab {
             Ok(()) => Ok(()),
             // One that does not know the word says nothing about the text.
             Err(error) if tools::status(&error).is_some() && said.contains("invalid option") => Ok(()),
-            Err(error) if tools::status(&error).is_some() => {
+            // What it says of a text ends so; a full disk is another matter.
+            Err(error) if tools::status(&error).is_some() && said.contains("can't install") => {
                 Err(InstallError::Refused { said: complaint(&said, file, dialect) })
             }
-            Err(error) => Err(InstallError::program("check the crontab", error)),
+            Err(error) => {
+                let said = said.trim().replace('\n', "; ");
+                Err(InstallError::program(
+                    format!("have crontab(1) look at the crontab, as it says `{said}`"),
+                    error,
+                ))
+            }
         }
     }
 

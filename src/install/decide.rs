@@ -2,8 +2,8 @@
 
 use super::{EntryState, Installed, Seen, State};
 use crate::schedule::{
-    entry::EntryName,
-    render::{File, Rendered, marks::marked_file},
+    entry::{Backend, EntryName},
+    render::{File, Rendered},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -127,8 +127,8 @@ impl Installed {
     }
 
     /// The file of the policy that it runs, by its absolute path; `None` where it names none, as in a cluster.
-    pub fn policy_file(&self) -> Option<PathBuf> {
-        let marked = |file: &File| marked_file(&super::marker::text_of(&file.bytes));
+    pub fn policy_file(&self, backend: Backend) -> Option<PathBuf> {
+        let marked = |file: &File| super::marker::policy_file(backend, &file.bytes);
         self.files.iter().find_map(marked).map(PathBuf::from)
     }
 

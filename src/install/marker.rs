@@ -24,26 +24,51 @@ pub(super) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
 /// The hash that a file of a scheduler states; `None` where it bears no mark of ours.
 pub(super) fn stated(backend: Backend, bytes: &[u8]) -> Option<String> {
     let text = text_of(bytes);
+    let mark = mark(backend, &text)?;
+    let hashed = match backend {
+        Backend::Systemd => mark.lines().find_map(|line| line.trim().strip_prefix("Hash="))?,
+        Backend::Cron => mark.lines().next()?,
+        _ => mark,
+    };
+    first_hash(hashed)
+}
+
+/// The file of the policy that a file of a scheduler names; `None` where it names none, as the objects of a cluster.
+pub(super) fn policy_file(backend: Backend, bytes: &[u8]) -> Option<String> {
+    let text = text_of(bytes);
+    (backend != Backend::Kubernetes).then(|| mark(backend, &text)).flatten().and_then(marks::marked_file)
+}
+
+/// The part of a text in which the marks of an entry stand.
+fn mark(backend: Backend, text: &str) -> Option<&str> {
     match backend {
         Backend::Systemd => {
-            let section = after_line(&text, |line| {
+            let section = after_line(text, |line| {
                 line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) == Some(marks::SECTION)
             })?;
-            let lines = section.lines().map(str::trim).take_while(|line| !line.starts_with('['));
-            lines.filter_map(|line| line.strip_prefix("Hash=")).find_map(first_hash)
+            let end = if section.starts_with('[') { Some(0) } else { section.find("\n[") };
+            Some(&section[..end.unwrap_or(section.len())])
         }
-        Backend::Cron => text
-            .lines()
-            .filter(|line| line.strip_prefix("# ").is_some_and(|line| line.starts_with(marks::BEGIN)))
-            .find_map(first_hash),
-        Backend::Launchd => first_hash(text.split_once(marks::HASH_VARIABLE)?.1),
-        // It stands among the words about the task, before what it does.
+        // The first two lines of a block.
+        Backend::Cron => {
+            let begin = format!("# {}", marks::BEGIN);
+            let at = if text.starts_with(&begin) { 0 } else { text.find(&format!("\n{begin}"))? + 1 };
+            let block = &text[at..];
+            let end = block.match_indices('\n').nth(1).map_or(block.len(), |(at, _)| at);
+            Some(&block[..end])
+        }
+        Backend::Launchd => {
+            let value = text.split_once(marks::HASH_VARIABLE)?.1;
+            Some(value.split_once("</string>").map_or(value, |(value, _)| value))
+        }
+        // Among the words about the task, before what it does.
         Backend::TaskScheduler => {
             let about = text.split_once("<RegistrationInfo>")?.1;
-            first_hash(about.split_once("</RegistrationInfo>")?.0)
+            Some(about.split_once("</RegistrationInfo>")?.0)
         }
-        Backend::Kubernetes => first_hash(text.split_once(marks::HASH_ANNOTATION)?.1)
-            .filter(|_| text.contains(marks::MANAGED_BY)),
+        Backend::Kubernetes => {
+            Some(text.split_once(marks::HASH_ANNOTATION)?.1).filter(|_| text.contains(marks::MANAGED_BY))
+        }
     }
 }
 

@@ -94,7 +94,7 @@ pub fn site(
         Purpose::Emit(elsewhere) => {
             let there = elsewhere.host(host);
             let paths = elsewhere.paths(policy, backend, here, &mut warnings)?;
-            let log_folder = match elsewhere.log_folder(policy, &paths.file) {
+            let log_folder = match Elsewhere::log_folder(policy, &paths.file) {
                 Some(folder) => Some(folder),
                 None => log_folder(&there, policy, backend)?,
             };

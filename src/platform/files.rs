@@ -330,16 +330,19 @@ pub(crate) fn copy_within_kernel(from: &File, to: &File, most: usize) -> io::Res
     }
 }
 
-/// Whether what this process prints as errors goes to a file of that name; `false` where the system does not tell.
-pub(crate) fn is_standard_error(path: &Path) -> bool {
+/// Whether what this process prints goes to a file of that name; `false` where the system does not tell.
+pub(crate) fn is_output_of_this_process(path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        let Ok(seen) = rustix::fs::fstat(io::stderr()) else { return false };
-        // The types of these fields differ between systems.
-        #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "st_dev is no u64 everywhere")]
-        let own = (seen.st_dev as u64, seen.st_ino as u64);
-        fs::metadata(path).is_ok_and(|named| (named.dev(), named.ino()) == own)
+        let outputs = [rustix::fs::fstat(io::stderr()), rustix::fs::fstat(io::stdout())];
+        let Ok(named) = fs::metadata(path) else { return false };
+        outputs.into_iter().flatten().any(|own| {
+            // The types of these fields differ between systems.
+            #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "st_dev is no u64 everywhere")]
+            let own = (own.st_dev as u64, own.st_ino as u64);
+            (named.dev(), named.ino()) == own
+        })
     }
     #[cfg(not(unix))]
     {

@@ -30,19 +30,39 @@ pub(crate) fn may_read(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a user of this host the owner of a file (unix).
+/// The numbers of a user of this host and of the user's group.
+#[cfg(unix)]
+fn numbers_of(user: &str) -> io::Result<(u32, u32)> {
+    let users = fs::read_to_string("/etc/passwd")?;
+    let numbers = users.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let numbers = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
+        (*fields.first()? == user).then_some(numbers)
+    });
+    let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("this host has no user `{user}`"));
+    numbers.ok_or_else(unknown)
+}
+
+/// Makes a user of this host the owner of a file, or of a folder with everything below it (unix). Links are given, and
+/// followed nowhere. What is the user's already is left alone.
 pub(crate) fn give_to(path: &Path, user: &str) -> io::Result<()> {
     #[cfg(unix)]
     {
-        let users = fs::read_to_string("/etc/passwd")?;
-        let numbers = users.lines().find_map(|line| {
-            let fields: Vec<&str> = line.split(':').collect();
-            let numbers = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
-            (*fields.first()? == user).then_some(numbers)
-        });
-        let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("this host has no user `{user}`"));
-        let (owner, group) = numbers.ok_or_else(unknown)?;
-        std::os::unix::fs::chown(path, Some(owner), Some(group))
+        use std::os::unix::fs::{MetadataExt as _, lchown};
+        let (owner, group) = numbers_of(user)?;
+        let mut open = vec![path.to_owned()];
+        while let Some(path) = open.pop() {
+            let seen = fs::symlink_metadata(&path)?;
+            if seen.is_dir() {
+                for entry in fs::read_dir(&path)? {
+                    open.push(entry?.path());
+                }
+            }
+            if seen.uid() != owner {
+                lchown(&path, Some(owner), Some(group))?;
+            }
+        }
+        Ok(())
     }
     #[cfg(not(unix))]
     {

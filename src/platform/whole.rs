@@ -5,19 +5,15 @@
 use super::files::{make_readable, sync_folder};
 use crate::fault::{Fault, OnPath as _};
 use std::{
-    fs,
+    fs::{self, File},
     io::Write as _,
     path::Path,
-    time::{Duration, SystemTime},
 };
 use tempfile::NamedTempFile;
 
 /// What the temporary names begin and end with: hidden, and with none of a scheduler's endings, so that none reads them.
 const PREFIX: &str = ".policy-";
 const SUFFIX: &str = ".tmp";
-/// The age at which a temporary file is a killed process's: none is written for so long.
-const ABANDONED: Duration = Duration::from_hours(1);
-
 /// Who may read a file; its owner alone writes it. Elsewhere than on unix the folder's access list is inherited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Readers {
@@ -40,11 +36,28 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], readers: Readers) -> Result<(),
     sync_folder(folder).on("make durable", folder)
 }
 
-/// Makes a file in a folder that goes when it is dropped, or after a kill with a later one.
+/// Makes a file in a folder that goes when it is dropped, or after a kill with the next one that is made there.
 pub(crate) fn temporary(folder: &Path) -> Result<NamedTempFile, Fault> {
+    const TRIES: usize = 5;
     sweep(folder);
+    let mut made = make(folder)?;
+    for _ in 1..TRIES {
+        if made.path().exists() {
+            break;
+        }
+        // The sweep of another process has met it before it was locked.
+        made = make(folder)?;
+    }
+    Ok(made)
+}
+
+/// While it is there it is locked: that tells a sweep that its process lives.
+fn make(folder: &Path) -> Result<NamedTempFile, Fault> {
     let made = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder);
-    made.on("create a file in", folder)
+    let made = made.on("create a file in", folder)?;
+    // Where files cannot be locked none is swept either.
+    let _ = made.as_file().lock();
+    Ok(made)
 }
 
 /// Removes what killed processes left. What cannot be removed now is found again.
@@ -53,38 +66,33 @@ fn sweep(folder: &Path) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_ours = name.starts_with(PREFIX) && name.ends_with(SUFFIX);
-        if is_ours && is_abandoned(&entry.path()) {
-            let _ = fs::remove_file(entry.path());
+        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let path = entry.path();
+            // Held until it is removed: who makes it waits for that, and sees that it is gone.
+            if let Ok(file) = File::open(&path)
+                && file.try_lock().is_ok()
+            {
+                let _ = fs::remove_file(path);
+            }
         }
     }
-}
-
-fn is_abandoned(path: &Path) -> bool {
-    let Ok(seen) = fs::symlink_metadata(path) else { return false };
-    let age = seen.modified().ok().and_then(|written| SystemTime::now().duration_since(written).ok());
-    seen.is_file() && age.is_some_and(|age| age > ABANDONED)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
 
     #[test]
     fn what_killed_processes_left_goes_and_everything_else_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let old = SystemTime::now() - ABANDONED - Duration::from_mins(1);
-        let make = |name: &str, written: Option<SystemTime>| {
+        let make = |name: &str| {
             let path = folder.path().join(name);
-            let file = File::create(&path).unwrap();
-            if let Some(at) = written {
-                file.set_modified(at).unwrap();
-            }
-            path
+            (File::create(&path).unwrap(), path)
         };
-        let left = make(".policy-dead.tmp", Some(old));
-        let at_work = make(".policy-alive.tmp", None);
-        let foreign = [make(".other-dead.tmp", Some(old)), make(".policy-x.timer", Some(old))];
+        let (_, left) = make(".policy-dead.tmp");
+        let (held, at_work) = make(".policy-alive.tmp");
+        held.lock().unwrap();
+        let foreign = [make(".other-dead.tmp").1, make(".policy-x.timer").1];
         let path = folder.path().join("file");
         for bytes in [&b"one"[..], b"", b"another"] {
             replace(&path, bytes, Readers::Owner).unwrap();

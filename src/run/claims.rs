@@ -6,12 +6,17 @@
 
 use crate::{
     fault::{Fault, OnPath},
-    platform::whole::{self, Readers},
-    schedule::due::{Claim, ClaimState, Moment, Voided, was_voided_by_a_clock_behind},
+    host::Host,
+    platform::{
+        process,
+        whole::{self, Readers},
+    },
+    schedule::due::{self, Claim, ClaimState, Moment},
     scratch::create_private_folder,
     store::lock::{self, HolderNote, Lock, LockError, Mode},
 };
 use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
 use std::{
     fs::File,
     io,
@@ -24,7 +29,7 @@ const KEPT: usize = 32;
 const MAX_BYTES: u64 = 64 << 10;
 
 /// Where the claims of a job lie.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     folder: PathBuf,
     /// Names hold no dots.
@@ -41,13 +46,14 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// Gives back their state to claims that were voided by a clock that was behind.
-    pub(crate) fn reinstate(&mut self, now: &Moment) {
-        for claim in self.list.iter_mut().filter(|claim| was_voided_by_a_clock_behind(claim, now)) {
-            if let Some(voided) = claim.voided.take() {
-                claim.state = voided.was;
+    /// Adds those of slots that are not among them.
+    pub(crate) fn add(&mut self, claims: Vec<Claim>) {
+        for claim in claims {
+            if !self.list.iter().any(|known| known.slot == claim.slot) {
+                self.list.push(claim);
             }
         }
+        self.list.sort_by_key(|claim| claim.slot);
     }
 }
 
@@ -63,6 +69,21 @@ impl Place {
     /// Of a job, below the state folder.
     pub(crate) fn of(state: &Path, policy: &str, job: &str) -> Self {
         Self { folder: state.join("claims"), stem: format!("{policy}.{job}") }
+    }
+
+    /// The same in the folder of what lasts until the host is started anew, for when the state folder can keep nothing.
+    pub(crate) fn elsewhere(&self, host: &Host) -> Option<Self> {
+        let own = host.environment.get("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
+        let base = own.map(PathBuf::from).or_else(process::runtime_folder)?;
+        // Of several state folders each has its own.
+        let digest = hex::encode(Sha256::digest(self.folder.as_os_str().as_encoded_bytes()));
+        let folder = base.join("policy").join(&digest[..16]).join("claims");
+        Some(Self { folder, stem: self.stem.clone() })
+    }
+
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn file(&self) -> PathBuf {
@@ -95,10 +116,10 @@ impl Place {
     /// # Errors
     /// [`LockError::Held`] where another process runs or claims.
     pub(crate) fn hold(&self) -> Result<Held, LockError> {
-        if let Some(state) = self.folder.parent() {
-            create_private_folder(state)?;
+        // Its parents are private too where they are made.
+        for folder in self.folder.ancestors().take(3).collect::<Vec<_>>().into_iter().rev() {
+            create_private_folder(folder)?;
         }
-        create_private_folder(&self.folder)?;
         let path = self.folder.join(format!("{}.lock", self.stem));
         let lock = lock::lock(&path, Mode::Exclusive, &HolderNote::own())?;
         Ok(Held { claims: self.read()?, place: self.clone(), lock: Some(lock) })
@@ -138,22 +159,18 @@ impl Held {
         self.put(Claim { slot, at, tries: 1, state: ClaimState::Ended, voided: None })
     }
 
-    /// Voids the claims for which `is_void` says so, and returns their slots.
-    pub(crate) fn void(
-        &mut self,
-        now: &Moment,
-        is_void: impl Fn(&Claim) -> bool,
-    ) -> Result<Vec<DateTime<Utc>>, Fault> {
-        let mut slots = Vec::new();
-        for claim in self.claims.list.iter_mut().filter(|claim| is_void(claim)) {
-            claim.voided = Some(Voided { moment: now.clone(), was: claim.state });
-            claim.state = ClaimState::Void;
-            slots.push(claim.slot);
-        }
-        if !slots.is_empty() {
+    /// Brings them in accord with the clock, and returns the slots that were voided.
+    pub(crate) fn settle(&mut self, now: &Moment) -> Result<Vec<DateTime<Utc>>, Fault> {
+        let (voided, is_changed) = due::settle(&mut self.claims.list, now);
+        if is_changed {
             self.write()?;
         }
-        Ok(slots)
+        Ok(voided)
+    }
+
+    /// Adds claims that are kept elsewhere and are not known here.
+    pub(crate) fn add(&mut self, claims: Vec<Claim>) {
+        self.claims.add(claims);
     }
 
     fn put(&mut self, claim: Claim) -> Result<(), Fault> {

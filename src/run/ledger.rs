@@ -3,6 +3,7 @@
 
 use crate::{
     fault::{Fault, OnPath},
+    platform::files::sync_folder,
     scratch::create_private_folder,
 };
 use std::{
@@ -70,10 +71,8 @@ impl Ledger {
         let random = made.path().file_name().unwrap_or_default().to_string_lossy().replace('.', "");
         let path = self.folder.join(format!("{}{random}", self.prefix));
         let file = made.persist_noclobber(&path).map_err(|error| error.error).on("create", &path)?;
-        if cfg!(unix) {
-            // The name is durable before anything relies on it.
-            File::open(&self.folder).and_then(|folder| folder.sync_all()).on("make durable", &self.folder)?;
-        }
+        // The name is durable before anything relies on it.
+        sync_folder(&self.folder).on("make durable", &self.folder)?;
         Ok((path, file))
     }
 

@@ -121,17 +121,37 @@ fn window(schedule: &Schedule) -> Option<TimeDelta> {
     }
 }
 
-/// Whether a claim was made by a clock that has been set back since.
-pub fn is_of_a_clock_ahead(claim: &Claim, real_now: DateTime<Utc>) -> bool {
-    claim.state != ClaimState::Void && claim.at > real_now + SKEW
+/// Brings claims in accord with the clock: voids those that one which was ahead has made, and gives back their state to those
+/// that one which was behind has voided. Returns the slots that were voided, and whether anything was changed.
+pub fn settle(claims: &mut [Claim], now: &Moment) -> (Vec<DateTime<Utc>>, bool) {
+    let (mut voided, mut is_changed) = (Vec::new(), false);
+    for claim in claims {
+        let is_ahead = claim.at > now.at + SKEW;
+        match &mut claim.voided {
+            Some(by) if was_behind(claim.at, &by.moment, now) => {
+                claim.state = by.was;
+                claim.voided = None;
+            }
+            // The host was started anew, and its clock is behind again, or the other one was ahead: nobody knows yet.
+            Some(by) if is_ahead && by.moment.boot != now.boot => by.moment = now.clone(),
+            None if is_ahead && claim.state != ClaimState::Void => {
+                claim.voided = Some(Voided { moment: now.clone(), was: claim.state });
+                claim.state = ClaimState::Void;
+                voided.push(claim.slot);
+            }
+            _ => continue,
+        }
+        is_changed = true;
+    }
+    (voided, is_changed)
 }
 
-/// Whether a claim was voided by a clock that was behind: it has been set forward since, to a time at which the claim is
-/// one of the past. Across a start of the host nobody can tell, and the claim stays void: one run too many, and none lost.
-pub fn was_voided_by_a_clock_behind(claim: &Claim, now: &Moment) -> bool {
-    let Some(Voided { moment, .. }) = &claim.voided else { return false };
-    let set_forward = (now.at - moment.at) - TimeDelta::seconds(now.up_secs - moment.up_secs);
-    moment.boot.is_some() && moment.boot == now.boot && set_forward > SKEW && claim.at <= now.at + SKEW
+/// Whether the clock that voided a claim was behind: it has been set forward since, to a time at which the claim is one of the
+/// past. Across a start of the host nobody can tell, and the claim stays void: one run too many, and none lost. (A virtual
+/// machine that is paused counts no time, so that its clock looks as if it had been set.)
+fn was_behind(claimed: DateTime<Utc>, then: &Moment, now: &Moment) -> bool {
+    let set_forward = (now.at - then.at) - TimeDelta::seconds(now.up_secs - then.up_secs);
+    then.boot.is_some() && then.boot == now.boot && set_forward > SKEW && claimed <= now.at + SKEW
 }
 
 /// The delay of a slot: the same for every trigger of it, and spread over the hosts.

@@ -158,6 +158,24 @@ fn a_variable_that_only_the_shell_has_is_refused_and_one_of_an_env_file_is_not()
     sandbox.write("policy.yaml", format!("{text}env_files: [.env]\n"));
     sandbox.run(&["install", "--backend", "cron"]).exits(0);
     assert!(!crontab(&sandbox).contains("DATA"), "entries hold no values");
+    // The same holds for the folders of the entries themselves.
+    for key in ["log_dir: \"${ELSEWHERE}\"", "search_path: [\"${ELSEWHERE}\"]"] {
+        sandbox.write("policy.yaml", format!("{text}env_files: [.env]\ninstall: {{{key}}}\n"));
+        let mut command = sandbox.command(&["install", "--backend", "cron"]);
+        command.env("ELSEWHERE", &here);
+        sandbox.finish(command).exits(2).says("in this shell alone").says("env_files");
+    }
+}
+
+#[test]
+fn a_state_folder_that_the_shell_has_moved_is_that_of_its_entries() {
+    let sandbox = sandbox(TWO);
+    let base = sandbox.path("state").to_string_lossy().into_owned();
+    let sandbox = sandbox.variable("XDG_STATE_HOME", &base);
+    sandbox.run(&["install"]).exits(0);
+    let text = crontab(&sandbox);
+    assert!(text.contains(&format!("POLICY_STATE_DIR={base}/policy ")), "{text}");
+    assert!(text.contains(&format!(">>{base}/policy/logs/")), "{text}");
 }
 
 #[test]

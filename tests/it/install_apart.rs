@@ -55,6 +55,12 @@ fn files_for_another_host_name_its_paths_and_nothing_of_this_one() {
     for text in [task, plist, block] {
         assert!(!text.contains(&here), "{text}");
     }
+    // A folder for logs beside the policy lies beside it there.
+    sandbox.write("policy.yaml", TWO.replace("{backend: cron}", "{backend: cron, log_dir: ./logs}"));
+    emit("cron", &there).exits(0);
+    let block = text(&sandbox, "cron/policy-prod-nightly-0c995b82.crontab");
+    assert!(block.contains(">>/srv/logs/policy-prod") && !block.contains(&here), "{block}");
+    sandbox.write("policy.yaml", TWO);
     // The clock of another zone widens the times.
     emit("cron", &[&there[..3], &["--for-timezone=Europe/Berlin"]].concat()).exits(0);
     assert!(text(&sandbox, "cron/policy-prod-nightly-0c995b82.crontab").contains(" 3,4 * * * "));
@@ -63,7 +69,7 @@ fn files_for_another_host_name_its_paths_and_nothing_of_this_one() {
     answer
         .says("`--for-timezone`")
         .says("--for-program and --for-policy says")
-        .says("C:\\ProgramData\\policy\\prod.yaml");
+        .says("C:\\ProgramData\\policy\\policy.yaml");
     emit("task-scheduler", &["--for-program", "/usr/bin/policy"]).exits(2).says("no absolute path");
     emit("cron", &["--for-policy", "prod.yaml"]).exits(2).says("no absolute path");
     sandbox.run(&["install", "--for-program", "/x"]).exits(2).says("--emit");
@@ -77,7 +83,7 @@ fn of_several_policies_a_folder_is_named() {
     let words = [&words[..], &["--emit", "out", "--for-policy", "/srv/policies"]].concat();
     sandbox.run(&words).exits(0);
     let service = text(&sandbox, "out/policy-prod-nightly-0c995b82.service");
-    assert!(service.contains(" --policy /srv/policies/prod.yaml run prod/nightly "), "{service}");
+    assert!(service.contains(" --policy /srv/policies/policy.yaml run prod/nightly "), "{service}");
 }
 
 #[test]

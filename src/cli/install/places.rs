@@ -122,7 +122,7 @@ pub(super) fn remember(session: &Session, policies: &[Policy], wanted: &[Wanted]
 
 /// Keeps lines in a file of the state folder.
 fn keep(host: &Host, name: &str, lines: &BTreeSet<String>) -> Result<(), Fault> {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
     create_private_folder(&host.state)?;
     whole::replace(&host.state.join(name), text.as_bytes(), Readers::Owner)
 }

@@ -16,7 +16,7 @@ use crate::{
         render::{Refusal, Rendered},
     },
 };
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
 /// A policy whose entries are meant: its name, and its file, by which it is told from another one of that name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +33,14 @@ impl Meant {
 
     /// The file of another policy of that name by which an entry runs, where that file still stands: the entry is not ours to
     /// change. One whose file is gone is that of a policy that was moved.
-    pub(crate) fn rival(&self, installed: &Installed) -> Option<PathBuf> {
-        let file = installed.policy_file().filter(|file| file.is_file())?;
+    pub(crate) fn rival(&self, backend: Backend, installed: &Installed) -> Option<PathBuf> {
+        let file = installed.policy_file(backend)?;
+        // One that cannot be looked at, as on a disk that is not mounted, is nobody's to take over.
+        let is_gone =
+            matches!(fs::symlink_metadata(&file), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        if is_gone {
+            return None;
+        }
         // One that is called by a link is the same.
         let is_same =
             file.canonicalize().is_ok_and(|one| self.file.canonicalize().is_ok_and(|other| one == other));

@@ -27,6 +27,8 @@ pub(super) struct Work {
     pub(super) folders: Vec<(String, Option<String>)>,
     /// Entries of other policies that bear the name of one of these, and their files.
     pub(super) rivals: Vec<(EntryName, PathBuf)>,
+    /// Whether any of these policies wants its entries here.
+    pub(super) is_wanted: bool,
 }
 
 impl Work {
@@ -127,7 +129,7 @@ impl Work {
         for one in seen {
             match meant.iter().find(|policy| one.installed.is_of(&policy.name)) {
                 None => {}
-                Some(policy) => match policy.rival(&one.installed) {
+                Some(policy) => match policy.rival(scheduler.backend(), &one.installed) {
                     Some(file) => rivals.push((one.installed.name, file)),
                     None => ours.push((one, policy.name.clone())),
                 },
@@ -168,6 +170,7 @@ impl Work {
         });
         let folders = if cfg!(unix) { folders.collect() } else { Vec::new() };
         let (policies, rivals) = (BTreeMap::new(), Vec::new());
-        Self { scheduler, seen, wanted, changes, policies, folders, rivals }
+        let is_wanted = !mine.is_empty();
+        Self { scheduler, seen, wanted, changes, policies, folders, rivals, is_wanted }
     }
 }

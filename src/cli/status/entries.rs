@@ -161,7 +161,7 @@ pub(super) fn rows(
             let owner = found.and_then(owner);
             let mut facts = standing.state.facts;
             if let (Some(owner), Some(found)) = (owner, found)
-                && let Some(file) = owner.rival(&found.installed)
+                && let Some(file) = owner.rival(backend, &found.installed)
             {
                 facts.push(format!("it runs `{}`, another policy of that name", file.display()));
             }

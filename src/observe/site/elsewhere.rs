@@ -44,7 +44,7 @@ impl Elsewhere {
     }
 
     /// The folder that a policy names for logs, where that is one beside its file; by the file's place there.
-    pub(super) fn log_folder(&self, policy: &Policy, file: &str) -> Option<String> {
+    pub(super) fn log_folder(policy: &Policy, file: &str) -> Option<String> {
         let written = policy.install().log_dir.as_ref()?.value.0.as_written();
         let is_relative = !written.starts_with(['/', '~', '$']) && !is_absolute(written, true);
         let (folder, _) = file.rsplit_once(['/', '\\'])?;

@@ -82,36 +82,52 @@ fn a_claim_of_a_former_schedule_that_is_newer_than_the_slot_takes_it() {
     );
 }
 
+fn moment(time: &str, boot: Option<&str>, up_secs: i64) -> Moment {
+    Moment { at: at(time), boot: boot.map(str::to_owned), up_secs }
+}
+
 #[test]
-fn a_claim_made_ahead_of_the_clock_is_known_by_its_time() {
-    let claim = claim("2026-01-05T07:00:00Z", ClaimState::Ended, 1);
-    assert!(is_of_a_clock_ahead(&claim, at("2026-01-05T06:58:00Z")));
-    assert!(!is_of_a_clock_ahead(&claim, at("2026-01-05T06:59:30Z")));
-    assert!(!is_of_a_clock_ahead(&claim, at("2026-01-05T07:30:00Z")));
+fn a_claim_made_ahead_of_the_clock_is_void() {
+    let ended = claim("2026-01-05T07:00:00Z", ClaimState::Ended, 1);
+    let settled = |time| {
+        let mut claims = [ended.clone()];
+        let now = moment(time, Some("a"), 90);
+        let (voided, is_changed) = settle(&mut claims, &now);
+        assert_eq!(voided.len(), usize::from(is_changed));
+        assert!(!settle(&mut claims, &now).1, "once is enough");
+        claims[0].state
+    };
+    assert_eq!(settled("2026-01-05T06:58:00Z"), ClaimState::Void);
+    assert_eq!(settled("2026-01-05T06:59:30Z"), ClaimState::Ended);
+    assert_eq!(settled("2026-01-05T07:30:00Z"), ClaimState::Ended);
 }
 
 #[test]
 fn a_claim_that_was_voided_by_a_clock_behind_counts_again_when_the_clock_is_set() {
-    let moment = |time: &str, boot: Option<&str>, up_secs| Moment {
-        at: at(time),
-        boot: boot.map(str::to_owned),
-        up_secs,
-    };
     let voided = |boot| {
-        let voided = Voided { moment: moment("2020-01-01T00:00:00Z", boot, 30), was: ClaimState::Ended };
-        let claim = claim("2026-01-05T07:00:00Z", ClaimState::Void, 1);
-        Claim { voided: Some(voided), ..claim }
+        let mut claims = [claim("2026-01-05T07:00:00Z", ClaimState::Open, 1)];
+        settle(&mut claims, &moment("2020-01-01T00:00:00Z", boot, 30));
+        assert_eq!(claims[0].state, ClaimState::Void);
+        claims
     };
-    let counts = |claim: &Claim, now: Moment| was_voided_by_a_clock_behind(claim, &now);
+    let after = |mut claims: [Claim; 1], now: Moment| {
+        settle(&mut claims, &now);
+        claims[0].state
+    };
     let set = moment("2026-01-05T08:00:00Z", Some("a"), 90);
-    assert!(counts(&voided(Some("a")), set.clone()));
-    assert!(!counts(&voided(Some("b")), set.clone()), "of another start nobody knows");
-    assert!(!counts(&voided(None), moment("2026-01-05T08:00:00Z", None, 90)));
-    assert!(!counts(&voided(Some("a")), moment("2026-01-05T06:00:00Z", Some("a"), 90)), "still to come");
+    assert_eq!(after(voided(Some("a")), set.clone()), ClaimState::Open, "as it was");
+    assert_eq!(after(voided(Some("b")), set.clone()), ClaimState::Void, "of another start nobody knows");
+    assert_eq!(after(voided(None), moment("2026-01-05T08:00:00Z", None, 90)), ClaimState::Void);
+    let to_come = moment("2026-01-05T06:00:00Z", Some("a"), 90);
+    assert_eq!(after(voided(Some("a")), to_come), ClaimState::Void);
     // The time has passed: it was the other clock that was ahead.
-    let six_years = (at("2026-01-05T08:00:00Z") - at("2020-01-01T00:00:00Z")).num_seconds() + 30;
-    assert!(!counts(&voided(Some("a")), moment("2026-01-05T08:00:00Z", Some("a"), six_years)));
-    assert!(!counts(&claim("2026-01-05T07:00:00Z", ClaimState::Void, 1), set));
+    let passed = (at("2026-01-05T08:00:00Z") - at("2020-01-01T00:00:00Z")).num_seconds() + 30;
+    let later = moment("2026-01-05T08:00:00Z", Some("a"), passed);
+    assert_eq!(after(voided(Some("a")), later), ClaimState::Void);
+    // Behind again after the next start, and set again: the start that counts is the last one.
+    let mut again = voided(Some("b"));
+    assert!(settle(&mut again, &moment("2020-01-01T00:00:00Z", Some("a"), 20)).1);
+    assert_eq!(after(again, set), ClaimState::Open);
 }
 
 /// A year of minutes, with triggers in every one of them, in both clock changes: each slot runs once.
