@@ -22,10 +22,11 @@ use super::{
 use crate::{
     fault::OnPath as _,
     install::{self, Action, InstallError, Seen},
-    observe::site::{Purpose, SYSTEM_STATE},
+    observe::site::{Purpose, state_of_the_host},
     platform,
+    policy::Policy,
     schedule::{
-        entry::{Backend, EntryName},
+        entry::{Backend, EntryName, Scope},
         render::Rendered,
     },
     watch::{Cancel, Watch},
@@ -75,12 +76,29 @@ impl EntryElement {
     }
 }
 
+/// Keeps the text of each policy where its entries look for the last valid one: an error of typing may come before the first
+/// of them has run.
+fn keep_texts(session: &Session, policies: &[Policy], wanted: &[Wanted]) -> Result<(), CliError> {
+    for policy in policies {
+        let Some(one) = wanted.iter().find(|one| one.meant.name == policy.name().as_str()) else { continue };
+        if one.backend == Backend::Kubernetes {
+            continue;
+        }
+        let state = match one.scope {
+            Scope::User => session.host.state.clone(),
+            Scope::System => PathBuf::from(state_of_the_host(one.user.as_deref())),
+        };
+        kept::keep(&state, &one.meant.file, &policy.source().text)?;
+        if let (Scope::System, Some(user)) = (one.scope, &one.user) {
+            platform::rights::give_to(&state, user).on("give to the user of the entries", &state)?;
+        }
+    }
+    Ok(())
+}
+
 fn tell_rival((name, file): &(EntryName, PathBuf)) {
     output::warn(&format!("{name} stays: it runs `{}`, another policy of that name", file.display()));
 }
-
-/// The folders of the host's own entries.
-const OURS: [&str; 2] = [SYSTEM_STATE, "/var/log/policy"];
 
 fn named(args: &Install) -> Option<Backend> {
     args.backend.and_then(Scheduler::backend)
@@ -127,12 +145,20 @@ pub(super) fn install(session: &Session, args: &Install) -> Result<u8, CliError>
         }
         return show::changes(session, &elements, true);
     }
-    // Also where nothing is changed: an entry whose log has no folder could not be started. Before anything is: here a user
-    // whom this host does not have is found, for whom cron would skip the whole file.
+    for user in wanted.iter().filter_map(|one| one.user.as_deref()) {
+        // cron skips a whole file for one whom the host does not have.
+        platform::rights::has_user(user).on("look for the user of the entries in", "/etc/passwd")?;
+    }
+    if wanted.iter().any(|one| one.scope == Scope::User) {
+        // Before a folder below it is made, which would make it as folders usually are.
+        crate::scratch::create_private_folder(&session.host.state)?;
+    }
+    // Also where nothing is changed: an entry whose log has no folder could not be started.
     for (folder, user) in works.iter().flat_map(|work| &work.folders) {
         make_for(Path::new(folder), user.as_deref())?;
     }
     remember(session, &policies, &wanted)?;
+    keep_texts(session, &policies, &wanted)?;
     let failed = change(&mut works, &cancel)?;
     show::changes(session, &elements, false)?;
     ended(&failed)?;
@@ -167,12 +193,11 @@ fn change(works: &mut [Work], cancel: &Cancel) -> Result<Vec<(EntryName, Install
     Ok(failed)
 }
 
-/// Makes a folder in which entries write, readable by their user alone. One that was another user's is handed on with what is
-/// in it, but for a folder that a policy names: what else lies there nobody knows.
+/// Makes a folder in which entries write, readable by their user alone. One that is there stays as it is.
 pub(super) fn make_for(folder: &Path, user: Option<&str>) -> Result<(), CliError> {
-    let is_ours = !folder.exists() || OURS.iter().any(|ours| folder.starts_with(ours));
+    let is_new = !folder.exists();
     crate::scratch::create_private_folder(folder)?;
-    if let Some(user) = user.filter(|_| is_ours) {
+    if let Some(user) = user.filter(|_| is_new) {
         platform::rights::give_to(folder, user).on("give to the user of the entries", folder)?;
     }
     Ok(())
@@ -203,12 +228,17 @@ pub(super) fn uninstall(session: &Session, args: &Uninstall) -> Result<u8, CliEr
     let (mut works, unread) =
         if meant.is_empty() { all_works(session, &cancel) } else { works(session, &[], &meant, &cancel)? };
     works.iter().flat_map(|work| &work.rivals).for_each(tell_rival);
+    for (name, how) in works.iter().flat_map(Work::altered) {
+        output::warn(&format!("{name}: {how}; that goes with it"));
+    }
     let elements: Vec<InstallElement> = works.iter().flat_map(Work::elements).collect();
     if args.dry_run {
         return show::changes(session, &elements, true);
     }
     let failed = change(&mut works, &cancel)?;
-    show::changes(session, &elements, false)?;
+    if unread.is_empty() || !elements.is_empty() {
+        show::changes(session, &elements, false)?;
+    }
     ended(&failed)?;
     // What could not be looked at may hold entries, and they would go on firing.
     unread.first().map_or(Ok(0), |error| Err(told(error)))

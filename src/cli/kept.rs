@@ -8,6 +8,7 @@ use crate::{
     plan::rfc3339,
     platform::whole::{self, Readers},
     policy::{self, Policy, Severity},
+    scratch::create_private_folder,
 };
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
@@ -35,10 +36,10 @@ pub(super) fn load(session: &Session, keep: bool) -> Result<Kept, CliError> {
     let mut kept = Kept { policies: Vec::new(), is_stale: false };
     for one in session.load(&[])? {
         let place = session.host.absolute(&one.source.name);
-        let file = file_of(session, &place);
+        let file = file_of(&session.host.state, &place);
         if let Some(policy) = one.policy {
             // Kept for another time: this run has what it needs.
-            if keep && let Err(fault) = store(session, &file, &policy.source().text) {
+            if keep && let Err(fault) = self::keep(&session.host.state, &place, &policy.source().text) {
                 output::warn(&format!(
                     "this policy's text cannot be kept for a time when it is invalid: {fault}"
                 ));
@@ -66,18 +67,20 @@ pub(super) fn load(session: &Session, keep: bool) -> Result<Kept, CliError> {
     Ok(kept)
 }
 
-fn file_of(session: &Session, place: &Path) -> PathBuf {
+fn file_of(state: &Path, place: &Path) -> PathBuf {
     let digest = hex::encode(Sha256::digest(place.as_os_str().as_encoded_bytes()));
-    session.host.state.join(FOLDER).join(format!("{}.yaml", &digest[..32]))
+    state.join(FOLDER).join(format!("{}.yaml", &digest[..32]))
 }
 
-/// Keeps a text; nothing is written where it is kept already.
-fn store(session: &Session, file: &Path, text: &str) -> Result<(), Fault> {
-    if fs::read_to_string(file).is_ok_and(|kept| kept == text) {
+/// Keeps the text of the policy of a place below a state folder; nothing is written where it is kept already.
+pub(super) fn keep(state: &Path, place: &Path, text: &str) -> Result<(), Fault> {
+    let file = file_of(state, place);
+    if fs::read_to_string(&file).is_ok_and(|kept| kept == text) {
         return Ok(());
     }
-    session.host.state_folder(FOLDER)?;
-    whole::replace(file, text.as_bytes(), Readers::Owner)
+    create_private_folder(state)?;
+    create_private_folder(&state.join(FOLDER))?;
+    whole::replace(&file, text.as_bytes(), Readers::Owner)
 }
 
 /// A kept policy, read as if its text stood where it stood, and since when it is kept.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     fault::OnPath,
     install::{self, Action, Change, Scheduler},
-    observe::site::{Purpose, SYSTEM_STATE, site},
+    observe::site::{Purpose, site, state_of_the_host},
     plan::entries::{Site, probe_entry},
     platform::{
         self,
@@ -102,7 +102,7 @@ fn in_scheduler(
     let folder = match wanted.scope {
         Scope::User => session.host.state_folder("probes")?,
         // The entry's user must be able to write there.
-        Scope::System => Path::new(SYSTEM_STATE).join("probes"),
+        Scope::System => Path::new(&state_of_the_host(wanted.user.as_deref())).join("probes"),
     };
     make_for(&folder, wanted.user.as_deref())?;
     let file =

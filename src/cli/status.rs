@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    observe::{World, site::SYSTEM_STATE},
+    observe::{
+        World,
+        site::{state_of_the_host, user_of},
+    },
     plan::{Plan, Platform, Selection, build, rfc3339},
     policy::{
         Policy,
@@ -33,7 +36,7 @@ use chrono::{DateTime, Utc};
 use objective::Objective;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 /// What `status --json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -256,10 +259,10 @@ fn overdue(session: &Session, policy: &Policy, job: &Job) -> Option<DateTime<Utc
     let schedule = &job.schedule.as_ref()?.value;
     // Where the entries claim.
     let state = match policy.install().scope() {
-        Scope::User => session.host.state.as_path(),
-        Scope::System => Path::new(SYSTEM_STATE),
+        Scope::User => session.host.state.clone(),
+        Scope::System => state_of_the_host(user_of(policy)).into(),
     };
-    let place = Place::of(state, policy.name().as_str(), job.name.value.as_str());
+    let place = Place::of(&state, policy.name().as_str(), job.name.value.as_str());
     let mut claims = place.read().ok()?.list;
     if session.host.given_now().is_none() {
         due::settle(&mut claims, &session.host.moment());
@@ -289,7 +292,7 @@ fn tell(session: &Session, args: &Status, document: &StatusDocument) -> Result<u
     }
     if let Some(row) = drift.first() {
         return Err(CliError::drift(format!("{} of {} is {}", row.name(), row.backend(), row.state()))
-            .help("`policy install` brings the entries up to date"));
+            .help(row.mend()));
     }
     Ok(0)
 }

@@ -97,7 +97,7 @@ pub fn standings(wanted: &BTreeMap<EntryName, Rendered>, seen: &[Seen]) -> Vec<S
                 state.facts.insert(0, "no policy wants it any more".to_owned());
             }
             Some(rendered) if rendered.hash != seen.installed.stated => {
-                state.find(EntryState::Altered, true, "the policy has changed since it was installed");
+                state.find(EntryState::Altered, true, "it is not what would be installed now: the policy has changed, or its place, or what its entries are started with");
             }
             Some(_) => {}
         }

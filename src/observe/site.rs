@@ -32,8 +32,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where the state of the host's own entries lies.
-pub const SYSTEM_STATE: &str = "/var/lib/policy";
+/// Where the state of the host's own entries lies: `/var/lib/policy`, or of those that run as another user than root a folder
+/// of that user's own, `/var/lib/policy-USER`. Each is private to its user.
+pub fn state_of_the_host(user: Option<&str>) -> String {
+    of_user("/var/lib/policy", user)
+}
+
+fn of_user(folder: &str, user: Option<&str>) -> String {
+    match user {
+        None | Some("root") => folder.to_owned(),
+        Some(user) => format!("{folder}-{user}"),
+    }
+}
+
 /// Variables of this program that an entry is given as the shell has them.
 const OWN: [&str; 2] = ["POLICY_STATE_DIR", "POLICY_MACHINE_ID"];
 
@@ -84,11 +95,11 @@ pub fn site(
             warnings.push(format!("{what} lies in {}, which is cleared at times", env::temp_dir().display()));
         }
     }
-    let text = |path: &Path| {
-        let message = || format!("{} is no UTF-8, and an entry would name another path", path.display());
-        let problem = || vec![Problem::error(Code::BadPath, message(), "rename the folder or the file")];
-        path.to_str().map(str::to_owned).ok_or_else(problem)
-    };
+    // The name of a policy is kept as text, in which what is none was replaced.
+    if file.to_string_lossy().contains(char::REPLACEMENT_CHARACTER) && !file.exists() {
+        return Err(no_utf8(&file));
+    }
+    let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| no_utf8(path));
     let here = elsewhere::Paths { program: text(&program)?, file: text(&file)? };
     let (paths, environment, log_folder) = match purpose {
         Purpose::Emit(elsewhere) => {
@@ -112,7 +123,7 @@ pub fn site(
         file: paths.file,
         context: Context {
             scope: install.scope(),
-            user: install.user.as_ref().map(|user| user.value.clone()),
+            user: user_of(policy).map(str::to_owned),
             host_zone,
             environment,
             log_folder,
@@ -126,6 +137,11 @@ pub fn site(
         }
     }
     Ok(Found { site, warnings })
+}
+
+fn no_utf8(path: &Path) -> Vec<Problem> {
+    let message = format!("{} is no UTF-8, and an entry would name another path", path.display());
+    vec![Problem::error(Code::BadPath, message, "rename the folder or the file")]
 }
 
 /// The host without the variables of this shell, but for those of this program, which entries are given.
@@ -203,7 +219,7 @@ fn environment_elsewhere(
         }
         (Scope::User, None) => {}
         (Scope::System, _) => {
-            environment.insert("POLICY_STATE_DIR".to_owned(), SYSTEM_STATE.to_owned());
+            environment.insert("POLICY_STATE_DIR".to_owned(), state_of_the_host(user_of(policy)));
         }
     }
     Ok(environment)
@@ -230,7 +246,8 @@ fn environment(
         && let Some(home) =
             host.home.as_ref().filter(|home| backend == Backend::Cron || system.as_ref() != Some(home))
     {
-        environment.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
+        let home = home.to_str().ok_or_else(|| no_utf8(home))?;
+        environment.insert("HOME".to_owned(), home.to_owned());
     }
     for name in OWN {
         if let Some(value) = host.environment.get(name).filter(|value| !value.is_empty()) {
@@ -244,9 +261,15 @@ fn environment(
         environment.insert("POLICY_STATE_DIR".to_owned(), host.state.to_string_lossy().into_owned());
     }
     if policy.install().scope() == Scope::System {
-        environment.entry("POLICY_STATE_DIR".to_owned()).or_insert_with(|| SYSTEM_STATE.to_owned());
+        let state = || state_of_the_host(user_of(policy));
+        environment.entry("POLICY_STATE_DIR".to_owned()).or_insert_with(state);
     }
     Ok(environment)
+}
+
+/// The user that the host's entries of a policy run as; `None`: root.
+pub fn user_of(policy: &Policy) -> Option<&str> {
+    policy.install().user.as_ref().map(|user| user.value.as_str())
 }
 
 /// The folder for what entries print; `None`: their scheduler has a journal.
@@ -263,10 +286,10 @@ pub fn log_folder(host: &Host, policy: &Policy, backend: Backend) -> Result<Opti
     Ok(match (backend, &host.home) {
         // Their journal, or that of the cluster, keeps what is printed.
         (Backend::Systemd | Backend::Kubernetes | Backend::TaskScheduler, _) => None,
-        (Backend::Cron, _) if system => Some("/var/log/policy".to_owned()),
+        (Backend::Cron, _) if system => Some(of_user("/var/log/policy", user_of(policy))),
         (Backend::Cron, _) => text(host.state.join("logs")),
         (Backend::Launchd, Some(home)) if !system => text(home.join("Library/Logs/policy")),
-        (Backend::Launchd, _) => Some("/Library/Logs/policy".to_owned()),
+        (Backend::Launchd, _) => Some(of_user("/Library/Logs/policy", user_of(policy))),
     })
 }
 

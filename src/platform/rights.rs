@@ -43,6 +43,17 @@ fn numbers_of(user: &str) -> io::Result<(u32, u32)> {
     numbers.ok_or_else(unknown)
 }
 
+/// Fails where this host has no user of that name (unix).
+pub(crate) fn has_user(user: &str) -> io::Result<()> {
+    #[cfg(unix)]
+    return numbers_of(user).map(drop);
+    #[cfg(not(unix))]
+    {
+        let _ = user;
+        Ok(())
+    }
+}
+
 /// Makes a user of this host the owner of a file, or of a folder with everything below it (unix). Links are given, and
 /// followed nowhere. What is the user's already is left alone.
 pub(crate) fn give_to(path: &Path, user: &str) -> io::Result<()> {

@@ -117,7 +117,8 @@ fn window(schedule: &Schedule) -> Option<TimeDelta> {
     match schedule.catch_up {
         CatchUp::UntilNext => None,
         CatchUp::Never => Some(schedule.jitter.as_delta() + GRACE),
-        CatchUp::Within(window) => Some(schedule.jitter.as_delta().max(window.as_delta())),
+        // A shorter one would be over before the scheduler has started anything.
+        CatchUp::Within(window) => Some((schedule.jitter.as_delta() + GRACE).max(window.as_delta())),
     }
 }
 

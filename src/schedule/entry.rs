@@ -232,6 +232,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_scheduler_does_at_a_clock_change_is_told_where_it_is_not_what_is_run() {
+        let moved = |backend: Backend| backend.way_with(Note::GapMoved).unwrap();
+        for (backend, told) in [
+            (Backend::Systemd, "makes up for it"),
+            (Backend::Launchd, "within the hour after"),
+            (Backend::TaskScheduler, "right after"),
+            (Backend::Kubernetes, "an added start"),
+        ] {
+            assert!(moved(backend).contains(told), "{backend}: {}", moved(backend));
+        }
+        // cron does what is run: a time that is skipped is moved, and of a repeated one the first is taken.
+        assert_eq!(Backend::Cron.way_with(Note::GapMoved), None);
+        assert_eq!(Backend::Cron.way_with(Note::FoldOnce), None);
+        assert!(Backend::Kubernetes.way_with(Note::FoldOnce).unwrap().contains("both passes"));
+        for backend in [Backend::Systemd, Backend::Launchd, Backend::TaskScheduler] {
+            assert!(backend.way_with(Note::FoldSecondPass).is_some(), "{backend}");
+        }
+    }
+
+    #[test]
     fn a_name_is_short_tells_jobs_apart_and_is_read_back() {
         let long = "x".repeat(63);
         for (policy, job) in

@@ -68,10 +68,14 @@ fn files_for_another_host_name_its_paths_and_nothing_of_this_one() {
     let answer = emit("task-scheduler", &[]).exits(0);
     answer
         .says("`--for-timezone`")
-        .says("--for-program and --for-policy says")
+        .says("--for-program and --for-policy where")
         .says("C:\\ProgramData\\policy\\policy.yaml");
     emit("task-scheduler", &["--for-program", "/usr/bin/policy"]).exits(2).says("no absolute path");
     emit("cron", &["--for-policy", "prod.yaml"]).exits(2).says("no absolute path");
+    emit("cron", &["--for-program", "/opt/"]).exits(2).says("is a folder");
+    emit("cron", &["--for-policy", "/etc/policies/"]).exits(0);
+    let block = text(&sandbox, "cron/policy-prod-nightly-0c995b82.crontab");
+    assert!(block.contains("--policy /etc/policies/policy.yaml"), "{block}");
     sandbox.run(&["install", "--for-program", "/x"]).exits(2).says("--emit");
 }
 
@@ -113,6 +117,39 @@ fn two_policies_of_one_name_do_not_take_over_each_others_entries() {
 }
 
 #[test]
+fn a_policy_that_has_got_another_name_takes_its_entries_along() {
+    let sandbox = sandbox(TWO);
+    sandbox.run(&["install"]).exits(0);
+    sandbox.write("policy.yaml", TWO.replace("name: prod", "name: other"));
+    let rows = sandbox.run(&["status", "--json"]).json()["entries"].clone();
+    let states: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["missing", "missing", "orphaned", "orphaned"], "{rows}");
+    sandbox.run(&["install"]).exits(0).says("remove");
+    let text = crontab(&sandbox);
+    assert!(text.contains("other/nightly") && !text.contains("prod/nightly"), "{text}");
+    // The last valid text was kept with the entries.
+    sandbox.write("policy.yaml", "nonsense: [");
+    let answer = sandbox.run(&["run", "--due", "--now", "2026-01-05T02:30:00Z"]).exits(2);
+    answer.says("its last valid text runs").says("proven");
+}
+
+#[test]
+fn a_path_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let sandbox = sandbox(TWO);
+    let name = std::ffi::OsString::from_vec(b"bad\xff.yaml".to_vec());
+    fs::copy(sandbox.path("policy.yaml"), sandbox.path("").join(&name)).unwrap();
+    let mut command = sandbox.command(&["install", "--policy"]);
+    command.arg(&name);
+    sandbox.finish(command).exits(2).says("is no UTF-8");
+    let mut command = sandbox.command(&["install"]);
+    command.env("HOME", std::ffi::OsString::from_vec(b"/tmp/\xfe".to_vec()));
+    command.env("POLICY_STATE_DIR", sandbox.state());
+    sandbox.finish(command).exits(2).says("is no UTF-8");
+    assert_eq!(crontab(&sandbox), "");
+}
+
+#[test]
 fn a_tool_is_looked_for_where_it_was_so_that_no_shell_finds_an_entry_altered() {
     let job = ", schedule: \"0 2 * * *\", before: [[quiesce]]";
     let sandbox = sandbox(&policy("", job));
@@ -129,7 +166,7 @@ fn a_tool_is_looked_for_where_it_was_so_that_no_shell_finds_an_entry_altered() {
     assert!(crontab(&sandbox).contains(&format!("/bin:{} ", tools.display())));
     for path in [&*long, ""] {
         let entry = with(path, &["status", "--backend", "cron", "--json"]).json()["entries"][0].clone();
-        assert!(!entry["facts"].to_string().contains("the policy has changed"), "{entry}");
+        assert!(!entry["facts"].to_string().contains("what would be installed now"), "{entry}");
     }
     with("", &["install", "--backend", "cron"]).exits(0).says("nothing to change");
 }

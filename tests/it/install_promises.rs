@@ -72,7 +72,12 @@ fn entries_that_get_another_user_can_write_in_their_folders() {
     host.run(&["install"]).exits(0);
     host.write("policy.yaml", of_user("nobody"));
     let answer = host.run(&["install"]);
-    let can_write = "setpriv --reuid nobody --clear-groups test -w /var/lib/policy -a -w /var/log/policy && echo yes || true";
-    // Or it is told that they cannot.
-    assert!(answer.exit != 0 || host.shell(can_write) == "yes\n", "{answer}");
+    let can_write = "setpriv --reuid nobody --clear-groups test -w /var/lib/policy-nobody -a -w /var/log/policy-nobody && echo yes || true";
+    assert_eq!((answer.exit, host.shell(can_write).as_str()), (0, "yes\n"), "{answer}");
+    // What was root's stays root's, and the entry is started with its own.
+    assert_eq!(host.shell("stat -c %U /var/lib/policy"), "root\n");
+    assert!(host.cron_d()[0].1.contains("POLICY_STATE_DIR=/var/lib/policy-nobody "));
+    // An error of typing may come before the first run: its text was kept, and it can read it.
+    let kept = "setpriv --reuid nobody --clear-groups cat /var/lib/policy-nobody/policies/*.yaml";
+    assert!(host.shell(kept).contains("user: nobody"));
 }

@@ -56,7 +56,10 @@ fn entries_of_the_host_are_files_of_cron_d_with_a_user_and_go_without_the_policy
         ["e2scrub_all", files[0], files[1]]
     );
     let text = &there[2].1;
-    let place = format!("0 2 * * * root mkdir -p /var/log/policy; true >>/var/log/policy/{}.log", files[1]);
+    let place = format!(
+        "0 2 * * * root umask 077; mkdir -p /var/log/policy; true >>/var/log/policy/{}.log",
+        files[1]
+    );
     assert!(text.contains(&place) && text.contains("POLICY_STATE_DIR=/var/lib/policy "), "{text}");
     assert!(text.contains("SHELL=/bin/sh\nPATH=/usr/local/sbin:") && !text.contains("HOME="), "{text}");
     assert_eq!(mode_and_owner(&host, &format!("cron.d/{}", files[1])), (0o644, 0));
@@ -83,7 +86,7 @@ fn entries_of_the_host_are_files_of_cron_d_with_a_user_and_go_without_the_policy
     // Another user's: the line names him, and the file stays root's.
     host.write("policy.yaml", SYSTEM.replace("scope: system", "scope: system, user: nobody"));
     host.run(&["install"]).exits(0);
-    assert!(fs::read_to_string(&nightly).unwrap().contains("0 2 * * * nobody mkdir"));
+    assert!(fs::read_to_string(&nightly).unwrap().contains("0 2 * * * nobody umask 077; mkdir"));
     assert_eq!(mode_and_owner(&host, &format!("cron.d/{}", files[1])), (0o644, 0));
     fs::remove_file(host.path("policy.yaml")).unwrap();
     host.run(&["uninstall"]).exits(0);
@@ -96,11 +99,11 @@ fn the_folders_of_entries_that_run_as_a_user_are_that_users() {
     let Some(host) = host(&SYSTEM.replace("scope: system", "scope: system, user: nobody")) else { return };
     host.run(&["install"]).exits(0);
     let nobody = host.shell("id -u nobody").trim().parse().unwrap();
-    assert_eq!(mode_and_owner(&host, "lib/policy"), (0o700, nobody));
-    assert_eq!(mode_and_owner(&host, "log/policy"), (0o700, nobody));
+    assert_eq!(mode_and_owner(&host, "lib/policy-nobody"), (0o700, nobody));
+    assert_eq!(mode_and_owner(&host, "log/policy-nobody"), (0o700, nobody));
     // A folder can be given to nobody whom this host does not know.
     host.run(&["uninstall"]).exits(0);
-    host.shell("rm -r /var/lib/policy");
+    host.shell("rm -r /var/lib/policy-nobody");
     host.write("policy.yaml", SYSTEM.replace("scope: system", "scope: system, user: no-such-user"));
     host.run(&["install"]).exits(1).says("this host has no user `no-such-user`");
     assert_eq!(host.cron_d(), []);

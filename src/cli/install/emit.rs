@@ -23,7 +23,8 @@ pub(super) fn emit(
     let elsewhere = Elsewhere {
         program: args.for_program.clone(),
         policy: args.for_policy.clone(),
-        is_folder: policies.len() > 1,
+        is_folder: policies.len() > 1
+            || args.for_policy.as_ref().is_some_and(|path| path.ends_with(['/', '\\'])),
         home: args.for_home.clone(),
         zone: args.for_timezone,
     };

@@ -16,7 +16,11 @@ use crate::{
         render::{Refusal, Rendered},
     },
 };
-use std::{collections::BTreeMap, fs, io, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// A policy whose entries are meant: its name, and its file, by which it is told from another one of that name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,16 @@ impl Meant {
         Self { name: policy.name().to_string(), file: session.host.absolute(&policy.source().name) }
     }
 
+    /// Whether an entry is of this policy: of its name, or of its file under a name that it had before.
+    pub(crate) fn has(&self, backend: Backend, installed: &Installed) -> bool {
+        installed.is_of(&self.name) || installed.policy_file(backend).is_some_and(|file| self.is_same(&file))
+    }
+
+    /// Whether a path leads to this policy; one that is called by a link is the same.
+    fn is_same(&self, file: &Path) -> bool {
+        file.canonicalize().is_ok_and(|one| self.file.canonicalize().is_ok_and(|other| one == other))
+    }
+
     /// The file of another policy of that name by which an entry runs, where that file still stands: the entry is not ours to
     /// change. One whose file is gone is that of a policy that was moved.
     pub(crate) fn rival(&self, backend: Backend, installed: &Installed) -> Option<PathBuf> {
@@ -41,10 +55,7 @@ impl Meant {
         if is_gone {
             return None;
         }
-        // One that is called by a link is the same.
-        let is_same =
-            file.canonicalize().is_ok_and(|one| self.file.canonicalize().is_ok_and(|other| one == other));
-        (!is_same).then_some(file)
+        (!self.is_same(&file)).then_some(file)
     }
 }
 

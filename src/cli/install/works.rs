@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cli::{error::CliError, output, session::Session},
     install::{self, Action, Change, InstallError, Seen},
-    observe::site::SYSTEM_STATE,
+    observe::site::state_of_the_host,
     schedule::{
         entry::{EntryName, Scope},
         render::Rendered,
@@ -127,9 +127,10 @@ impl Work {
     ) -> Self {
         let (mut ours, mut rivals) = (Vec::new(), Vec::new());
         for one in seen {
-            match meant.iter().find(|policy| one.installed.is_of(&policy.name)) {
+            let backend = scheduler.backend();
+            match meant.iter().find(|policy| policy.has(backend, &one.installed)) {
                 None => {}
-                Some(policy) => match policy.rival(scheduler.backend(), &one.installed) {
+                Some(policy) => match policy.rival(backend, &one.installed) {
                     Some(file) => rivals.push((one.installed.name, file)),
                     None => ours.push((one, policy.name.clone())),
                 },
@@ -148,9 +149,9 @@ impl Work {
         Self::of(scheduler, seen, &[])
     }
 
-    /// The entries that are written anew though somebody has changed them, and how that is known.
+    /// The entries that are written anew or removed though somebody has changed them, and how that is known.
     pub(super) fn altered(&self) -> impl Iterator<Item = (&EntryName, &str)> {
-        let changes = self.changes.iter().filter(|change| change.action == Action::Update);
+        let changes = self.changes.iter().filter(|change| change.action != Action::Unchanged);
         changes.filter_map(|change| {
             let seen = self.seen.iter().find(|seen| seen.installed.name == change.name)?;
             Some((&change.name, seen.installed.altered.as_deref()?))
@@ -165,7 +166,7 @@ impl Work {
         let wanted: BTreeMap<EntryName, Rendered> = mine.iter().flat_map(|one| one.entries.clone()).collect();
         let changes = install::decide(&wanted, &seen);
         let folders = mine.iter().flat_map(|one| {
-            let of_host = (one.scope == Scope::System).then(|| SYSTEM_STATE.to_owned());
+            let of_host = (one.scope == Scope::System).then(|| state_of_the_host(one.user.as_deref()));
             one.log_folder.clone().into_iter().chain(of_host).map(|folder| (folder, one.user.clone()))
         });
         let folders = if cfg!(unix) { folders.collect() } else { Vec::new() };

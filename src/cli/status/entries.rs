@@ -57,6 +57,14 @@ impl EntryRow {
         self.state != EntryState::Installed
     }
 
+    /// What to do about it.
+    pub(super) fn mend(&self) -> &'static str {
+        match self.state {
+            EntryState::NeverFires | EntryState::Disabled => "mend what `policy status` says of the entry",
+            _ => "`policy install` brings the entries up to date",
+        }
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -153,7 +161,7 @@ pub(super) fn rows(
                 continue;
             }
         };
-        let owner = |one: &Seen| meant.iter().find(|policy| one.installed.is_of(&policy.name));
+        let owner = |one: &Seen| meant.iter().find(|policy| policy.has(backend, &one.installed));
         let seen: Vec<Seen> = seen.into_iter().filter(|one| owner(one).is_some()).collect();
         for standing in standings(&entries, &seen) {
             let (policy, job) = names.get(&standing.name).cloned().unzip();

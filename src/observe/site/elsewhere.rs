@@ -94,6 +94,10 @@ impl Elsewhere {
                 return Err(vec![Problem::error(Code::BadPath, message, help)]);
             }
         }
+        if let Some(path) = self.program.as_ref().filter(|path| path.ends_with(['/', '\\'])) {
+            let message = format!("`--for-program {path}` is a folder");
+            return Err(vec![Problem::error(Code::BadPath, message, "name the program in it")]);
+        }
         let is_of_here = is_here(backend);
         let usual = match backend {
             Backend::TaskScheduler => Paths {
@@ -113,7 +117,7 @@ impl Elsewhere {
                 .collect();
             if !missing.is_empty() {
                 warnings.push(format!(
-                    "its entries start {} with {}: {} says where they are on that host",
+                    "its entries start {} with {}; say with {} where they are on that host",
                     paths.program,
                     paths.file,
                     missing.join(" and ")

@@ -53,6 +53,15 @@ fn without_catch_up_a_slot_is_lost_after_jitter_and_five_minutes() {
 }
 
 #[test]
+fn a_window_is_long_enough_for_a_scheduler_that_is_late() {
+    let every = schedule("* * * * *", CatchUp::Within(Duration::from_secs(0)));
+    assert_eq!(due(&every, ZONE, at("2026-01-05T13:00:02Z"), &[]), now("2026-01-05T13:00:00Z", 1));
+    let nightly = schedule("0 2 * * *", CatchUp::Within(Duration::from_secs(1)));
+    assert_eq!(due(&nightly, ZONE, at("2026-01-05T07:05:00Z"), &[]), now("2026-01-05T07:00:00Z", 1));
+    assert!(matches!(due(&nightly, ZONE, at("2026-01-05T07:05:01Z"), &[]), Due::TooLate { .. }));
+}
+
+#[test]
 fn a_window_ends_and_never_before_the_jitter() {
     let within = |hours: u64| CatchUp::Within(Duration::from_secs(hours * 3600));
     let nightly = schedule("0 2 * * *", within(6));

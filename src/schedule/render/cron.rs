@@ -99,12 +99,15 @@ fn command(entry: &Entry, context: &Context, argv: &[String]) -> String {
     if context.scope == Scope::System {
         words.push(context.user.clone().unwrap_or_else(|| "root".to_owned()));
     }
-    // A log is never worth a backup: where its folder is gone it is made again, and where it cannot be written cron mails
+    // What a backup writes is nobody else's to read, and so is the log, which the shell makes. A log is never worth a backup: where its folder is gone it is made again, and where it cannot be written cron mails
     // what would stand there. (`true` and not `:`, whose failed redirection would end the shell.)
     if let Some(folder) = &context.log_folder {
         let folder = folder.trim_end_matches('/');
         let path = shell_word(&format!("{folder}/{}.log", entry.name));
-        words.push(format!("mkdir -p {}; true >>{path} && exec >>{path} 2>&1;", shell_word(folder)));
+        words.push(format!(
+            "umask 077; mkdir -p {}; true >>{path} && exec >>{path} 2>&1;",
+            shell_word(folder)
+        ));
     }
     let of_file = path_of_file(context).is_some();
     let of_line = context.environment.iter().filter(|(name, _)| !(of_file && *name == "PATH"));

@@ -116,4 +116,4 @@ fn replaced_bytes(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::schedule) mod tests;

@@ -77,8 +77,29 @@ pub(super) fn schedule() -> impl Strategy<Value = Expression> {
 pub(super) fn hostile() -> impl Strategy<Value = String> {
     let odd = r#"[ '"%$\\;#&|<>*?~!`(){}\[\]^=@:+\-a-zA-Z0-9/._éßжあ😀]{0,12}"#;
     let fixed = [
-        "", " ", "%", r"\%", r"\\%'%", "$HOME", "${HOME}", "$$", ";", r"a\", "'", "\"", r#"'"\'""#, "%n%h%%",
-        "-", "@-:+!x", "#", "a b  c", "$(id)", "`id`", "\u{a0}x", "*",
+        "",
+        " ",
+        "%",
+        r"\%",
+        r"\\%'%",
+        "$HOME",
+        "${HOME}",
+        "$$",
+        ";",
+        r"a\",
+        r"a\\b\\\\c",
+        "'",
+        "\"",
+        r#"'"\'""#,
+        "%n%h%%",
+        "-",
+        "@-:+!x",
+        "#",
+        "a b  c",
+        "$(id)",
+        "`id`",
+        "\u{a0}x",
+        "*",
     ];
     prop_oneof![
         4 => odd,
@@ -129,7 +150,7 @@ pub(super) fn text(files: &[super::File], n: usize) -> String {
 }
 
 /// Runs a tool with this on its standard input; `None`, and a loud line, where the machine does not have it.
-pub(super) fn tool(argv: &[&str], input: &str) -> Option<Output> {
+pub(in crate::schedule) fn tool(argv: &[&str], input: &str) -> Option<Output> {
     let mut command = Command::new(argv[0]);
     command.args(&argv[1..]).env("TZ", "UTC").env("LC_ALL", "C.UTF-8");
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -149,7 +170,7 @@ pub(super) fn tool(argv: &[&str], input: &str) -> Option<Output> {
 }
 
 /// Says loudly that a test did not ask a tool; where `CI` is set, that is a failure.
-pub(super) fn skip(tool: &str) {
+pub(in crate::schedule) fn skip(tool: &str) {
     let is_required = std::env::var_os("CI").is_some_and(|ci| !ci.is_empty());
     assert!(!is_required, "this must not be skipped in CI: {tool}");
     #[expect(clippy::print_stderr, reason = "a skip is loud")]

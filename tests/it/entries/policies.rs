@@ -1,10 +1,17 @@
 //! The entries of every policy that comes with the program, for every scheduler.
 
-use super::example::text;
+use super::{
+    example::{are_objects, text},
+    read::python,
+};
+use crate::support::skip;
 use policy::{
     plan::entries::{Site, entries},
     policy::{Policy, load},
-    schedule::entry::{Backend, Context},
+    schedule::{
+        entry::{Backend, Context},
+        render::File,
+    },
 };
 use std::{collections::BTreeMap, path::Path};
 
@@ -44,13 +51,74 @@ fn site(policy: &Policy, name: &str) -> Site {
     }
 }
 
-#[test]
-fn the_policies_that_come_with_the_program_have_entries_for_every_scheduler() {
-    let mut seen = 0;
+fn files() -> Vec<std::path::PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir(FOLDER).unwrap().map(|file| file.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
-    for path in files {
+    files
+}
+
+/// The files that a scheduler gets of every policy.
+fn written(backend: Backend) -> Vec<File> {
+    let mut all = Vec::new();
+    for path in files() {
+        let policy = read(&path, backend);
+        let site = site(&policy, &path.file_stem().unwrap().to_string_lossy());
+        let rendered = entries(&policy, backend, &site).into_values().map(Result::unwrap);
+        all.extend(rendered.flat_map(|rendered| rendered.files));
+    }
+    assert!(all.len() > 5);
+    all
+}
+
+/// Runs a checker of files in a folder that holds them; `None` where there is no such program.
+fn checked(program: &str, words: &[&str], files: &[File]) -> Option<std::process::Output> {
+    let folder = tempfile::tempdir().unwrap();
+    for file in files {
+        std::fs::write(folder.path().join(&file.name), &file.bytes).unwrap();
+    }
+    let mut command = std::process::Command::new(program);
+    command.args(words).args(files.iter().map(|file| folder.path().join(&file.name)));
+    let output = command.output().ok();
+    if output.is_none() {
+        skip(&format!("no {program}"));
+    }
+    output
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn every_file_of_theirs_is_one_that_its_scheduler_takes() {
+    let well = |output: Option<std::process::Output>| {
+        let Some(output) = output else { return };
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+    };
+    if let Some(output) = checked("systemd-analyze", &["verify"], &written(Backend::Systemd)) {
+        // The program that they start is not on this machine; nothing else may be wrong.
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let wrong = said.lines().find(|line| !line.contains("/usr/local/bin/policy is not executable"));
+        assert_eq!(wrong, None);
+    }
+    for file in written(Backend::Cron) {
+        // A file of /etc/cron.d has a user in each line, which crontab(1) would take for a part of the command.
+        well(checked("crontab", &["-n"], &[file]));
+    }
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/task.xsd");
+    well(checked("xmllint", &["--noout", "--schema", schema], &written(Backend::TaskScheduler)));
+    if let Some(python) = python("plistlib") {
+        let load = "import plistlib, sys; [plistlib.load(open(name, 'rb')) for name in sys.argv[1:]]";
+        well(checked(python.to_str().unwrap(), &["-c", load], &written(Backend::Launchd)));
+    }
+    if let Some(python) = python("kubernetes_validate") {
+        are_objects(&python, &written(Backend::Kubernetes));
+    }
+}
+
+#[test]
+fn the_policies_that_come_with_the_program_have_entries_for_every_scheduler() {
+    let mut seen = 0;
+    for path in files() {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         for backend in Backend::ALL {
             let policy = read(&path, backend);

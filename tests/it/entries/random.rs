@@ -252,8 +252,11 @@ fn a_controller_never_misses_a_hundred_slots_within_its_deadline() {
         let (_, rest) = text.split_once("startingDeadlineSeconds: ").unwrap();
         let deadline: i64 = rest.lines().next().unwrap().parse().unwrap();
         assert!(deadline >= 10, "{}", case.shown());
-        let cron = &case.entry.schedule.cron;
-        let mut fires = cron.fires_after(case.start, Tz::UTC).map(|fire| fire.utc);
+        // What the controller counts are its own times, which may be more than the schedule's.
+        let (_, rest) = text.split_once("\n  schedule: ").unwrap();
+        let written = rest.lines().next().unwrap().trim_matches(['\'', '"']);
+        let cron = Expression::parse(written).unwrap();
+        let mut fires = cron.fires_after(case.start, case.entry.zone).map(|fire| fire.utc);
         let (first, hundredth) = (fires.next(), fires.nth(98));
         let (Some(first), Some(hundredth)) = (first, hundredth) else { continue };
         assert!((hundredth - first).num_seconds() > deadline, "{}: {deadline}", case.shown());

@@ -1,6 +1,7 @@
 //! Tests of the calendar: the grammar, clock changes by name, and random schedules against a model.
 
 mod clock;
+mod cronsim;
 mod gaps;
 mod grammar;
 mod model;

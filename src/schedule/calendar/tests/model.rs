@@ -8,7 +8,7 @@ use super::expression;
 
 /// A field as text and as the numbers it names, made together and without the parser.
 #[derive(Debug, Clone)]
-struct Field {
+pub(super) struct Field {
     text: String,
     numbers: Vec<u32>,
 }
@@ -47,13 +47,13 @@ fn days() -> impl Strategy<Value = (Field, Field)> {
     ]
 }
 
-fn fields() -> impl Strategy<Value = [Field; 5]> {
+pub(super) fn fields() -> impl Strategy<Value = [Field; 5]> {
     let month = prop_oneof![4 => Just(Field { text: "*".to_owned(), numbers: (1..=12).collect() }), 1 => field(1, 12)];
     (field(0, 59), field(0, 23), days(), month)
         .prop_map(|(minute, hour, (day, weekday), month)| [minute, hour, day, month, weekday])
 }
 
-fn text(fields: &[Field; 5]) -> String {
+pub(super) fn text(fields: &[Field; 5]) -> String {
     fields.iter().map(|field| field.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
@@ -116,7 +116,7 @@ const CHANGES: [(&str, &str); 20] = [
     ("UTC", "2026-03-01"),
 ];
 
-fn change() -> impl Strategy<Value = (Tz, DateTime<Utc>)> {
+pub(super) fn change() -> impl Strategy<Value = (Tz, DateTime<Utc>)> {
     prop::sample::select(&CHANGES[..]).prop_map(|(zone, day)| {
         let day: NaiveDate = day.parse().unwrap();
         (zone.parse().unwrap(), NaiveDateTime::from(day).and_utc())
@@ -124,7 +124,7 @@ fn change() -> impl Strategy<Value = (Tz, DateTime<Utc>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn fires_across_a_clock_change_are_those_of_the_model(

@@ -9,10 +9,14 @@ pub(super) fn is_plain(text: &str) -> bool {
 /// One word for the shell.
 ///
 /// cron takes `%` for a line break, and `\%` for `%`; whether it then drops the backslash differs. Outside of quotes the
-/// shell drops what is left of it: `'a'\%'b'` is `a%b` either way.
+/// shell drops what is left of it: `'a'\%'b'` is `a%b` either way. Of two backslashes in a row some crons make one: quotes
+/// that end and begin between them keep them apart.
 pub(super) fn shell_word(text: &str) -> String {
     if is_plain(text) {
         return text.to_owned();
     }
-    format!("'{}'", text.replace('\'', r"'\''").replace('%', r"'\%'"))
+    format!(
+        "'{}'",
+        text.replace('\'', r"'\''").replace('%', r"'\%'").replace(r"\\", r"\''\").replace(r"\\", r"\''\")
+    )
 }

@@ -43,7 +43,7 @@ fn a_block_is_the_lines_of_a_user() {
     context.log_folder = Some("/home/it's 100%/log/".to_owned());
     let rendered = render(&entry, &context).unwrap();
     let hash = &rendered.hash;
-    let command = r"mkdir -p '/home/it'\''s 100'\%'/log'; true >>'/home/it'\''s 100'\%'/log/policy-prod-nightly-0c995b82.log' && exec >>'/home/it'\''s 100'\%'/log/policy-prod-nightly-0c995b82.log' 2>&1; PATH=/usr/bin:/bin /usr/bin/policy --policy /srv/prod.yaml run prod/nightly --due --jitter 600s";
+    let command = r"umask 077; mkdir -p '/home/it'\''s 100'\%'/log'; true >>'/home/it'\''s 100'\%'/log/policy-prod-nightly-0c995b82.log' && exec >>'/home/it'\''s 100'\%'/log/policy-prod-nightly-0c995b82.log' 2>&1; PATH=/usr/bin:/bin /usr/bin/policy --policy /srv/prod.yaml run prod/nightly --due --jitter 600s";
     assert_eq!(
         text(&rendered.files, 0),
         format!(
@@ -148,7 +148,7 @@ fn commands(line: &str, columns: usize) -> [String; 2] {
     let mut escaped = false;
     for c in command.chars() {
         assert!(c != '%' || escaped, "`%` ends the command: {command}");
-        if escaped && c == '%' {
+        if escaped && (c == '%' || c == '\\') {
             dropped.pop();
         }
         dropped.push(c);

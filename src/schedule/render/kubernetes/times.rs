@@ -39,7 +39,7 @@ impl Times {
         let window = match entry.schedule.catch_up {
             CatchUp::Never => DEADLINE_PLAIN + entry.schedule.jitter.as_secs(),
             CatchUp::UntilNext => shortest,
-            CatchUp::Within(window) => window.as_secs(),
+            CatchUp::Within(window) => window.as_secs().max(DEADLINE_PLAIN + entry.schedule.jitter.as_secs()),
         };
         // The controller skips what a clock change skips. Where that concerns a fixed time, the first instant after is added,
         // and the guard refuses it on all other days.
@@ -54,10 +54,13 @@ impl Times {
     }
 }
 
-/// The longest window, in seconds, that holds less than 100 of these times, whatever their days.
+/// The longest window, in seconds, that holds less than 100 of these times, whatever their days, and though an hour of it
+/// comes twice.
 fn most_within(walls: &Walls) -> u64 {
-    let per_day = (walls.hours().len() * walls.minutes().len()).max(1) as u64;
-    if per_day <= GAPS { GAPS / per_day * 86_400 } else { GAPS * 60 }
+    let minutes = walls.minutes().len() as u64;
+    let per_day = walls.hours().len() as u64 * minutes;
+    let days = GAPS.saturating_sub(minutes) / per_day.max(1);
+    if days > 0 { days * 86_400 } else { GAPS * 60 }
 }
 
 /// The fields of times that were widened.
