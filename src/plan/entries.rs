@@ -151,8 +151,36 @@ fn render(policy: &Policy, entry: &Entry, backend: Backend, site: &Site) -> Resu
         Backend::Cron => render::cron::render(entry, &site.context),
         Backend::Launchd => render::launchd::render(entry, &site.context),
         Backend::TaskScheduler => render::task_scheduler::render(entry, &site.context),
-        Backend::Kubernetes => render::kubernetes::render(entry, &site.context, &cluster(policy, entry)?),
+        Backend::Kubernetes => {
+            let mut rendered = render::kubernetes::render(entry, &site.context, &cluster(policy, entry)?)?;
+            rendered.warnings.extend(unmounted(policy, &entry.job));
+            Ok(rendered)
+        }
     }
+}
+
+/// The stores and sources of a job that lie on none of the volumes of its pods: a store would go with the pod, and a source is
+/// not there. Of a path with a variable only the cluster knows.
+fn unmounted(policy: &Policy, job: &str) -> Vec<String> {
+    let Some(kubernetes) = &policy.install().kubernetes else { return Vec::new() };
+    let is_outside = |path: &str| {
+        path.starts_with('/') && !kubernetes.mounts.keys().any(|mount| Path::new(path).starts_with(mount))
+    };
+    let Some(job) = policy.jobs().values().find(|one| one.name.value.as_str() == job) else {
+        return Vec::new();
+    };
+    let stores = job.stores.iter().filter_map(|store| policy.stores().get(store.store.as_str()));
+    let stores = stores.map(|store| ("store", store.name.value.as_str(), store.path.value.0.as_written()));
+    let targets = job.targets.iter().filter_map(|target| policy.targets().get(target.as_str()));
+    let targets = targets.filter_map(|target| {
+        Some(("target", target.name.value.as_str(), target.engine.path()?.value.0.as_written()))
+    });
+    let outside = stores.chain(targets).filter(|(.., path)| is_outside(path));
+    outside
+        .map(|(what, name, path)| {
+            format!("{what} `{name}` at {path} lies on no volume of the pods: name one in `install.kubernetes.mounts`")
+        })
+        .collect()
 }
 
 /// What a policy says of its cluster, in the renderer's words.

@@ -1,7 +1,7 @@
 //! Entries for launchd, the Task Scheduler and Kubernetes, read back by readers that share nothing with their writers.
 
 mod example;
-mod hostile;
+pub(crate) mod hostile;
 mod policies;
 mod random;
 mod read;

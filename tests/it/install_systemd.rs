@@ -1,5 +1,6 @@
 //! Timers in a real user manager of systemd: installed, fired, changed by hand, mended, and removed without a trace.
 
+use crate::entries;
 use crate::support::{
     Sandbox,
     installing::{holds, rendered, state_of, words_of},
@@ -193,4 +194,36 @@ fn without_a_manager_nothing_is_written_and_what_is_there_can_be_removed() {
     assert!(applied.failed.is_empty() && applied.warnings.len() == 1, "{applied:?}");
     assert_eq!(fs::read_dir(&folders.units).unwrap().count(), 0);
     assert_eq!(fs::read_dir(&folders.stamps).unwrap().count(), 0);
+}
+
+#[test]
+fn what_was_asked_to_run_is_what_the_manager_runs() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(manager) = Manager::start() else { return };
+    let folder = manager.path("a b 100% $HOME %h ünï; #");
+    fs::create_dir(&folder).unwrap();
+    let (program, heard) = (folder.join("prog ram"), manager.path("heard"));
+    let script = format!("#!/bin/sh\nprintf '%s\\0' \"$VALUE\" \"$@\" >'{}'\n", heard.display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut entry = entries::entry("0 0 1 1 *", chrono_tz::Tz::UTC);
+    entry.argv = vec![program.to_str().unwrap().to_owned(), "prod/nightly".to_owned()];
+    entry.argv.extend(entries::hostile::hostile());
+    let value = entries::hostile::hostile().concat();
+    let mut context = entries::context(chrono_tz::Tz::UTC);
+    context.environment.insert("VALUE".to_owned(), value.clone());
+    context.log_folder = None;
+    let rendered = policy::schedule::render::systemd::render(&entry, &context).unwrap();
+    assert_eq!(rendered.argv[0], entry.argv);
+    let service = format!("{}.service", entry.name);
+    manager.install(&BTreeMap::from([(entry.name.clone(), rendered)]));
+    // Not waited for, so that what became of it is told.
+    manager.systemctl(&["start", "--no-block", &service]);
+    let ended = || manager.systemctl(&["show", "--property=ExecMainCode,ExecMainStatus,Result", &service]);
+    holds("it has ended", || !ended().contains("ExecMainCode=0"));
+    assert!(ended().contains("ExecMainStatus=0"), "{}", ended());
+    let heard = fs::read_to_string(heard).unwrap();
+    let heard: Vec<&str> = heard.split_terminator('\0').collect();
+    assert_eq!(heard[0], value);
+    assert_eq!(heard[1..], entry.argv[1..]);
 }

@@ -20,7 +20,7 @@ fn windows() -> (DateTime<Utc>, DateTime<Utc>) {
     (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH)
 }
 
-fn hostile() -> Vec<String> {
+pub(crate) fn hostile() -> Vec<String> {
     let long = "ö".repeat(200);
     let paths = [
         "/srv/with blank/p.yaml",

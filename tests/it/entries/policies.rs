@@ -86,6 +86,28 @@ fn checked(program: &str, words: &[&str], files: &[File]) -> Option<std::process
     output
 }
 
+#[test]
+fn what_lies_on_no_volume_of_a_pod_is_told() {
+    let text = "\
+version: 1
+name: app
+timezone: UTC
+stores: {disk: /data/backups, lost: /tmp/backups}
+targets: {app: {sqlite: /srv/app/app.db}, other: {sqlite: /srv/apple/other.db}}
+install:
+  backend: kubernetes
+  kubernetes: {image: 'registry.example.org/policy:1', mounts: {/data: {claim: data}, /srv/app: {claim: app}}}
+jobs: {nightly: {schedule: '0 4 * * *', retention: {last: 3}}}
+";
+    let policy = load("policy.yaml", Path::new("/srv"), text.as_bytes()).policy.unwrap();
+    let site = site(&policy, "app");
+    let rendered = entries(&policy, Backend::Kubernetes, &site).into_values().next().unwrap().unwrap();
+    let told: Vec<_> = rendered.warnings.iter().filter(|warning| warning.contains("no volume")).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("store `lost` at /tmp/backups"), "{told:?}");
+    assert!(told[1].starts_with("target `other` at /srv/apple/other.db"), "{told:?}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn every_file_of_theirs_is_one_that_its_scheduler_takes() {
