@@ -95,6 +95,13 @@ fn a_crontab_comes_back_as_it_was_and_one_that_was_not_there_goes() {
         host.run(&["uninstall"]).exits(0);
         assert_eq!(shown(&host.crontab().unwrap()), shown(foreign), "{what}");
     }
+    // One that crontab(1) has not written begins with comments that it shows to nobody.
+    let by_hand = b"# of the image\n# by ops\n0 5 * * 1 tar\n";
+    std::fs::write(host.spool(), by_hand).unwrap();
+    host.run(&["install"]).exits(0).hides("that goes");
+    host.run(&["install"]).exits(0).says("nothing to change");
+    host.run(&["uninstall"]).exits(0).hides("cron daemon");
+    assert_eq!(shown(&host.crontab().unwrap()), shown(by_hand));
     std::fs::remove_file(host.spool()).unwrap();
     host.run(&["install"]).exits(0);
     assert!(host.crontab().is_some());

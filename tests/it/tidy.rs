@@ -62,6 +62,7 @@ const EFFECTS: &str = "
     src/exec/group.rs
     src/exec/program.rs
     src/host.rs
+    src/install/crontab.rs
     src/install/crontab/daemon.rs
     src/install/files.rs
     src/install/launchd.rs
