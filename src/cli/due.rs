@@ -17,7 +17,7 @@ use crate::{
     policy::{Policy, model::Job},
     run::{
         Report,
-        claims::{Claims, Held, Place},
+        claims::{Held, Place},
     },
     schedule::{
         Schedule,
@@ -123,15 +123,14 @@ impl OneJob<'_> {
         Place::of(&self.session.host.state, self.policy.name().as_str(), self.job.name.value.as_str())
     }
 
-    /// The claims as this host keeps them, in accord with its clock. What cannot be read is told by whoever cannot hold it.
-    fn read(&self) -> Claims {
+    /// The claims as this host keeps them, in accord with its clock, and whether they were not before. What cannot be read is
+    /// told by whoever cannot hold it.
+    fn read(&self) -> (Vec<Claim>, bool) {
         let place = self.place();
         let mut claims = place.read().unwrap_or_default();
         claims.add(self.kept_elsewhere(&place));
-        if let Some(now) = self.moment() {
-            due::settle(&mut claims.list, &now);
-        }
-        claims
+        let is_of_another_clock = self.moment().is_some_and(|now| due::settle(&mut claims.list, &now).1);
+        (claims.list, is_of_another_clock)
     }
 
     fn kept_elsewhere(&self, place: &Place) -> Vec<Claim> {
@@ -182,18 +181,17 @@ impl OneJob<'_> {
 
     /// Whether a slot is due, as far as this host's claims tell; takes no lock.
     fn is_due_as_claimed(&self) -> bool {
-        self.slot(&self.read().list).is_some()
+        self.slot(&self.read().0).is_some()
     }
 
     /// Runs the job if a slot is due: looked at without a lock first, as most calls find nothing; then with it.
     fn run(&self) -> Result<Option<Report>, CliError> {
-        let mut claims = self.place().read().unwrap_or_default().list;
-        let is_of_another_clock = self.moment().is_some_and(|now| due::settle(&mut claims, &now).1);
+        let (mut claims, is_of_another_clock) = self.read();
         if is_of_another_clock {
             // At once, whatever is due: when the time of such a slot has come, its claim looks like any other.
             drop(self.hold()?);
+            claims = self.read().0;
         }
-        let claims = self.read().list;
         let Some(slot) = self.slot(&claims) else { return Ok(None) };
         self.wait_for_jitter(slot)?;
         let Some(mut held) = self.hold()? else { return Ok(None) };
@@ -256,7 +254,7 @@ impl OneJob<'_> {
         loop {
             let holder = match place.hold() {
                 Ok(mut held) => {
-                    let others = if place == own { self.kept_elsewhere(&own) } else { self.read().list };
+                    let others = if place == own { self.kept_elsewhere(&own) } else { self.read().0 };
                     held.add(others);
                     self.settle(&mut held);
                     return Ok(Some(held));
@@ -276,7 +274,7 @@ impl OneJob<'_> {
                 Err(LockError::Fault(fault)) => return Ok(Some(self.unkept(&own, fault))),
                 Err(LockError::Held(holder)) => holder,
             };
-            let claims = self.read().list;
+            let claims = self.read().0;
             match self.decide(&claims) {
                 Due::Now { slot, .. }
                     if claims.iter().any(|claim| claim.slot == slot && claim.state == ClaimState::Open) =>
@@ -302,7 +300,7 @@ impl OneJob<'_> {
     fn unkept(&self, place: &Place, fault: Fault) -> Held {
         self.keep(Err(fault));
         let mut held = place.unkept();
-        held.add(self.read().list);
+        held.add(self.read().0);
         held
     }
 

@@ -147,17 +147,10 @@ pub(super) fn status(session: &Session, args: &Status) -> Result<u8, CliError> {
         }
     }
     document.entries = entries::rows(session, &policies, args.backend.and_then(Scheduler::backend), &cancel)?;
-    for row in &document.jobs {
-        let Some(slot) = row.overdue else { continue };
-        // Once for all of a job's targets and stores: they share its slots.
-        if document
-            .jobs
-            .iter()
-            .find(|other| other.policy == row.policy && other.job == row.job)
-            .is_some_and(|first| std::ptr::eq(first, row))
-        {
-            document.entries.iter_mut().for_each(|entry| entry.note_overdue(&row.policy, &row.job, slot));
-        }
+    // All targets and stores of a job share its slots.
+    let overdue = document.jobs.iter().filter_map(|row| Some(((&*row.policy, &*row.job), row.overdue?)));
+    for ((policy, job), slot) in overdue.collect::<BTreeMap<_, _>>() {
+        document.entries.iter_mut().for_each(|entry| entry.note_overdue(policy, job, slot));
     }
     tell(session, args, &document)
 }

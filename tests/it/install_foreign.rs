@@ -1,18 +1,9 @@
 //! What other people keep in a crontab, through the program and a real crontab(1).
 
-use crate::support::{Sandbox, host::Host};
-
-const POLICY: &str = "\
-version: 1
-name: prod
-timezone: UTC
-stores: {local: ./store}
-targets: {app: {sqlite: app.db}}
-install: {backend: cron}
-jobs:
-  hourly: {schedule: \"@hourly\", retention: {last: 3}}
-  nightly: {schedule: \"0 2 * * *\", retention: {last: 3}}
-";
+use crate::support::{
+    host::Host,
+    installing::{HOURLY_AND_NIGHTLY, project},
+};
 
 /// Texts as they stand in crontabs of hosts on which more than one program writes.
 const FOREIGN: &[(&str, &[u8])] = &[
@@ -38,9 +29,7 @@ const FOREIGN: &[(&str, &[u8])] = &[
 ];
 
 fn host() -> Option<Host> {
-    let sandbox = Sandbox::with_policy(POLICY);
-    sandbox.sql("app.db", "CREATE TABLE t(x)");
-    Host::of(sandbox)
+    Host::of(project(HOURLY_AND_NIGHTLY))
 }
 
 /// A text without our blocks.
@@ -65,7 +54,7 @@ fn shown(text: &[u8]) -> String {
 fn the_lines_of_others_stay_while_entries_come_change_and_go() {
     let Some(host) = host() else { return };
     for (what, foreign) in FOREIGN {
-        host.write("policy.yaml", POLICY);
+        host.write("policy.yaml", HOURLY_AND_NIGHTLY);
         host.set_crontab(foreign);
         host.run(&["install"]).exits(0);
         let installed = host.crontab().unwrap();
@@ -75,7 +64,10 @@ fn the_lines_of_others_stay_while_entries_come_change_and_go() {
         // Somebody writes below our blocks; one of them changes, one goes, one comes.
         let more = [&installed[..], b"# below\n@weekly true\n"].concat();
         host.set_crontab(&more);
-        host.write("policy.yaml", POLICY.replace("0 2 *", "0 3 *").replace("  hourly", "  often"));
+        host.write(
+            "policy.yaml",
+            HOURLY_AND_NIGHTLY.replace("0 2 *", "0 3 *").replace("  hourly", "  often"),
+        );
         host.run(&["install"]).exits(0);
         let changed = host.crontab().unwrap();
         let theirs = [foreign, &b"# below\n@weekly true\n"[..]].concat();

@@ -1,27 +1,14 @@
 //! An installation on a full disk changes nothing, says where there is no room, and goes well once there is some.
 
-use crate::support::{Sandbox, disk::Mount, host::Host, manager::Manager};
+use crate::support::{
+    disk::Mount,
+    host::Host,
+    installing::{ONCE_A_YEAR, project},
+    manager::Manager,
+};
 use std::{fs, path::Path};
 
-const OLD: &str = "\
-version: 1
-name: prod
-timezone: UTC
-stores: {local: ./store}
-targets: {app: {sqlite: app.db}}
-install: {backend: cron}
-jobs:
-  hourly: {schedule: \"0 0 1 1 *\", retention: {last: 3}}
-  nightly: {schedule: \"0 2 1 1 *\", retention: {last: 3}}
-";
-
 const NO_ROOM: &str = "No space left on device";
-
-fn sandbox(text: &str) -> Sandbox {
-    let sandbox = Sandbox::with_policy(text);
-    sandbox.sql("app.db", "CREATE TABLE t(x)");
-    sandbox
-}
 
 /// One job with another schedule, one new, one gone.
 fn changed(text: &str) -> String {
@@ -30,12 +17,12 @@ fn changed(text: &str) -> String {
 
 #[test]
 fn where_the_state_folder_is_full_the_crontab_stays() {
-    let Some(host) = Host::of(sandbox(OLD)) else { return };
+    let Some(host) = Host::of(project(ONCE_A_YEAR)) else { return };
     let own = b"MAILTO=ops\n0 5 * * 1 tar\n";
     host.set_crontab(own);
     host.run(&["install"]).exits(0);
     let before = host.crontab().unwrap();
-    host.write("policy.yaml", changed(OLD));
+    host.write("policy.yaml", changed(ONCE_A_YEAR));
     let state = host.state().to_str().unwrap().to_owned();
     host.fill(&state);
     let full = host.run(&["install"]).exits(1).says(NO_ROOM);
@@ -52,7 +39,7 @@ fn where_the_state_folder_is_full_the_crontab_stays() {
 
 #[test]
 fn where_the_folder_of_crontabs_is_full_the_crontab_stays() {
-    let Some(host) = Host::of(sandbox(OLD)) else { return };
+    let Some(host) = Host::of(project(ONCE_A_YEAR)) else { return };
     host.set_crontab(b"MAILTO=ops\n0 5 * * 1 tar\n");
     host.run(&["install"]).exits(0);
     let before = host.shell("crontab -l");
@@ -60,7 +47,7 @@ fn where_the_folder_of_crontabs_is_full_the_crontab_stays() {
     let more: Vec<String> = (0..40)
         .map(|n| format!("  job-{n}: {{schedule: \"0 2 1 1 *\", retention: {{last: 3}}}}\n"))
         .collect();
-    host.write("policy.yaml", changed(OLD) + &more.concat());
+    host.write("policy.yaml", changed(ONCE_A_YEAR) + &more.concat());
     host.fill("/var/spool/cron/crontabs");
     let full = host.run(&["install"]).exits(1);
     full.says("crontab").says(NO_ROOM);
@@ -74,8 +61,8 @@ fn where_the_folder_of_crontabs_is_full_the_crontab_stays() {
 
 #[test]
 fn where_cron_d_is_full_its_files_stay() {
-    let text = OLD.replace("{backend: cron}", "{backend: cron, scope: system}");
-    let Some(host) = Host::of(sandbox(&text)) else { return };
+    let text = ONCE_A_YEAR.replace("{backend: cron}", "{backend: cron, scope: system}");
+    let Some(host) = Host::of(project(&text)) else { return };
     fs::write(host.root().join("cron.d/own"), "0 1 * * * root mine\n").unwrap();
     host.run(&["install"]).exits(0);
     host.write("policy.yaml", changed(&text));
@@ -98,12 +85,12 @@ fn where_cron_d_is_full_its_files_stay() {
 
 #[test]
 fn where_the_folder_of_units_is_full_the_timers_stay_armed() {
-    let text = OLD.replace("cron", "systemd");
+    let text = ONCE_A_YEAR.replace("cron", "systemd");
     let mut disk = None;
     let small = |home: &Path| disk = Mount::small(&home.join(".config/systemd/user"), "64k");
     let Some(manager) = Manager::with_home(small) else { return };
     let Some(_disk) = disk else { return };
-    let sandbox = sandbox(&text)
+    let sandbox = project(&text)
         .variable("HOME", manager.home.path().to_str().unwrap())
         .variable("XDG_RUNTIME_DIR", manager.path("run").to_str().unwrap());
     sandbox.run(&["install"]).exits(0);

@@ -4,30 +4,13 @@ use crate::support::{
     Sandbox,
     faults::{Fate, NAMES, SYNCS},
     host::Host,
+    installing::{HOURLY_AND_NIGHTLY, project},
     manager::Manager,
 };
 use std::{collections::BTreeSet, fs, thread::sleep, time::Instant};
 
-const OLD: &str = "\
-version: 1
-name: prod
-timezone: UTC
-stores: {local: ./store}
-targets: {app: {sqlite: app.db}}
-install: {backend: cron}
-jobs:
-  hourly: {schedule: \"@hourly\", retention: {last: 3}}
-  nightly: {schedule: \"0 2 * * *\", retention: {last: 3}}
-";
-
 /// Calls of which each is a moment at which the program, or one that it has called, is killed.
 const MOMENTS: [&str; 4] = [NAMES, SYNCS, "execve", "write,pwrite64"];
-
-fn sandbox(text: &str) -> Sandbox {
-    let sandbox = Sandbox::with_policy(text);
-    sandbox.sql("app.db", "CREATE TABLE t(x)");
-    sandbox
-}
 
 /// The policy in which one job has another schedule, one is new, and one is gone.
 fn new(old: &str) -> String {
@@ -81,7 +64,7 @@ fn kills(sandbox: &Sandbox, begin: &dyn Fn(), after: &dyn Fn(&str)) -> usize {
 
 #[test]
 fn a_crontab_is_the_old_one_or_the_new_one_whenever_an_installation_is_killed() {
-    let Some(host) = Host::of(sandbox(OLD)) else { return };
+    let Some(host) = Host::of(project(HOURLY_AND_NIGHTLY)) else { return };
     if !host.can_meddle() {
         return;
     }
@@ -92,9 +75,9 @@ fn a_crontab_is_the_old_one_or_the_new_one_whenever_an_installation_is_killed() 
         host.run(&["install"]).exits(0);
         host.crontab().unwrap()
     };
-    let old = install(OLD);
-    let middle = install(&between(OLD));
-    let new_text = install(&new(OLD));
+    let old = install(HOURLY_AND_NIGHTLY);
+    let middle = install(&between(HOURLY_AND_NIGHTLY));
+    let new_text = install(&new(HOURLY_AND_NIGHTLY));
     let steps = BTreeSet::from([own.to_vec(), old.clone(), middle, new_text.clone()]);
     assert_eq!(steps.len(), 4);
     let begin = || host.set_crontab(&old);
@@ -133,8 +116,8 @@ fn a_crontab_is_the_old_one_or_the_new_one_whenever_an_installation_is_killed() 
 
 #[test]
 fn the_files_of_cron_d_are_old_or_new_and_nothing_else_is_there_whenever_an_installation_is_killed() {
-    let text = OLD.replace("{backend: cron}", "{backend: cron, scope: system}");
-    let Some(host) = Host::of(sandbox(&text)) else { return };
+    let text = HOURLY_AND_NIGHTLY.replace("{backend: cron}", "{backend: cron, scope: system}");
+    let Some(host) = Host::of(project(&text)) else { return };
     if !host.can_meddle() {
         return;
     }
@@ -178,10 +161,12 @@ fn the_files_of_cron_d_are_old_or_new_and_nothing_else_is_there_whenever_an_inst
 #[test]
 fn timers_are_old_or_new_and_the_next_installation_arms_them_whenever_one_is_killed() {
     let Some(manager) = Manager::start() else { return };
-    let text =
-        OLD.replace("cron}", "systemd}").replace("@hourly", "0 0 1 1 *").replace("0 2 * * *", "0 2 1 1 *");
+    let text = HOURLY_AND_NIGHTLY
+        .replace("cron}", "systemd}")
+        .replace("@hourly", "0 0 1 1 *")
+        .replace("0 2 * * *", "0 2 1 1 *");
     let new_text = text.replace("0 2 1", "0 3 1").replace("  hourly", "  often");
-    let sandbox = sandbox(&text)
+    let sandbox = project(&text)
         .variable("HOME", manager.home.path().to_str().unwrap())
         .variable("XDG_RUNTIME_DIR", manager.path("run").to_str().unwrap());
     if !sandbox.can_meddle() {

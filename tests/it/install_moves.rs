@@ -1,19 +1,8 @@
 //! Entries that move from one scheduler to another are in one of the two whatever happens.
 
-use crate::support::{Answer, Sandbox, host::Host, manager::Manager};
+use crate::support::{Answer, Sandbox, host::Host, installing::ONCE_A_YEAR, manager::Manager};
 use std::fs;
 
-const CRON: &str = "\
-version: 1
-name: prod
-timezone: UTC
-stores: {local: ./store}
-targets: {app: {sqlite: app.db}}
-install: {backend: cron}
-jobs:
-  hourly: {schedule: \"0 0 1 1 *\", retention: {last: 3}}
-  nightly: {schedule: \"0 2 1 1 *\", retention: {last: 3}}
-";
 const OWN: &[u8] = b"MAILTO=ops\n0 5 * * 1 tar\n";
 
 /// A host with a crontab and a user's manager of systemd.
@@ -25,7 +14,7 @@ struct Both {
 impl Both {
     fn new() -> Option<Self> {
         let manager = Manager::start()?;
-        let sandbox = Sandbox::with_policy(CRON)
+        let sandbox = Sandbox::with_policy(ONCE_A_YEAR)
             .variable("XDG_CONFIG_HOME", manager.path(".config").to_str().unwrap())
             .variable("XDG_DATA_HOME", manager.path(".local/share").to_str().unwrap())
             .variable("XDG_RUNTIME_DIR", manager.path("run").to_str().unwrap());
@@ -42,7 +31,7 @@ impl Both {
     }
 
     fn wants(&self, backend: &str) {
-        self.host.write("policy.yaml", CRON.replace("backend: cron", &format!("backend: {backend}")));
+        self.host.write("policy.yaml", ONCE_A_YEAR.replace("backend: cron", &format!("backend: {backend}")));
     }
 
     fn install(&self) -> Answer {
@@ -138,7 +127,7 @@ fn entries_of_a_user_keep_until_those_of_the_host_are_made() {
     let Some(both) = Both::new() else { return };
     both.install().exits(0);
     let before = both.host.crontab().unwrap();
-    both.host.write("policy.yaml", CRON.replace("{backend: cron}", "{backend: cron, scope: system}"));
+    both.host.write("policy.yaml", ONCE_A_YEAR.replace("{backend: cron}", "{backend: cron, scope: system}"));
     both.host.shell("mount -o bind,ro /etc/cron.d /etc/cron.d");
     both.install().exits(1).says("cannot write into /etc/cron.d");
     assert_eq!((both.host.crontab().unwrap(), both.host.cron_d()), (before.clone(), Vec::new()));
@@ -172,7 +161,8 @@ fn entries_of_a_user_keep_until_those_of_the_host_are_made() {
 fn of_two_policies_none_is_installed_while_the_scheduler_of_one_is_not_ready() {
     let Some(both) = Both::new() else { return };
     both.wants("systemd");
-    let other = CRON.replace("prod", "other").replace("{backend: cron}", "{backend: cron, scope: system}");
+    let other =
+        ONCE_A_YEAR.replace("prod", "other").replace("{backend: cron}", "{backend: cron, scope: system}");
     both.host.write("other.yaml", other);
     both.host.shell("mount -o bind,ro /etc/cron.d /etc/cron.d");
     let install = ["--policy", "policy.yaml", "--policy", "other.yaml", "install"];

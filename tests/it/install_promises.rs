@@ -2,9 +2,9 @@
 //! its entries cannot write in.
 
 use crate::support::{
-    Sandbox,
     faults::{Fate, NAMES, SYNCS},
     host::Host,
+    installing::project,
 };
 
 const OLD: &str = "\
@@ -17,12 +17,6 @@ install: {backend: cron}
 jobs: {nightly: {schedule: \"0 2 * * *\", retention: {last: 3}}}
 ";
 
-fn sandbox(text: &str) -> Sandbox {
-    let sandbox = Sandbox::with_policy(text);
-    sandbox.sql("app.db", "CREATE TABLE t(x)");
-    sandbox
-}
-
 fn of_user(user: &str) -> String {
     OLD.replace("{backend: cron}", &format!("{{backend: cron, scope: system, user: {user}}}"))
 }
@@ -30,7 +24,7 @@ fn of_user(user: &str) -> String {
 #[test]
 fn what_a_killed_installation_has_begun_is_cleared_up_by_the_next() {
     let text = OLD.replace("{backend: cron}", "{backend: cron, scope: system}");
-    let Some(host) = Host::of(sandbox(OLD)) else { return };
+    let Some(host) = Host::of(project(OLD)) else { return };
     if !host.can_meddle() {
         return;
     }
@@ -55,7 +49,7 @@ fn what_a_killed_installation_has_begun_is_cleared_up_by_the_next() {
 
 #[test]
 fn a_user_whom_this_host_does_not_have_is_refused_although_the_folders_are_there() {
-    let Some(host) = Host::of(sandbox(&of_user("root"))) else { return };
+    let Some(host) = Host::of(project(&of_user("root"))) else { return };
     host.run(&["install"]).exits(0);
     let before = host.cron_d();
     // cron skips the whole file, and says so in the system's log alone.
@@ -68,7 +62,7 @@ fn a_user_whom_this_host_does_not_have_is_refused_although_the_folders_are_there
 
 #[test]
 fn entries_that_get_another_user_can_write_in_their_folders() {
-    let Some(host) = Host::of(sandbox(&of_user("root"))) else { return };
+    let Some(host) = Host::of(project(&of_user("root"))) else { return };
     host.run(&["install"]).exits(0);
     host.write("policy.yaml", of_user("nobody"));
     let answer = host.run(&["install"]);

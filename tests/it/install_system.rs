@@ -1,6 +1,6 @@
 //! Entries of the host in `/etc/cron.d`, and a real cron that starts them, the jobs of users and probes.
 
-use crate::support::{Sandbox, host::Host, until};
+use crate::support::{host::Host, installing::project, until};
 use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
@@ -19,9 +19,7 @@ jobs:
 ";
 
 fn host(text: &str) -> Option<Host> {
-    let sandbox = Sandbox::with_policy(text);
-    sandbox.sql("app.db", "CREATE TABLE t(x)");
-    Host::of(sandbox)
+    Host::of(project(text))
 }
 
 fn mode_and_owner(host: &Host, place: &str) -> (u32, u32) {

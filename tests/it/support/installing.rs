@@ -1,6 +1,6 @@
 //! Entries of a few lines, and what schedulers have of them.
 
-use super::{PATIENCE, postgres::with_watch};
+use super::{PATIENCE, Sandbox, postgres::with_watch};
 use policy::{
     install::{Action, Scheduler, State, apply, decide, survey},
     schedule::{
@@ -13,6 +13,39 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+/// A policy of two jobs in the user's crontab.
+pub(crate) const HOURLY_AND_NIGHTLY: &str = "\
+version: 1
+name: prod
+timezone: UTC
+stores: {local: ./store}
+targets: {app: {sqlite: app.db}}
+install: {backend: cron}
+jobs:
+  hourly: {schedule: \"@hourly\", retention: {last: 3}}
+  nightly: {schedule: \"0 2 * * *\", retention: {last: 3}}
+";
+
+/// The same with times that no test meets.
+pub(crate) const ONCE_A_YEAR: &str = "\
+version: 1
+name: prod
+timezone: UTC
+stores: {local: ./store}
+targets: {app: {sqlite: app.db}}
+install: {backend: cron}
+jobs:
+  hourly: {schedule: \"0 0 1 1 *\", retention: {last: 3}}
+  nightly: {schedule: \"0 2 1 1 *\", retention: {last: 3}}
+";
+
+/// A project with such a policy and its database.
+pub(crate) fn project(policy: &str) -> Sandbox {
+    let sandbox = Sandbox::with_policy(policy);
+    sandbox.sql("app.db", "CREATE TABLE t(x)");
+    sandbox
+}
 
 /// An entry of files whose texts hold [`NO_HASH`].
 pub(crate) fn rendered(files: &[(String, String)]) -> Rendered {
